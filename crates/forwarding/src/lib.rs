@@ -1,0 +1,1 @@
+//! The forwarding core, one RTP stream at a time: receive, map, store, repair, rewrite.

@@ -1,0 +1,1 @@
+//! The producer/sender model: routers, transports, producers and consumers as plain data, without I/O.

@@ -1,0 +1,1 @@
+//! Shards: a thread each with sockets, a clock, channels and a Core.

@@ -1,0 +1,3 @@
+//! The program `tureen`.
+
+fn main() {}

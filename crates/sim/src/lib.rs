@@ -1,0 +1,1 @@
+//! Virtual clock, impaired links and model endpoints around the Core.

@@ -1,0 +1,1 @@
+//! SRTP and SRTCP contexts over an exchangeable crypto provider.

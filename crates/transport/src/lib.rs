@@ -1,0 +1,1 @@
+//! The transport traits, and the plain and direct adapters composed from a path and a cipher.

@@ -1,0 +1,3 @@
+//! Builds, tests, benchmarks and checks of the workspace.
+
+fn main() {}
