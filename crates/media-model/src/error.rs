@@ -1,0 +1,136 @@
+//! Errors of the control plane: one enum per operation, each naming the field or object at fault.
+
+use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use tureen_rtp_dictionaries as dict;
+
+/// An object that is not, or no longer, there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotFoundError {
+    /// No such router.
+    #[error("router {0} not found")]
+    Router(RouterId),
+    /// No such transport.
+    #[error("transport {0} not found")]
+    Transport(TransportId),
+    /// No such producer.
+    #[error("producer {0} not found")]
+    Producer(ProducerId),
+    /// No such consumer.
+    #[error("consumer {0} not found")]
+    Consumer(ConsumerId),
+}
+
+/// Why something could not be closed: it is closed already.
+pub type CloseError = NotFoundError;
+
+/// Why a router could not be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateRouterError {
+    /// The id is taken.
+    #[error("a router with id {0} exists already")]
+    AlreadyExists(RouterId),
+    /// `mediaCodecs` is refused.
+    #[error(transparent)]
+    MediaCodecs(#[from] dict::RouterCapabilitiesError),
+}
+
+/// Why a router's codecs could not be exchanged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateMediaCodecsError {
+    /// There is no such router.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// `mediaCodecs` is refused.
+    #[error(transparent)]
+    MediaCodecs(#[from] dict::RouterCapabilitiesError),
+}
+
+/// Why a transport could not be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddTransportError {
+    /// There is no such router.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The id is taken.
+    #[error("a transport with id {0} exists already")]
+    AlreadyExists(TransportId),
+}
+
+/// Why a producer could not be made. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// There is no such transport.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The id is taken.
+    #[error("a producer with id {0} exists already")]
+    AlreadyExists(ProducerId),
+    /// `rtpParameters` is malformed.
+    #[error(transparent)]
+    RtpParameters(#[from] dict::RtpParametersError),
+    /// `rtpParameters` does not go with the router's capabilities.
+    #[error(transparent)]
+    Mapping(#[from] dict::RtpMappingError),
+    /// `rtpParameters.encodings` is empty.
+    #[error("rtpParameters.encodings must not be empty")]
+    NoEncodings,
+    /// An encoding has neither ssrc nor rid, and there is more than one, or there is no mid either.
+    #[error("rtpParameters.encodings[{0}] needs an ssrc or a rid")]
+    UnidentifiedEncoding(usize),
+    /// The SSRC is in use on this transport.
+    #[error("ssrc {0} is already in use on this transport")]
+    DuplicateSsrc(u32),
+    /// The MID is in use on this transport and does not tell the encodings apart.
+    #[error("mid '{0}' is already in use on this transport")]
+    DuplicateMid(String),
+    /// The RID is in use on this transport and there is no MID to tell it apart.
+    #[error("rid '{0}' is already in use on this transport")]
+    DuplicateRid(String),
+    /// A header extension id is 0 or 15, or is used for two extensions.
+    #[error("rtpParameters.headerExtensions[{0}].id is out of range or in use for another extension")]
+    HeaderExtensionId(usize),
+    /// The codec cannot be sent in more than one encoding.
+    #[error("rtpParameters.encodings: simulcast is not supported for {0}")]
+    SimulcastUnsupported(String),
+}
+
+/// Why a consumer could not be made. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumeError {
+    /// There is no such transport or producer.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The id is taken.
+    #[error("a consumer with id {0} exists already")]
+    AlreadyExists(ConsumerId),
+    /// `rtpCapabilities` is malformed.
+    #[error(transparent)]
+    RtpCapabilities(#[from] dict::RtpCapabilitiesError),
+    /// `rtpCapabilities` has no codec for this producer.
+    #[error(transparent)]
+    Parameters(#[from] dict::ConsumerRtpParametersError),
+    /// `mid` is empty or longer than 8 bytes, which is what its header extension has room for.
+    #[error("mid must have 1 to 8 bytes")]
+    Mid,
+    /// The producer belongs to another router than the transport.
+    #[error("producer {0} belongs to another router")]
+    OtherRouter(ProducerId),
+}
+
+/// Why a priority could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PriorityError {
+    /// There is no such consumer.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The priority is 0.
+    #[error("priority must be 1 to 255")]
+    Zero,
+}

@@ -1,0 +1,201 @@
+//! What a Core tells the control plane unasked.
+//!
+//! Lifecycle events are never dropped; scores and pauses are coalesced to the newest, so what waits here is bounded by the
+//! number of objects; traces are bounded and counted when lost. Must not know who listens.
+
+use crate::arena::Key;
+use crate::consumer::Consumer;
+use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::producer::Producer;
+use crate::trace::{ConsumerTrace, ProducerTrace, TransportTrace};
+use serde::Serialize;
+use std::collections::VecDeque;
+use tureen_rtp_dictionaries::MediaLayers;
+use tureen_transport::PathEvent;
+
+/// Why an object was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseCause {
+    /// Its own `close`, or the drop of its last handle.
+    Requested,
+    /// Its producer closed.
+    ProducerClosed,
+    /// Its transport closed.
+    TransportClosed,
+    /// Its router closed.
+    RouterClosed,
+    /// Its Worker closed or died.
+    WorkerClosed,
+}
+
+/// The score of one stream of a producer, 0 (worst) to 10.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerScore {
+    /// Index of the stream's encoding in `rtpParameters.encodings`.
+    pub encoding_idx: u8,
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// Its RID, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rid: Option<String>,
+    /// The score.
+    pub score: u8,
+}
+
+/// The scores that concern a consumer, 0 (worst) to 10.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerScore {
+    /// Of the stream towards the consumer's endpoint.
+    pub score: u8,
+    /// Of the producer's stream in use.
+    pub producer_score: u8,
+    /// Of all the producer's streams, in the order of its encodings.
+    pub producer_scores: Vec<u8>,
+}
+
+/// How a video source is held (RFC 7742 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VideoOrientation {
+    /// Whether the source is a camera that faces away from its user.
+    pub camera: bool,
+    /// Whether it is mirrored.
+    pub flip: bool,
+    /// Degrees: 0, 90, 180 or 270.
+    pub rotation: u16,
+}
+
+/// News of a router.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RouterEvent {
+    /// It closed.
+    Closed(CloseCause),
+}
+
+/// News of a transport.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TransportEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// A remote address became known.
+    Path(PathEvent),
+    /// A trace that was asked for.
+    Trace(TransportTrace),
+}
+
+/// News of a producer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ProducerEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// It was paused.
+    Paused,
+    /// It was resumed.
+    Resumed,
+    /// The score of one of its streams changed.
+    Score(Vec<ProducerScore>),
+    /// The source was turned.
+    VideoOrientation(VideoOrientation),
+    /// A trace that was asked for.
+    Trace(ProducerTrace),
+}
+
+/// News of a consumer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ConsumerEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// It was paused by its own `pause`; with `effective` nothing but this stops its media.
+    Paused {
+        /// Whether media flowed until now.
+        effective: bool,
+    },
+    /// It was resumed by its own `resume`; with `effective` media flows again.
+    Resumed {
+        /// Whether media flows from now on.
+        effective: bool,
+    },
+    /// Its producer was paused.
+    ProducerPaused {
+        /// Whether media flowed until now.
+        effective: bool,
+    },
+    /// Its producer was resumed.
+    ProducerResumed {
+        /// Whether media flows from now on.
+        effective: bool,
+    },
+    /// A score that concerns it changed.
+    Score(ConsumerScore),
+    /// Other layers are being forwarded, or none.
+    Layers(Option<MediaLayers>),
+    /// A trace that was asked for.
+    Trace(ConsumerTrace),
+}
+
+/// Something that happened to an object.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// To a router.
+    Router(RouterId, RouterEvent),
+    /// To a transport.
+    Transport(TransportId, TransportEvent),
+    /// To a producer.
+    Producer(ProducerId, ProducerEvent),
+    /// To a consumer.
+    Consumer(ConsumerId, ConsumerEvent),
+}
+
+/// What waits to be told: an event, or the promise to describe the newest state when asked.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    Ready(Event),
+    ProducerScore(Key<Producer>),
+    ProducerOrientation(Key<Producer>),
+    ConsumerScore(Key<Consumer>),
+    ConsumerLayers(Key<Consumer>),
+}
+
+/// The most traces that wait; more are dropped and counted.
+const MAX_TRACES: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct EventQueue {
+    pending: VecDeque<Pending>,
+    traces: VecDeque<Event>,
+    lost_traces: u64,
+}
+
+impl EventQueue {
+    pub(crate) fn push(&mut self, event: Event) {
+        self.pending.push_back(Pending::Ready(event));
+    }
+
+    /// The caller makes sure that one promise for one object waits at most once.
+    pub(crate) fn promise(&mut self, pending: Pending) {
+        self.pending.push_back(pending);
+    }
+
+    pub(crate) fn trace(&mut self, event: Event) {
+        if self.traces.len() < MAX_TRACES {
+            self.traces.push_back(event);
+        } else {
+            self.lost_traces += 1;
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Pending> {
+        self.pending.pop_front().or_else(|| self.traces.pop_front().map(Pending::Ready))
+    }
+
+    pub(crate) fn lost_traces(&self) -> u64 {
+        self.lost_traces
+    }
+}

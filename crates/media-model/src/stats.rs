@@ -1,0 +1,164 @@
+//! Statistics as RTC statistics name them. Times are milliseconds of the driver's monotonic clock, rates bits per second.
+
+use crate::id::TransportId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tureen_rtp_dictionaries::MediaKind;
+
+/// What inbound and outbound streams have in common.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RtpStreamStats {
+    /// When these figures were read.
+    pub timestamp: u64,
+    /// The stream.
+    pub ssrc: u32,
+    /// Its stream of retransmissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtx_ssrc: Option<u32>,
+    /// Its RID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rid: Option<String>,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Its codec.
+    pub mime_type: String,
+    /// Packets lost; negative with duplicates (RFC 3550 section 6.4.1).
+    pub packets_lost: i64,
+    /// Fraction lost in the last interval, in 256ths.
+    pub fraction_lost: u8,
+    /// Interarrival jitter, in units of the codec's clock.
+    pub jitter: u32,
+    /// Packets that came too late or twice.
+    pub packets_discarded: u64,
+    /// Packets sent again.
+    pub packets_retransmitted: u64,
+    /// Packets that a retransmission replaced.
+    pub packets_repaired: u64,
+    /// NACK messages.
+    pub nack_count: u64,
+    /// Packets that NACKs asked for.
+    pub nack_packet_count: u64,
+    /// PLI messages.
+    pub pli_count: u64,
+    /// FIR messages.
+    pub fir_count: u64,
+    /// Round trip, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_time: Option<f64>,
+    /// Retransmissions that nobody needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtx_packets_discarded: Option<u64>,
+    /// 0 (worst) to 10.
+    pub score: u8,
+}
+
+/// One stream that comes in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboundRtpStats {
+    /// `inbound-rtp`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What all streams have.
+    #[serde(flatten)]
+    pub stream: RtpStreamStats,
+    /// Packets received.
+    pub packet_count: u64,
+    /// Bytes received, headers included.
+    pub byte_count: u64,
+    /// Bitrate now.
+    pub bitrate: u32,
+    /// Bitrate of each layer, by `spatial.temporal`.
+    pub bitrate_by_layer: BTreeMap<String, u32>,
+}
+
+/// One stream that goes out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboundRtpStats {
+    /// `outbound-rtp`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What all streams have.
+    #[serde(flatten)]
+    pub stream: RtpStreamStats,
+    /// Packets sent.
+    pub packet_count: u64,
+    /// Bytes sent, headers included.
+    pub byte_count: u64,
+    /// Bitrate now.
+    pub bitrate: u32,
+}
+
+/// Statistics of a producer: one entry per stream that was seen.
+pub type ProducerStats = InboundRtpStats;
+
+/// Statistics of a consumer. As JSON: an array of its streams, then the producer's stream in use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerStats {
+    /// Towards the endpoint; several for a consumer that pipes every encoding.
+    pub outbound: Vec<OutboundRtpStats>,
+    /// From the source, where it is on the same shard and was seen.
+    pub inbound: Option<InboundRtpStats>,
+}
+
+impl Serialize for ConsumerStats {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let mut entries = serializer.serialize_seq(None)?;
+        for outbound in &self.outbound {
+            entries.serialize_element(outbound)?;
+        }
+        if let Some(inbound) = &self.inbound {
+            entries.serialize_element(inbound)?;
+        }
+        entries.end()
+    }
+}
+
+/// Statistics of a transport.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransportStats {
+    /// The transport.
+    pub transport_id: TransportId,
+    /// When these figures were read.
+    pub timestamp: u64,
+    /// Bytes of datagrams received.
+    pub bytes_received: u64,
+    /// Bits per second received.
+    pub recv_bitrate: u32,
+    /// Bytes of datagrams sent.
+    pub bytes_sent: u64,
+    /// Bits per second sent.
+    pub send_bitrate: u32,
+    /// Bytes of RTP received, retransmissions aside.
+    pub rtp_bytes_received: u64,
+    /// Bits per second of that.
+    pub rtp_recv_bitrate: u32,
+    /// Bytes of RTP sent, retransmissions aside.
+    pub rtp_bytes_sent: u64,
+    /// Bits per second of that.
+    pub rtp_send_bitrate: u32,
+    /// Bytes of retransmissions received.
+    pub rtx_bytes_received: u64,
+    /// Bits per second of that.
+    pub rtx_recv_bitrate: u32,
+    /// Bytes of retransmissions sent.
+    pub rtx_bytes_sent: u64,
+    /// Bits per second of that.
+    pub rtx_send_bitrate: u32,
+    /// Bytes of probing packets sent.
+    pub probation_bytes_sent: u64,
+    /// Bits per second of that.
+    pub probation_send_bitrate: u32,
+    /// The limit that the remote is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_incoming_bitrate: Option<u32>,
+    /// Datagrams dropped, by reason.
+    pub datagrams_rejected: BTreeMap<&'static str, u64>,
+    /// Round trip to the remote in milliseconds, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_time: Option<f64>,
+}

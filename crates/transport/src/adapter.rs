@@ -1,0 +1,203 @@
+//! What the Core asks of a transport, and the adapter that composes one from a [`Path`] and a [`Cipher`].
+//!
+//! Must not know producers, consumers or what is inside a packet beyond its header length.
+
+use crate::address::{Arrival, Component, Destination, SocketId};
+use crate::cipher::{Cipher, CipherError};
+use crate::path::{Admission, Path};
+use tureen_rtp_wire::rtp::{self, DatagramKind, RtpLayout};
+
+/// Why a datagram was dropped before anyone looked at its media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// Neither RTP nor RTCP nor anything that the transport speaks (RFC 7983).
+    UnknownProtocol,
+    /// The header does not parse.
+    Malformed,
+    /// From an address that is not the transport's remote.
+    ForeignAddress,
+    /// Authentication failed.
+    NotGenuine,
+    /// Seen before, or too old to tell.
+    Replayed,
+    /// No keys yet, or a limit of the cipher was met.
+    CipherNotReady,
+    /// The RTP and RTCP ports were mixed up.
+    WrongComponent,
+}
+
+impl RejectReason {
+    /// Every reason, in the order of [`RejectReason::index`].
+    pub const ALL: [Self; 7] = [
+        Self::UnknownProtocol,
+        Self::Malformed,
+        Self::ForeignAddress,
+        Self::NotGenuine,
+        Self::Replayed,
+        Self::CipherNotReady,
+        Self::WrongComponent,
+    ];
+
+    /// A dense index for counters.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// A name for metrics, in snake case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownProtocol => "unknown_protocol",
+            Self::Malformed => "malformed",
+            Self::ForeignAddress => "foreign_address",
+            Self::NotGenuine => "not_genuine",
+            Self::Replayed => "replayed",
+            Self::CipherNotReady => "cipher_not_ready",
+            Self::WrongComponent => "wrong_component",
+        }
+    }
+}
+
+impl From<CipherError> for RejectReason {
+    fn from(error: CipherError) -> Self {
+        match error {
+            CipherError::NotReady | CipherError::Exhausted => Self::CipherNotReady,
+            CipherError::NotGenuine => Self::NotGenuine,
+            CipherError::Replayed => Self::Replayed,
+        }
+    }
+}
+
+/// What a datagram turned out to be. Lengths count from the datagram's first byte.
+#[derive(Clone, Copy, Debug)]
+pub enum Opened {
+    /// A checked plain RTP packet of `len` bytes.
+    Rtp {
+        /// Its length without what the cipher added.
+        len: usize,
+        /// Its layout.
+        layout: RtpLayout,
+    },
+    /// A plain RTCP compound of `len` bytes, not parsed yet.
+    Rtcp {
+        /// Its length without what the cipher added.
+        len: usize,
+    },
+    /// The transport took it for itself.
+    Consumed,
+    /// Dropped.
+    Rejected(RejectReason),
+}
+
+/// News from a transport that its user hears about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathEvent {
+    /// The remote address of RTP became known.
+    Tuple(Arrival),
+    /// The remote address of RTCP became known.
+    RtcpTuple(Arrival),
+}
+
+/// What the Core asks of a transport on the packet path and around it.
+pub trait Transport {
+    /// What [`Transport::connect`] takes.
+    type ConnectOptions;
+    /// Why connecting fails.
+    type ConnectError;
+    /// What the transport tells about itself.
+    type Details;
+
+    /// Judges, unprotects and checks one datagram in place.
+    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened;
+    /// Where packets of `component` go, `None` while unknown.
+    fn destination(&self, component: Component) -> Option<Destination>;
+    /// The cipher that outgoing packets are sealed with.
+    fn cipher(&mut self) -> &mut impl Cipher;
+    /// News since the last call.
+    fn poll_event(&mut self) -> Option<PathEvent>;
+    /// The sockets whose datagrams belong to this transport alone.
+    fn sockets(&self) -> [Option<SocketId>; 2];
+    /// Takes the remote's parameters, once.
+    fn connect(&mut self, options: Self::ConnectOptions) -> Result<(), Self::ConnectError>;
+    /// What the transport tells about itself.
+    fn details(&self) -> Self::Details;
+}
+
+/// A path and a cipher that together carry RTP and RTCP.
+#[derive(Debug)]
+pub struct Adapter<P, C> {
+    /// Where packets come from and go to.
+    pub path: P,
+    /// What protects them.
+    pub cipher: C,
+    /// Whether RTCP shares the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    learned: [Option<PathEvent>; 2],
+}
+
+impl<P: Path, C: Cipher> Adapter<P, C> {
+    /// Composes a path and a cipher.
+    pub fn new(path: P, cipher: C, rtcp_mux: bool) -> Self {
+        Self { path, cipher, rtcp_mux, learned: [None, None] }
+    }
+
+    /// See [`Transport::open`]. `component` is the port that the datagram came in on.
+    pub fn open(&mut self, arrival: Arrival, component: Component, datagram: &mut [u8]) -> Opened {
+        let opened = match (rtp::classify(datagram), component, self.rtcp_mux) {
+            (DatagramKind::Rtp, Component::Rtp, _) => self.open_rtp(arrival, datagram),
+            (DatagramKind::Rtcp, Component::Rtp, true) => self.open_rtcp(arrival, Component::Rtp, datagram),
+            (DatagramKind::Rtcp, Component::Rtcp, _) => self.open_rtcp(arrival, Component::Rtcp, datagram),
+            (DatagramKind::Rtp | DatagramKind::Rtcp, _, _) => Err(RejectReason::WrongComponent),
+            _ => Err(RejectReason::UnknownProtocol),
+        };
+        opened.unwrap_or_else(Opened::Rejected)
+    }
+
+    fn open_rtp(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Result<Opened, RejectReason> {
+        let admission = self.admit(arrival, Component::Rtp)?;
+        let header_len = rtp::header_len(datagram).ok_or(RejectReason::Malformed)?;
+        let len = self.cipher.unprotect_rtp(datagram, header_len)?;
+        let plain = datagram.get(..len).ok_or(RejectReason::Malformed)?;
+        let layout = RtpLayout::parse(plain).map_err(|_| RejectReason::Malformed)?;
+        self.settle(admission, arrival, Component::Rtp);
+        Ok(Opened::Rtp { len, layout })
+    }
+
+    fn open_rtcp(
+        &mut self,
+        arrival: Arrival,
+        component: Component,
+        datagram: &mut [u8],
+    ) -> Result<Opened, RejectReason> {
+        let admission = self.admit(arrival, component)?;
+        let len = self.cipher.unprotect_rtcp(datagram)?;
+        // With RTP/RTCP multiplexing, RTCP alone does not teach the address: the first RTP packet does.
+        if component == Component::Rtcp {
+            self.settle(admission, arrival, component);
+        }
+        Ok(Opened::Rtcp { len })
+    }
+
+    fn admit(&self, arrival: Arrival, component: Component) -> Result<Admission, RejectReason> {
+        match self.path.admit(arrival, component) {
+            Admission::Foreign => Err(RejectReason::ForeignAddress),
+            admission => Ok(admission),
+        }
+    }
+
+    fn settle(&mut self, admission: Admission, arrival: Arrival, component: Component) {
+        if admission == Admission::Learnable {
+            self.path.learn(arrival, component);
+            match component {
+                Component::Rtp => self.learned[0] = Some(PathEvent::Tuple(arrival)),
+                Component::Rtcp => self.learned[1] = Some(PathEvent::RtcpTuple(arrival)),
+            }
+        }
+    }
+
+    /// See [`Transport::poll_event`].
+    pub fn poll_event(&mut self) -> Option<PathEvent> {
+        self.learned.iter_mut().find_map(Option::take)
+    }
+}

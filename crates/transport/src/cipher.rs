@@ -1,0 +1,71 @@
+//! Ciphers: what protects packets on a path. Must not know addresses.
+
+use tureen_srtp::{SrtpReceiver, SrtpSender};
+
+/// Why a packet could not be protected or unprotected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipherError {
+    /// Keys are not there yet.
+    NotReady,
+    /// The packet is not genuine: authentication failed, or it is too short to tell.
+    NotGenuine,
+    /// The packet was seen before, or is too old to tell.
+    Replayed,
+    /// A limit was met: buffer, number of streams, or key lifetime.
+    Exhausted,
+}
+
+/// Protects and unprotects packets in place.
+///
+/// `header_len` is the length of the RTP header with CSRCs and extension, which stays readable.
+pub trait Cipher {
+    /// Bytes that protecting adds to an RTP packet.
+    fn rtp_overhead(&self) -> usize;
+    /// Bytes that protecting adds to an RTCP packet.
+    fn rtcp_overhead(&self) -> usize;
+    /// Whether one packet index must never carry two different contents, headers included (AEAD nonces, RFC 7714
+    /// section 8.4): a plain retransmission then has to be byte for byte the packet first sent.
+    fn forbids_altered_repeats(&self) -> bool;
+    /// Protects the RTP packet in `buffer[..len]`; returns its new length.
+    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError>;
+    /// Protects the RTCP packet in `buffer[..len]`; returns its new length.
+    fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, CipherError>;
+    /// Unprotects the RTP packet in `buffer`; returns its new length.
+    fn unprotect_rtp(&mut self, buffer: &mut [u8], header_len: usize) -> Result<usize, CipherError>;
+    /// Unprotects the RTCP packet in `buffer`; returns its new length.
+    fn unprotect_rtcp(&mut self, buffer: &mut [u8]) -> Result<usize, CipherError>;
+}
+
+/// No protection: plain RTP, and what lets a fuzzer reach behind the keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NullCipher;
+
+impl Cipher for NullCipher {
+    fn rtp_overhead(&self) -> usize {
+        0
+    }
+
+    fn rtcp_overhead(&self) -> usize {
+        0
+    }
+
+    fn forbids_altered_repeats(&self) -> bool {
+        false
+    }
+
+    fn protect_rtp(&mut self, _: &mut [u8], _: usize, len: usize) -> Result<usize, CipherError> {
+        Ok(len)
+    }
+
+    fn protect_rtcp(&mut self, _: &mut [u8], len: usize) -> Result<usize, CipherError> {
+        Ok(len)
+    }
+
+    fn unprotect_rtp(&mut self, buffer: &mut [u8], _: usize) -> Result<usize, CipherError> {
+        Ok(buffer.len())
+    }
+
+    fn unprotect_rtcp(&mut self, buffer: &mut [u8]) -> Result<usize, CipherError> {
+        Ok(buffer.len())
+    }
+}
