@@ -3,6 +3,7 @@
 mod error;
 mod octets;
 pub mod payload;
+pub mod rtcp;
 pub mod rtp;
 mod time;
 
