@@ -54,11 +54,8 @@ const MARKER_CHANGED: u8 = 1 << 1;
 const MARKER: u8 = 1 << 2;
 /// Resent at least once, at `resent_at`.
 const RESENT: u8 = 1 << 3;
-/// With neither of them the payload has no patch; the VP8 patch without ids is never built.
-const PICTURE_ID: u8 = 1 << 4;
-const TL0_PIC_IDX: u8 = 1 << 5;
-/// The encoding lies above the 15 bits of the PictureID's place and in two bits of the flags.
-const ENCODING_SHIFT: u32 = 6;
+const VP8: u8 = 1 << 4;
+const ENCODING_SHIFT: u32 = 5;
 
 /// A ring of the packets sent last, by output sequence number.
 #[derive(Clone, Debug)]
@@ -129,45 +126,39 @@ impl SentLog {
 impl Entry {
     fn pack(packet: &SentPacket) -> Self {
         let rewrite = &packet.rewrite;
-        let mut flags = USED | (packet.encoding & 0b11) << ENCODING_SHIFT;
+        let mut flags = USED | packet.encoding << ENCODING_SHIFT;
         match rewrite.marker {
             None => {}
             Some(false) => flags |= MARKER_CHANGED,
             Some(true) => flags |= MARKER_CHANGED | MARKER,
         }
-        let (mut id, mut tl0) = (0, 0);
-        if let PayloadPatch::Vp8 { picture_id, tl0_pic_idx } = rewrite.payload {
-            if let Some(picture_id) = picture_id {
-                id = picture_id & 0x7fff;
-                flags |= PICTURE_ID;
+        let (picture_id, tl0_pic_idx) = match rewrite.payload {
+            PayloadPatch::None => (0, 0),
+            PayloadPatch::Vp8 { picture_id, tl0_pic_idx } => {
+                flags |= VP8;
+                (picture_id, tl0_pic_idx)
             }
-            if let Some(tl0_pic_idx) = tl0_pic_idx {
-                tl0 = tl0_pic_idx;
-                flags |= TL0_PIC_IDX;
-            }
-        }
+        };
         Self {
             source: packet.source,
             timestamp: rewrite.timestamp,
             sequence_number: rewrite.sequence_number,
-            picture_id: id | u16::from(packet.encoding & 0b100) << 13,
+            picture_id,
             resent_at: 0,
-            tl0_pic_idx: tl0,
+            tl0_pic_idx,
             flags,
         }
     }
 
     fn unpack(&self) -> SentPacket {
         let has = |flag| self.flags & flag != 0;
-        let picture_id = has(PICTURE_ID).then_some(self.picture_id & 0x7fff);
-        let tl0_pic_idx = has(TL0_PIC_IDX).then_some(self.tl0_pic_idx);
-        let payload = if has(PICTURE_ID | TL0_PIC_IDX) {
-            PayloadPatch::Vp8 { picture_id, tl0_pic_idx }
+        let payload = if has(VP8) {
+            PayloadPatch::Vp8 { picture_id: self.picture_id, tl0_pic_idx: self.tl0_pic_idx }
         } else {
             PayloadPatch::None
         };
         SentPacket {
-            encoding: self.flags >> ENCODING_SHIFT | ((self.picture_id >> 13) as u8 & 0b100),
+            encoding: self.flags >> ENCODING_SHIFT,
             source: self.source,
             rewrite: Rewrite {
                 sequence_number: self.sequence_number,
@@ -217,12 +208,9 @@ mod tests {
         #[test]
         fn what_comes_back_is_what_went_in(
             encoding in 0..MAX_LOGGED_ENCODINGS, source: u32, sequence_number: u16, timestamp: u32,
-            marker: Option<bool>, picture_id in prop::option::of(0u16..0x8000), tl0_pic_idx: Option<u8>,
+            marker: Option<bool>, ids: Option<(u16, u8)>,
         ) {
-            let payload = match (picture_id, tl0_pic_idx) {
-                (None, None) => PayloadPatch::None,
-                _ => PayloadPatch::Vp8 { picture_id, tl0_pic_idx },
-            };
+            let payload = ids.map_or(PayloadPatch::None, |(picture_id, tl0_pic_idx)| PayloadPatch::Vp8 { picture_id, tl0_pic_idx });
             let packet = SentPacket { encoding, source, rewrite: Rewrite { sequence_number, timestamp, marker, payload } };
             let mut log = SentLog::new(64);
             log.insert(packet);

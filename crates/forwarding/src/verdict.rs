@@ -1,5 +1,7 @@
 //! What becomes of a packet, as data: forwarded with these changes, or dropped for this reason.
 
+use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
+
 /// The decision about one packet for one consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -29,13 +31,27 @@ pub enum PayloadPatch {
     /// None.
     #[default]
     None,
-    /// VP8 payload descriptor (RFC 7741 section 4.2).
+    /// VP8 payload descriptor (RFC 7741 section 4.2); each id is written where the packet has one.
     Vp8 {
-        /// PictureID, if the packet has one; of 7 or 15 bits as the packet's own is.
-        picture_id: Option<u16>,
-        /// TL0PICIDX, if the packet has one.
-        tl0_pic_idx: Option<u8>,
+        /// PictureID; a short one takes the low 7 bits.
+        picture_id: u16,
+        /// TL0PICIDX.
+        tl0_pic_idx: u8,
     },
+}
+
+impl PayloadPatch {
+    /// Writes the changes into a copy of the payload that `descriptor` was read from. `false`, and nothing written, if the two do not
+    /// belong together.
+    pub fn apply(&self, payload: &mut [u8], descriptor: &PayloadDescriptor) -> bool {
+        match (*self, descriptor) {
+            (Self::None, _) => true,
+            (Self::Vp8 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp8(descriptor)) => {
+                vp8::patch(payload, descriptor, picture_id, tl0_pic_idx)
+            }
+            (Self::Vp8 { .. }, _) => false,
+        }
+    }
 }
 
 macro_rules! drop_reasons {
@@ -140,6 +156,18 @@ mod tests {
         for (index, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(reason.index(), index);
         }
+    }
+
+    #[test]
+    fn a_patch_is_written_where_the_ids_are() {
+        // X, S; I and L; 15-bit PictureID 300, TL0PICIDX 9.
+        let mut payload = [0x90, 0xc0, 0x81, 0x2c, 9, 0x01, 0];
+        let descriptor = PayloadDescriptor::Vp8(vp8::Descriptor::parse(&payload).unwrap());
+        let patch = PayloadPatch::Vp8 { picture_id: 0x0102, tl0_pic_idx: 7 };
+        assert!(patch.apply(&mut payload, &descriptor));
+        assert_eq!(payload, [0x90, 0xc0, 0x81, 0x02, 7, 0x01, 0]);
+        assert!(!patch.apply(&mut payload, &PayloadDescriptor::Opaque));
+        assert!(PayloadPatch::None.apply(&mut payload, &PayloadDescriptor::Opaque));
     }
 
     #[test]
