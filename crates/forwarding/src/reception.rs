@@ -202,7 +202,7 @@ pub fn round_trip_time(arrival: NtpTime, last: u32, delay: u32) -> Option<Durati
     }
     let passed = arrival.compact().wrapping_sub(last).wrapping_sub(delay);
     let passed = if passed > i32::MAX as u32 { 0 } else { passed };
-    Some(Duration::from_nanos(u64::from(passed) * 1_000_000_000 >> 16))
+    Some(Duration::from_nanos((u64::from(passed) * 1_000_000_000) >> 16))
 }
 
 #[cfg(test)]
