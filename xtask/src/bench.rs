@@ -6,7 +6,8 @@ use cargo_metadata::TargetKind;
 
 /// Run the criterion benchmarks.
 ///
-/// Examples: `cargo xtask bench`, `cargo xtask bench seal`, `cargo xtask bench seal -- --save-baseline before`.
+/// `cargo xtask bench seal -- --save-baseline before` runs what has `seal` in its name and keeps the result, and
+/// `cargo xtask bench seal -- --baseline before` compares with it.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only benchmarks whose name contains this

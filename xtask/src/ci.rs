@@ -10,7 +10,8 @@ use std::time::Instant;
 
 /// Everything that has to be green before a change goes in.
 ///
-/// All steps run, also after one has failed. The corpora of the fuzz targets are replayed by the step `test`.
+/// The steps run in the order of the list below, also after one has failed. The step test is `cargo xtask test`, which
+/// replays the corpora of the fuzz targets too.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only this step

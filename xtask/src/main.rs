@@ -33,21 +33,17 @@ struct Line {
     verb: Option<Verb>,
 }
 
+// A verb with options has its help on them.
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the release binary of the server; with --dist, pack it for other machines
     Build(release::Options),
-    /// Run every test, and set up what they need first
     Test(test::Options),
     /// Check the rules that the compiler does not know: crate edges, sizes, stubs, links
     Tidy,
-    /// Run the criterion benchmarks
     Bench(bench::Options),
-    /// List the fuzz targets, run them, replay their corpora, measure their coverage
     Fuzz(fuzz::Options),
     /// Build the documentation; a warning is a failure
     Doc,
-    /// Everything that has to be green before a change goes in
     Ci(ci::Options),
 }
 

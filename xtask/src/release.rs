@@ -8,6 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Build the release binary of the server; with --dist, pack it for other machines.
+///
+/// Prints path, size and SHA-256. The archive holds the program, its licences and those of the software in it, the
+/// README, a systemd unit and a container file; the same commit and compiler give the same bytes.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Pack target/dist/tureen-VERSION-ARCH.tar.gz with its .sha256

@@ -72,6 +72,8 @@ impl Tree {
     /// A `cargo` of another toolchain, through rustup.
     pub(crate) fn cargo_of(&self, toolchain: &str) -> Command {
         let mut command = Command::new("rustup");
+        // What `cargo run` sets for this program belongs to the toolchain that built it.
+        command.env_remove("CARGO").env_remove("LD_LIBRARY_PATH");
         command.current_dir(&self.root).args(["run", toolchain, "cargo"]);
         command
     }
