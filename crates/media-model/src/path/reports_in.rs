@@ -27,12 +27,12 @@ impl<T: Transport> Core<T> {
         match packet {
             RtcpPacket::SenderReport(report) => {
                 self.handle_sender_report(now, key, report);
-                for block in report.blocks() {
+                for block in report.report_blocks() {
                     self.handle_report_block(now, key, &block);
                 }
             }
             RtcpPacket::ReceiverReport(report) => {
-                for block in report.blocks() {
+                for block in report.report_blocks() {
                     self.handle_report_block(now, key, &block);
                 }
             }
@@ -41,10 +41,10 @@ impl<T: Transport> Core<T> {
                 self.trace_feedback(now, consumer, |flags| flags.nack, TraceInfo::Nack);
                 self.retransmit(now, consumer, nack.media_ssrc(), nack.lost(), out);
             }
-            RtcpPacket::Pli(pli) => self.handle_pli(now, key, pli.media_ssrc()),
+            RtcpPacket::Pli(pli) => self.handle_pli(now, key, pli.media_ssrc),
             RtcpPacket::Fir(fir) => {
-                for (ssrc, _) in fir.entries() {
-                    self.handle_fir(now, key, ssrc);
+                for entry in fir.entries() {
+                    self.handle_fir(now, key, entry.ssrc);
                 }
             }
             RtcpPacket::Xr(xr) => self.handle_xr(now, key, xr),
@@ -66,7 +66,7 @@ impl<T: Transport> Core<T> {
 
     fn handle_sender_report(&mut self, now: Time, key: Key<TransportTag>, report: &SenderReport<'_>) {
         let Some(transport) = self.transports.get(key) else { return };
-        let Some(stream) = transport.listener.by_ssrc(report.sender_ssrc()) else { return };
+        let Some(stream) = transport.listener.by_ssrc(report.ssrc()) else { return };
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         let (id, flags) = (producer.definition.id, producer.trace);
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
@@ -85,7 +85,7 @@ impl<T: Transport> Core<T> {
         self.follow_score(stream.producer, stream.encoding);
         if flags.sr {
             let info = TraceInfo::Sr {
-                ssrc: report.sender_ssrc(),
+                ssrc: report.ssrc(),
                 ntp_sec: wire.ntp.seconds(),
                 ntp_frac: wire.ntp.fraction(),
                 rtp_ts: wire.rtp_timestamp,
@@ -131,11 +131,11 @@ impl<T: Transport> Core<T> {
         for block in xr.blocks() {
             match block {
                 XrBlock::ReceiverReferenceTime(remote) => {
-                    transport.reports.reference_time = Some((xr.sender_ssrc(), remote, now));
+                    transport.reports.reference_time = Some((xr.ssrc(), remote, now));
                 }
-                XrBlock::Dlrr(entries) => {
+                XrBlock::Dlrr(_) => {
                     let own = transport.reports.own_ssrc;
-                    for entry in entries.filter(|entry| entry.ssrc == own) {
+                    for entry in block.dlrr_reports().filter(|entry| entry.ssrc == own) {
                         for producer in &transport.producers {
                             let Some(producer) = self.producers.get_mut(*producer) else { continue };
                             for stream in producer.streams.iter_mut().flatten() {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use std::time::Duration;
 use tureen_forwarding::{Report, SenderInfo};
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::rtcp::{ReportBlock, RtcpWriter, SenderInfo as WireSenderInfo};
+use tureen_rtp_wire::rtcp::{DlrrReport, ReportBlock, RtcpWriter, SenderInfo as WireSenderInfo};
 use tureen_transport::{Cipher as _, Component, Egress, Transport};
 
 /// The longest RTCP compound that leaves, before protection.
@@ -72,9 +72,9 @@ impl<T: Transport> Core<T> {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let (own_ssrc, cname) = (transport.reports.own_ssrc, transport.reports.cname.clone());
         let sent = send_compound(now, key, transport, out, |writer| {
-            writer.receiver_report(own_ssrc, blocks.iter().copied())?;
-            writer.sdes_cname(own_ssrc, cname.as_bytes())?;
-            writer.receiver_reference_time(own_ssrc, ntp)
+            writer.receiver_report(own_ssrc, &blocks).ok()?;
+            writer.source_description(own_ssrc, cname.as_bytes(), &[]).ok()?;
+            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()
         });
         self.count_rtcp(sent);
     }
@@ -96,13 +96,18 @@ impl<T: Transport> Core<T> {
             let (cname, own_ssrc, reference) = (reports.cname.clone(), reports.own_ssrc, reports.reference_time);
             let sent = send_compound(now, key, transport, out, |writer| {
                 for (ssrc, info) in some {
-                    writer.sender_report(*ssrc, wire_sender(info), [])?;
-                    writer.sdes_cname(*ssrc, cname.as_bytes())?;
+                    writer.sender_report(*ssrc, &wire_sender(info), &[]).ok()?;
+                    writer.source_description(*ssrc, cname.as_bytes(), &[]).ok()?;
                 }
                 match reference {
                     Some((ssrc, ntp, at)) => {
                         let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
-                        writer.dlrr(own_ssrc, [(ssrc, ntp.compact(), u32::try_from(delay).unwrap_or(u32::MAX))])
+                        let report = DlrrReport {
+                            ssrc,
+                            last_rr: ntp.compact(),
+                            delay_since_last_rr: u32::try_from(delay).unwrap_or(u32::MAX),
+                        };
+                        writer.extended_report(own_ssrc, None, &[report]).ok()
                     }
                     None => Some(()),
                 }

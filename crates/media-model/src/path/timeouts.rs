@@ -9,7 +9,7 @@ use crate::trace::{Trace, TraceDirection, TraceInfo};
 use smallvec::SmallVec;
 use tureen_forwarding::KeyFrameRequest;
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::rtcp::RtcpWriter;
+use tureen_rtp_wire::rtcp::{FirEntry, RtcpWriter};
 use tureen_transport::{Egress, Transport};
 
 /// The most sequence numbers that one NACK message asks for.
@@ -89,11 +89,13 @@ impl<T: Transport> Core<T> {
         self.counters.key_frame_requests += u64::from(request.is_some());
         self.send_rtcp(now, transport, out, |writer, own_ssrc| {
             if !lost.is_empty() {
-                writer.nack(own_ssrc, ssrc, lost.iter().copied())?;
+                writer.nack(own_ssrc, ssrc, lost.iter().copied()).ok()?;
             }
             match request {
-                Some(KeyFrameRequest::Pli) => writer.pli(own_ssrc, ssrc),
-                Some(KeyFrameRequest::Fir { sequence_number }) => writer.fir(own_ssrc, [(ssrc, sequence_number)]),
+                Some(KeyFrameRequest::Pli) => writer.pli(own_ssrc, ssrc).ok(),
+                Some(KeyFrameRequest::Fir { sequence_number }) => {
+                    writer.fir(own_ssrc, &[FirEntry { ssrc, sequence_number }]).ok()
+                }
                 None => Some(()),
             }
         });
@@ -123,7 +125,7 @@ impl<T: Transport> Core<T> {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let own_ssrc = transport.reports.own_ssrc;
         let sent = crate::path::reports_out::send_compound(now, key, transport, out, |writer| {
-            writer.receiver_report(own_ssrc, [])?;
+            writer.receiver_report(own_ssrc, &[]).ok()?;
             fill(writer, own_ssrc)
         });
         if let Some(len) = sent {

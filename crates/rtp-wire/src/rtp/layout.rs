@@ -81,6 +81,20 @@ impl RtpLayout {
         })
     }
 
+    /// Octets before the payload of a packet whose payload may still be encrypted: nothing behind the header is looked at.
+    ///
+    /// # Errors
+    /// `Truncated` and `Version`.
+    pub fn header_len_of(bytes: &[u8]) -> Result<usize, WireError> {
+        let &first = bytes.first().ok_or(WireError::Truncated)?;
+        if first >> 6 != 2 {
+            return Err(WireError::Version);
+        }
+        let csrcs_end = FIXED_HEADER_LEN + 4 * usize::from(first & 0x0f);
+        let end = if first & EXTENSION_BIT == 0 { csrcs_end } else { extension_block(bytes, csrcs_end)?.1.end };
+        if end > bytes.len() { Err(WireError::Truncated) } else { Ok(end) }
+    }
+
     /// Octets before the payload: fixed header, CSRCs and header extension.
     #[inline]
     pub const fn header_len(&self) -> usize {
