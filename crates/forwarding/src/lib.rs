@@ -62,7 +62,7 @@ pub use meta::PacketMeta;
 pub use nack::{NackGenerator, NackOutcome};
 pub use picture_id_map::PictureIdMap;
 pub use rate::RateWindow;
-pub use reception::{ReceivedSenderInfo, Report, SenderInfo, round_trip_time};
+pub use reception::{ReceivedSenderInfo, round_trip_time};
 pub use recv_stream::{PacketInfo, Received, RecvStats, RecvStream, RecvStreamConfig};
 pub use rtx::{RtxConfig, RtxHeader, RtxSender};
 pub use score::ScoreHistory;

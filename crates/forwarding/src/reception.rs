@@ -5,20 +5,8 @@
 use crate::sequence::{ExtendedSequence, FIRST_CYCLE, SequenceStep};
 use crate::timestamp_map::clock_units;
 use std::time::Duration;
+use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
 use tureen_rtp_wire::{NtpTime, Time};
-
-/// What a sender report says (RFC 3550 section 6.4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SenderInfo {
-    /// When the report was sent, by the sender's wall clock.
-    pub ntp: NtpTime,
-    /// The same instant in the stream's clock.
-    pub rtp_timestamp: u32,
-    /// Packets sent so far, modulo 2^32.
-    pub packet_count: u32,
-    /// Payload bytes sent so far, modulo 2^32.
-    pub octet_count: u32,
-}
 
 /// A sender report and when it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +139,7 @@ impl Reception {
     }
 
     /// The report at `now`; ends the interval of the fraction lost.
-    pub(crate) fn report(&mut self, now: Time, ssrc: u32) -> Option<Report> {
+    pub(crate) fn report(&mut self, now: Time, ssrc: u32) -> Option<ReportBlock> {
         let newest = self.sequence.newest()?;
         let expected = self.expected() - self.expected_prior;
         let received = self.received - self.received_prior;
@@ -159,38 +147,19 @@ impl Reception {
         self.received_prior += received;
         let lost = expected.saturating_sub(received);
         self.fraction_lost = (lost << 8).checked_div(expected).unwrap_or(0).min(255) as u8;
-        let (last_sr, delay) = self
+        let (last_sender_report, delay_since_last_sender_report) = self
             .sender
             .map_or((0, 0), |sender| (sender.info.ntp.compact(), clock_units(now.since(sender.at), 1 << 16)));
-        Some(Report {
+        Some(ReportBlock {
             ssrc,
             fraction_lost: self.fraction_lost,
             cumulative_lost: self.lost().clamp(-0x80_0000, 0x7f_ffff) as i32,
-            highest_sequence: (newest - FIRST_CYCLE.min(newest)) as u32,
+            highest_sequence_number: (newest - FIRST_CYCLE.min(newest)) as u32,
             jitter: self.jitter(),
-            last_sr,
-            delay_since_last_sr: delay,
+            last_sender_report,
+            delay_since_last_sender_report,
         })
     }
-}
-
-/// The fields of a report block (RFC 3550 section 6.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The source reported on.
-    pub ssrc: u32,
-    /// Packets lost since the last report, in 256ths of those expected.
-    pub fraction_lost: u8,
-    /// Packets lost so far, 24 bits, signed.
-    pub cumulative_lost: i32,
-    /// Highest sequence number with its cycles.
-    pub highest_sequence: u32,
-    /// Interarrival jitter in units of the stream's clock.
-    pub jitter: u32,
-    /// LSR, 0 if no sender report came.
-    pub last_sr: u32,
-    /// DLSR in units of 1/65536 s.
-    pub delay_since_last_sr: u32,
 }
 
 /// The round trip that a report closes: `arrival` less `last` less `delay`, the latter two as the wire has them (LSR and DLSR of
@@ -222,8 +191,8 @@ mod tests {
         let report = reception.report(Time::ZERO, 1).unwrap();
         assert_eq!(report.fraction_lost, (25u32 * 256 / 101) as u8);
         assert_eq!(report.cumulative_lost, 25);
-        assert_eq!(report.highest_sequence, 100);
-        assert_eq!((report.last_sr, report.delay_since_last_sr), (0, 0));
+        assert_eq!(report.highest_sequence_number, 100);
+        assert_eq!((report.last_sender_report, report.delay_since_last_sender_report), (0, 0));
         let report = reception.report(Time::ZERO, 1).unwrap();
         assert_eq!((report.fraction_lost, report.cumulative_lost), (0, 25));
     }
@@ -233,7 +202,7 @@ mod tests {
         let mut reception = Reception::new(8000);
         reception.step(65_535);
         reception.step(1);
-        assert_eq!(reception.report(Time::ZERO, 1).unwrap().highest_sequence, 65_537);
+        assert_eq!(reception.report(Time::ZERO, 1).unwrap().highest_sequence_number, 65_537);
     }
 
     #[test]
@@ -277,7 +246,7 @@ mod tests {
         let ntp = NtpTime::new(0x1234_5678, 0x9abc_def0);
         reception.on_sender_info(Time::from_millis(1000), SenderInfo { ntp, ..SenderInfo::default() });
         let report = reception.report(Time::from_millis(1500), 1).unwrap();
-        assert_eq!((report.last_sr, report.delay_since_last_sr), (0x5678_9abc, 32_768));
+        assert_eq!((report.last_sender_report, report.delay_since_last_sender_report), (0x5678_9abc, 32_768));
     }
 
     #[test]

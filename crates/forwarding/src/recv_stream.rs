@@ -6,12 +6,13 @@
 use crate::key_frame::{KeyFrameRequest, KeyFrameRequests, KeyFrameRequestsConfig};
 use crate::nack::NackGenerator;
 use crate::rate::{RATE_WINDOW, RATE_WINDOW_DTX, RateWindow};
-use crate::reception::{ReceivedSenderInfo, Reception, Report, SenderInfo, round_trip_time};
+use crate::reception::{ReceivedSenderInfo, Reception, round_trip_time};
 use crate::rtx::RtxConfig;
 use crate::score::{MAX_SCORE, ScoreHistory, receive_score};
 use crate::seen::{Seen, SeenWindow};
 use crate::sequence::{MAX_DROPOUT, SequenceStep};
 use std::time::Duration;
+use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
 use tureen_rtp_wire::{NtpTime, Time};
 
 /// A stream without packets for this long is inactive.
@@ -320,12 +321,12 @@ impl RecvStream {
     }
 
     /// The report block for the media stream; ends the interval of the fraction lost. `None` before the first packet.
-    pub fn report_block(&mut self, now: Time) -> Option<Report> {
+    pub fn report_block(&mut self, now: Time) -> Option<ReportBlock> {
         self.media.report(now, self.config.ssrc)
     }
 
     /// The report block for the retransmission stream, if it has sent anything.
-    pub fn rtx_report_block(&mut self, now: Time) -> Option<Report> {
+    pub fn rtx_report_block(&mut self, now: Time) -> Option<ReportBlock> {
         let ssrc = self.config.rtx?.ssrc;
         self.rtx.as_mut()?.report(now, ssrc)
     }

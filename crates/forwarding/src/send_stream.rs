@@ -4,12 +4,13 @@
 
 use crate::nack::DEFAULT_RTT;
 use crate::rate::{RATE_WINDOW, RateWindow};
-use crate::reception::{Report, SenderInfo, round_trip_time};
+use crate::reception::round_trip_time;
 use crate::rtx::{RtxConfig, RtxHeader, RtxSender};
 use crate::score::{Interval, ScoreHistory, send_score};
 use crate::sent_log::{ResendRefusal, SentLog, SentPacket};
 use crate::timestamp_map::clock_units;
 use std::time::Duration;
+use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
 use tureen_rtp_wire::{NtpTime, Time};
 
 /// What a stream is made from.
@@ -192,8 +193,8 @@ impl SendStream {
 
     /// Takes the receiver's report on this stream, which arrived at `arrival`, and scores the interval since the last. Returns
     /// the round trip that it closes.
-    pub fn on_report_block(&mut self, arrival: NtpTime, report: &Report) -> Option<Duration> {
-        let rtt = round_trip_time(arrival, report.last_sr, report.delay_since_last_sr);
+    pub fn on_report_block(&mut self, arrival: NtpTime, report: &ReportBlock) -> Option<Duration> {
+        let rtt = round_trip_time(arrival, report.last_sender_report, report.delay_since_last_sender_report);
         self.stats.round_trip_time = rtt.or(self.stats.round_trip_time);
         self.stats.packets_lost = report.cumulative_lost;
         self.stats.fraction_lost = report.fraction_lost;
@@ -256,15 +257,19 @@ mod tests {
         SentPacket { encoding: 0, source: u32::from(sequence_number), rewrite }
     }
 
-    fn report(cumulative_lost: i32, last_sr: u32, delay_since_last_sr: u32) -> Report {
-        Report {
+    fn report(
+        cumulative_lost: i32,
+        last_sender_report: u32,
+        delay_since_last_sender_report: u32,
+    ) -> ReportBlock {
+        ReportBlock {
             ssrc: 1,
             fraction_lost: 25,
             cumulative_lost,
-            highest_sequence: 0,
             jitter: 7,
-            last_sr,
-            delay_since_last_sr,
+            last_sender_report,
+            delay_since_last_sender_report,
+            ..ReportBlock::default()
         }
     }
 

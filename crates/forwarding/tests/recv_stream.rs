@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
-use tureen_forwarding::{
-    KeyFrameRequest, PacketInfo, Received, RecvStream, RecvStreamConfig, RtxConfig, SenderInfo,
-};
+use tureen_forwarding::{KeyFrameRequest, PacketInfo, Received, RecvStream, RecvStreamConfig, RtxConfig};
+use tureen_rtp_wire::rtcp::SenderInfo;
 use tureen_rtp_wire::{NtpTime, Time};
 
 fn config() -> RecvStreamConfig {
@@ -59,7 +58,7 @@ fn a_retransmission_counts_once_and_only_if_needed() {
     // 10 to 13 were expected, 10 and 12 came by themselves.
     assert_eq!(stats.packets_lost, 2);
     let report = stream.rtx_report_block(at(70)).expect("the retransmission stream was heard");
-    assert_eq!((report.ssrc, report.highest_sequence, report.cumulative_lost), (2, 5, 0));
+    assert_eq!((report.ssrc, report.highest_sequence_number, report.cumulative_lost), (2, 5, 0));
 }
 
 #[test]
