@@ -7,8 +7,8 @@ use crate::description::{
     ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, SourceDescription, TransportDump,
 };
 use crate::error::{
-    AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError, ProduceError,
-    UpdateMediaCodecsError,
+    AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError,
+    ProduceError, UpdateMediaCodecsError,
 };
 use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
 use crate::options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};

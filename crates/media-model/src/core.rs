@@ -111,7 +111,10 @@ pub struct Core<T> {
 
 impl<T> std::fmt::Debug for Core<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("config", &self.config).field("population", &self.population()).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("config", &self.config)
+            .field("population", &self.population())
+            .finish_non_exhaustive()
     }
 }
 

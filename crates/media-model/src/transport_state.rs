@@ -12,7 +12,8 @@ use crate::timers::Armed;
 use crate::trace::TransportTraceFlags;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
-use tureen_forwarding::{RATE_WINDOW, RateWindow};
+use tureen_forwarding::RateWindow;
+use tureen_forwarding::rate::RATE_WINDOW;
 use tureen_rtp_wire::{NtpTime, Time};
 use tureen_transport::{Component, Lane, RejectReason};
 

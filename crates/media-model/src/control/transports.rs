@@ -1,7 +1,9 @@
 //! Adding and connecting transports, and their settings.
 
 use crate::arena::Key;
-use crate::command::{AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport};
+use crate::command::{
+    AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport,
+};
 use crate::core::Core;
 use crate::error::{AddTransportError, NotFoundError};
 use crate::extensions::SourceExtensions;
@@ -28,7 +30,11 @@ impl<T: Transport> Core<T> {
         self.transports.get_mut(key).ok_or(NotFoundError::Transport(id))
     }
 
-    pub(crate) fn add_transport(&mut self, _now: Time, request: AddTransport<T>) -> Result<(), AddTransportError> {
+    pub(crate) fn add_transport(
+        &mut self,
+        _now: Time,
+        request: AddTransport<T>,
+    ) -> Result<(), AddTransportError> {
         let router = self.index.routers.get(&request.router).copied();
         let router = router.ok_or(NotFoundError::Router(request.router))?;
         if self.index.transports.contains_key(&request.id) {
@@ -83,7 +89,10 @@ impl<T: Transport> Core<T> {
         Ok(connected)
     }
 
-    pub(crate) fn describe_transport(&mut self, request: DescribeTransport) -> Result<T::Details, NotFoundError> {
+    pub(crate) fn describe_transport(
+        &mut self,
+        request: DescribeTransport,
+    ) -> Result<T::Details, NotFoundError> {
         Ok(self.transport(request.id)?.adapter.details())
     }
 
@@ -97,7 +106,11 @@ impl<T: Transport> Core<T> {
         Ok(())
     }
 
-    pub(crate) fn trace_transport(&mut self, _now: Time, request: TraceTransport) -> Result<(), NotFoundError> {
+    pub(crate) fn trace_transport(
+        &mut self,
+        _now: Time,
+        request: TraceTransport,
+    ) -> Result<(), NotFoundError> {
         self.transport_mut(request.id)?.trace = request.flags;
         Ok(())
     }
