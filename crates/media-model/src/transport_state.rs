@@ -23,7 +23,7 @@ pub enum TransportTag {}
 
 /// Bytes and rate of one kind of traffic.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     /// Bytes so far.
     pub bytes: u64,
     rate: RateWindow,
@@ -37,20 +37,20 @@ impl Default for Meter {
 
 impl Meter {
     /// Counts `bytes` at `now`.
-    pub fn add(&mut self, now: Time, bytes: usize) {
+    pub(crate) fn add(&mut self, now: Time, bytes: usize) {
         self.bytes += bytes as u64;
         self.rate.add(now, bytes);
     }
 
     /// Bits per second at `now`.
-    pub fn bitrate(&self, now: Time) -> u32 {
+    pub(crate) fn bitrate(&self, now: Time) -> u32 {
         u32::try_from(self.rate.bitrate(now)).unwrap_or(u32::MAX)
     }
 }
 
 /// What a transport has carried.
 #[derive(Debug, Default)]
-pub struct Meters {
+pub(crate) struct Meters {
     /// Datagrams that came in.
     pub received: Meter,
     /// Datagrams that went out.
@@ -67,7 +67,7 @@ pub struct Meters {
 
 /// What reports towards the remote need.
 #[derive(Debug, Default)]
-pub struct Reports {
+pub(crate) struct Reports {
     /// CNAME of all that we send on this transport.
     pub cname: String,
     /// SSRC that reports come from while nothing is sent.
@@ -81,7 +81,7 @@ pub struct Reports {
 
 /// A transport.
 #[derive(Debug)]
-pub struct TransportState<T> {
+pub(crate) struct TransportState<T> {
     /// Its id.
     pub id: TransportId,
     /// Its router.
@@ -118,7 +118,7 @@ pub struct TransportState<T> {
 
 impl<T> TransportState<T> {
     /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
-    pub fn draw_mid(&mut self) -> String {
+    pub(crate) fn draw_mid(&mut self) -> String {
         let mid = self.next_mid;
         self.next_mid = if mid >= 99_999_999 { 0 } else { mid + 1 };
         mid.to_string()
@@ -126,6 +126,6 @@ impl<T> TransportState<T> {
 }
 
 /// The lane of a component of a transport.
-pub fn lane(key: Key<TransportTag>, component: Component) -> Lane {
+pub(crate) fn lane(key: Key<TransportTag>, component: Component) -> Lane {
     Lane(key.index().wrapping_mul(2) + u32::from(component == Component::Rtcp))
 }
