@@ -21,10 +21,9 @@ pub struct RuntimeConfig {
     /// How long packets may be held back to go out in larger batches, and only while more input is waiting.
     /// Default 0: packets leave after each receive batch. At most 10 ms.
     pub egress_hold: Duration,
-    /// Whether sockets coalesce what they receive (UDP_GRO), where the system can. Default `true`.
-    pub gro: bool,
-    /// Whether packets to one receiver go out as one segmented message (UDP_SEGMENT), where the system can. Default `true`.
-    pub gso: bool,
+    /// Whether sockets use the portable calls, one datagram each, even where the system has batches and offloads (GRO,
+    /// UDP_SEGMENT). Default `false`.
+    pub portable_io: bool,
     /// How long a shutdown waits for shard threads. Default 2 s.
     pub shutdown_timeout: Duration,
 }
@@ -38,8 +37,7 @@ impl Default for RuntimeConfig {
             clock: Clock::start(),
             queues: QueueSizes::default(),
             egress_hold: Duration::ZERO,
-            gro: true,
-            gso: true,
+            portable_io: false,
             shutdown_timeout: Duration::from_secs(2),
         }
     }

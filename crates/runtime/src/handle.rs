@@ -32,7 +32,7 @@ pub struct ShardHandle {
 struct Shared {
     id: ShardId,
     outside: Outside,
-    gro: bool,
+    portable_io: bool,
 }
 
 impl fmt::Debug for ShardHandle {
@@ -81,8 +81,8 @@ impl From<Close> for Command<AnyTransport> {
 const MAX_DATAGRAM: usize = 65_507;
 
 impl ShardHandle {
-    pub(crate) fn new(id: ShardId, outside: Outside, gro: bool) -> Self {
-        Self { shared: Arc::new(Shared { id, outside, gro }) }
+    pub(crate) fn new(id: ShardId, outside: Outside, portable_io: bool) -> Self {
+        Self { shared: Arc::new(Shared { id, outside, portable_io }) }
     }
 
     /// The shard.
@@ -143,7 +143,7 @@ impl ShardHandle {
         listen: &PlainListen,
         options: PlainTransportOptions,
     ) -> Result<AddPlain, AddPlainTransportError> {
-        let binder = Binder { gro: self.shared.gro, start: random_u64()? };
+        let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
         let sockets = binder.bind_plain(listen, options.rtcp_mux)?;
         Ok(AddPlain { router, id, options, sockets, key_material: fresh_key_material()? })
     }

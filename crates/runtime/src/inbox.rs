@@ -3,7 +3,6 @@
 //! Calls are admitted up to a limit; closes always are, and as each object is closed at most once by whoever made it, their
 //! number is bounded by that of live objects. Must not know Cores or sockets' contents.
 
-use crate::doorbell::Doorbell;
 use crate::error::{AddPlainTransportError, CallError};
 use crate::listen::BoundPair;
 use crate::snapshot::ShardSnapshot;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tureen_media_model::{Command, Reply, RouterId, TransportId};
 use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions};
+use tureen_udp::Waker;
 
 pub(crate) enum Message {
     Call(Box<Command<AnyTransport>>, oneshot::Sender<Reply<AnyTransport>>),
@@ -79,7 +79,7 @@ pub(crate) struct Outside {
     messages: Sender<Message>,
     packets: Sender<ProgramPacket>,
     calls: Arc<Admission>,
-    pub(crate) doorbell: Doorbell,
+    pub(crate) waker: Waker,
     pub(crate) status: Arc<Status>,
 }
 
@@ -97,12 +97,12 @@ pub(crate) struct Inbox {
 }
 
 /// The two ends of a shard's queues, for `calls` calls and `packets` packets.
-pub(crate) fn inbox(calls: usize, packets: usize, doorbell: Doorbell) -> (Outside, Inbox) {
+pub(crate) fn inbox(calls: usize, packets: usize, waker: Waker) -> (Outside, Inbox) {
     let (messages, message_receiver) = unbounded();
     let (packets, packet_receiver) = bounded(packets);
     let calls = Arc::new(Admission { waiting: AtomicUsize::new(0), limit: calls });
     let inbox = Inbox { messages: message_receiver, packets: packet_receiver, calls: Arc::clone(&calls) };
-    (Outside { messages, packets, calls, doorbell, status: Arc::default() }, inbox)
+    (Outside { messages, packets, calls, waker, status: Arc::default() }, inbox)
 }
 
 impl Outside {
@@ -117,21 +117,21 @@ impl Outside {
         }
         let (sender, answer) = oneshot::channel();
         self.messages.send(message(sender)).map_err(|_| self.status.absence())?;
-        self.doorbell.ring();
+        self.waker.wake();
         Ok(answer)
     }
 
     /// Queues what must not be lost and expects no answer. A shard that is gone has closed everything already.
     pub(crate) fn post(&self, message: Message) {
         if self.messages.send(message).is_ok() {
-            self.doorbell.ring();
+            self.waker.wake();
         }
     }
 
     /// Queues a packet; gives it back where there is no room.
     pub(crate) fn packet(&self, packet: ProgramPacket) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
         self.packets.try_send(packet)?;
-        self.doorbell.ring();
+        self.waker.wake();
         Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 mod clock;
 mod config;
-mod doorbell;
 mod entropy;
 mod error;
 mod event;

@@ -132,7 +132,7 @@ pub(crate) struct BoundPair {
 /// What binding needs beside the addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binder {
-    pub(crate) gro: bool,
+    pub(crate) portable: bool,
     /// A random number that searches start from.
     pub(crate) start: u64,
 }
@@ -183,7 +183,7 @@ impl Binder {
     fn bind_any_pair(self, listen: &SocketListen) -> Result<BoundPair, BindError> {
         for _ in 0..MAX_PAIR_ATTEMPTS {
             let chosen = self.bind_port(listen, 0)?;
-            let port = local_port(&chosen, listen)?;
+            let port = chosen.local_addr().port();
             match self.bind_port(listen, port ^ 1) {
                 Ok(neighbour) if port % 2 == 0 => return Ok(BoundPair { rtp: chosen, rtcp: Some(neighbour) }),
                 Ok(neighbour) => return Ok(BoundPair { rtp: neighbour, rtcp: Some(chosen) }),
@@ -223,7 +223,15 @@ impl Binder {
 
     fn bind_port(self, listen: &SocketListen, port: u16) -> Result<Socket, BindError> {
         let address = SocketAddr::new(listen.ip, port);
-        Socket::bind(&self.config(listen, address)).map_err(|source| BindError::Address { address, source })
+        let config = SocketConfig {
+            ipv6_only: listen.ipv6_only,
+            reuse_port: listen.udp_reuse_port,
+            send_buffer: listen.send_buffer_size.map(|size| size as usize),
+            recv_buffer: listen.recv_buffer_size.map(|size| size as usize),
+            portable: self.portable,
+            ..SocketConfig::new(address)
+        };
+        Socket::bind(&config).map_err(|source| BindError::Address { address, source })
     }
 }
 
@@ -241,22 +249,4 @@ fn check_range(listen: &SocketListen, min: u16, max: u16) -> Result<(), BindErro
         return Err(BindError::ReusePortInRange(listen.ip));
     }
     Ok(())
-}
-
-fn local_port(socket: &Socket, listen: &SocketListen) -> Result<u16, BindError> {
-    let address = SocketAddr::new(listen.ip, 0);
-    socket.local_addr().map(|local| local.port()).map_err(|source| BindError::Address { address, source })
-}
-
-impl Binder {
-    fn config(self, listen: &SocketListen, address: SocketAddr) -> SocketConfig {
-        SocketConfig {
-            ipv6_only: listen.ipv6_only,
-            reuse_port: listen.udp_reuse_port,
-            send_buffer: listen.send_buffer_size,
-            recv_buffer: listen.recv_buffer_size,
-            gro: self.gro,
-            ..SocketConfig::new(address)
-        }
-    }
 }

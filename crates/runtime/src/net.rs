@@ -8,6 +8,10 @@ use std::time::Duration;
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane, SocketId};
 use tureen_udp::{Poller, RecvBatch, SendBatch, Socket, Waker};
 
+/// Messages taken in one system call; with GRO each can carry several datagrams.
+const RECEIVE_MESSAGES: usize = 32;
+/// Packets that wait for one flush. Small enough for the pool to stay in the L2 cache.
+const SEND_SLOTS: usize = 512;
 /// Packets for the program that wait within one batch; more find no slot.
 const MAX_PROGRAM_PACKETS: usize = 1024;
 
@@ -15,7 +19,7 @@ const MAX_PROGRAM_PACKETS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Net {
     poller: Poller,
-    ready: Vec<SocketId>,
+    ready: Vec<u64>,
     received: RecvBatch,
     sockets: Sockets,
     outgoing: SendBatch,
@@ -24,14 +28,15 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(crate) fn open(gro: bool, gso: bool) -> io::Result<(Self, Waker)> {
-        let (poller, waker) = Poller::new()?;
+    pub(crate) fn open() -> io::Result<(Self, Waker)> {
+        let poller = Poller::new()?;
+        let waker = poller.waker();
         let net = Self {
             poller,
             ready: Vec::new(),
-            received: RecvBatch::new(gro),
+            received: RecvBatch::new(RECEIVE_MESSAGES),
             sockets: Sockets::default(),
-            outgoing: SendBatch::new(gso),
+            outgoing: SendBatch::new(SEND_SLOTS),
             program: ProgramQueue::default(),
             counters: IoCounters::default(),
         };
@@ -40,31 +45,32 @@ impl Net {
 
     /// Waits until a socket is readable, the waker rings or `timeout` has passed; returns how many sockets are readable.
     pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
-        let Self { poller, ready, .. } = self;
-        ready.clear();
-        poller.wait(timeout, |token| ready.push(SocketId(token)))?;
-        Ok(ready.len())
+        let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        self.poller.wait(Some(timeout), &mut self.ready)?;
+        Ok(self.ready.len())
     }
 
     /// The `nth` socket that was readable in the last [`Net::wait`].
     pub(crate) fn ready(&self, nth: usize) -> Option<SocketId> {
-        self.ready.get(nth).copied()
+        self.ready.get(nth).and_then(|token| u32::try_from(*token).ok()).map(SocketId)
     }
 
     /// Receives one batch from a socket: its datagrams, and the way for what follows from them. `None` once the socket
     /// has nothing more.
-    pub(crate) fn receive(&mut self, socket: SocketId) -> Option<(Received<'_>, Outgoing<'_>)> {
-        match self.received.receive(self.sockets.get(socket)?) {
+    pub(crate) fn receive(
+        &mut self,
+        socket: SocketId,
+    ) -> Option<(Received<impl Iterator<Item = tureen_udp::Datagram<'_>>>, Outgoing<'_>)> {
+        let Self { received, sockets, outgoing, program, counters, .. } = self;
+        match sockets.get(socket)?.recv(received) {
             Ok(0) => return None,
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Err(_) => {
-                self.counters.receive_errors += 1;
+                counters.receive_errors += 1;
                 return None;
             }
         }
-        let Self { received, sockets, outgoing, program, counters, .. } = self;
-        let ingress = Received { batch: received, socket };
+        let ingress = Received { datagrams: received.datagrams_mut(), socket };
         Some((ingress, Outgoing { sockets, batch: outgoing, program, counters }))
     }
 
@@ -89,7 +95,7 @@ impl Net {
     /// Takes a socket in and waits for it from now on.
     pub(crate) fn add(&mut self, socket: Socket) -> io::Result<SocketId> {
         let id = self.sockets.vacant();
-        self.poller.add(&socket, id.0)?;
+        self.poller.add(&socket, u64::from(id.0))?;
         self.sockets.put(id, socket);
         Ok(id)
     }
@@ -146,15 +152,16 @@ impl Sockets {
 
 /// A received batch.
 #[derive(Debug)]
-pub(crate) struct Received<'a> {
-    batch: &'a mut RecvBatch,
+pub(crate) struct Received<I> {
+    datagrams: I,
     socket: SocketId,
 }
 
-impl Ingress for Received<'_> {
+impl<'a, I: Iterator<Item = tureen_udp::Datagram<'a>>> Ingress for Received<I> {
     fn next(&mut self) -> Option<Datagram<'_>> {
-        let (source, bytes) = self.batch.next()?;
-        Some(Datagram { arrival: Arrival { socket: self.socket, source }, bytes })
+        let datagram = self.datagrams.next()?;
+        let arrival = Arrival { socket: self.socket, source: datagram.source };
+        Some(Datagram { arrival, bytes: datagram.bytes })
     }
 }
 
@@ -172,11 +179,10 @@ impl Egress for Outgoing<'_> {
         let slot = match to {
             Destination::Udp { socket, remote } => {
                 self.program.open = false;
-                if !self.batch.has_room(capacity) {
+                if self.batch.free() == 0 {
                     self.send();
                 }
-                let socket = self.sockets.get(socket)?;
-                self.batch.reserve(lane.0, socket, remote, capacity)
+                self.batch.reserve(lane.0, socket.0, remote, capacity)
             }
             Destination::Program => self.program.reserve(lane, capacity),
         };
@@ -197,10 +203,12 @@ impl Egress for Outgoing<'_> {
 
 impl Outgoing<'_> {
     fn send(&mut self) {
-        let sent = self.batch.flush();
-        self.counters.datagrams_sent += sent.datagrams;
-        self.counters.send_calls += sent.calls;
-        self.counters.sends_dropped += sent.dropped;
+        let sent = self.batch.flush(|socket| self.sockets.get(SocketId(socket)));
+        self.counters.datagrams_sent += sent.packets;
+        self.counters.bytes_sent += sent.bytes;
+        self.counters.send_calls += sent.system_calls;
+        self.counters.segmented_messages += sent.gso_messages;
+        self.counters.sends_dropped += sent.dropped_would_block + sent.dropped_error;
     }
 }
 

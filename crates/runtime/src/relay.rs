@@ -3,9 +3,9 @@
 //! Where a way is full, packets are dropped and counted, but news is kept and goes ahead of what comes later. Must not know
 //! what is in a batch.
 
-use crate::doorbell::Doorbell;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tureen_media_model::{RelayBatch, ShardId};
+use tureen_udp::Waker;
 
 /// Emptied batches kept for reuse, for each way.
 const RECYCLED: usize = 8;
@@ -23,7 +23,7 @@ pub(crate) struct RelayLinks {
 struct Outgoing {
     batches: Sender<RelayBatch>,
     emptied: Receiver<RelayBatch>,
-    doorbell: Doorbell,
+    waker: Waker,
     /// News that found the way full.
     overdue: RelayBatch,
 }
@@ -35,12 +35,12 @@ struct Incoming {
 }
 
 impl RelayLinks {
-    /// The ways between all shards whose doorbells are given, in their order.
-    pub(crate) fn mesh(doorbells: &[Doorbell], size: usize) -> Vec<Self> {
-        let mut links: Vec<Self> = doorbells.iter().map(|_| Self::none(doorbells.len())).collect();
-        for from in 0..doorbells.len() {
-            for (to, doorbell) in doorbells.iter().enumerate().filter(|(to, _)| *to != from) {
-                let (outgoing, incoming) = way(doorbell.clone(), size);
+    /// The ways between all shards whose wakers are given, in their order.
+    pub(crate) fn mesh(wakers: &[Waker], size: usize) -> Vec<Self> {
+        let mut links: Vec<Self> = wakers.iter().map(|_| Self::none(wakers.len())).collect();
+        for from in 0..wakers.len() {
+            for (to, waker) in wakers.iter().enumerate().filter(|(to, _)| *to != from) {
+                let (outgoing, incoming) = way(waker.clone(), size);
                 links[from].outgoing[to] = Some(outgoing);
                 links[to].incoming.push(incoming);
             }
@@ -128,10 +128,10 @@ impl RelayLinks {
     }
 }
 
-fn way(doorbell: Doorbell, size: usize) -> (Outgoing, Incoming) {
+fn way(waker: Waker, size: usize) -> (Outgoing, Incoming) {
     let (batches, incoming) = bounded(size);
     let (emptied, returned) = bounded(size.min(RECYCLED));
-    let outgoing = Outgoing { batches, emptied: returned, doorbell, overdue: RelayBatch::default() };
+    let outgoing = Outgoing { batches, emptied: returned, waker, overdue: RelayBatch::default() };
     (outgoing, Incoming { batches: incoming, emptied })
 }
 
@@ -143,7 +143,7 @@ impl Outgoing {
         }
         match self.batches.try_send(batch) {
             Ok(()) => {
-                self.doorbell.ring();
+                self.waker.wake();
                 None
             }
             Err(TrySendError::Full(batch)) => Some(self.keep_news(batch)),
@@ -166,7 +166,7 @@ impl Outgoing {
             return true;
         }
         match self.batches.try_send(std::mem::take(&mut self.overdue)) {
-            Ok(()) => self.doorbell.ring(),
+            Ok(()) => self.waker.wake(),
             Err(TrySendError::Full(news)) => self.overdue = news,
             Err(TrySendError::Disconnected(_)) => {}
         }

@@ -1,7 +1,6 @@
 //! Starting and stopping shards.
 
 use crate::config::{RuntimeConfig, StartError};
-use crate::doorbell::Doorbell;
 use crate::entropy::random_u64;
 use crate::error::ShutdownError;
 use crate::event::{EventSink, ShardEvent};
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tureen_media_model::{CoreConfig, ShardId};
+use tureen_udp::Waker;
 
 /// Running shards. Dropping it shuts them down, as [`Runtime::shutdown`] does.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Runtime {
 struct ShardThread {
     id: ShardId,
     status: Arc<Status>,
-    doorbell: Doorbell,
+    waker: Waker,
     thread: JoinHandle<()>,
 }
 
@@ -44,7 +44,7 @@ struct Launch {
     pin: bool,
     parts: ShardParts,
     status: Arc<Status>,
-    doorbell: Doorbell,
+    waker: Waker,
     /// Nothing is ever sent on it: it tells by its end that the thread is gone.
     alive: Sender<Infallible>,
 }
@@ -94,7 +94,7 @@ impl Runtime {
     fn stop(&mut self) -> Result<(), ShutdownError> {
         for shard in &self.threads {
             shard.status.stop();
-            shard.doorbell.ring();
+            shard.waker.wake();
         }
         let deadline = Instant::now() + self.shutdown_timeout;
         let all_ended = matches!(self.alive.recv_deadline(deadline), Err(RecvTimeoutError::Disconnected));
@@ -127,24 +127,24 @@ fn prepare(
     alive: Sender<Infallible>,
 ) -> Result<Vec<(Launch, ShardHandle)>, StartError> {
     let seed = config.seed.map_or_else(random_u64, Ok)?;
-    let (mut nets, mut doorbells) = (Vec::new(), Vec::new());
+    let (mut nets, mut wakers) = (Vec::new(), Vec::new());
     for sink in &sinks {
         let refused = |source| StartError::Shard { shard: sink.shard(), what: "cannot make a poller", source };
-        let (net, waker) = Net::open(config.gro, config.gso).map_err(refused)?;
+        let (net, waker) = Net::open().map_err(refused)?;
         nets.push(net);
-        doorbells.push(Doorbell::new(waker));
+        wakers.push(waker);
     }
-    let links = RelayLinks::mesh(&doorbells, config.queues.relay_batches);
-    let shards = sinks.into_iter().zip(nets).zip(doorbells).zip(links);
-    let launch = |(((events, net), doorbell), relay): (((EventSink, Net), Doorbell), RelayLinks)| {
+    let links = RelayLinks::mesh(&wakers, config.queues.relay_batches);
+    let shards = sinks.into_iter().zip(nets).zip(wakers).zip(links);
+    let launch = |(((events, net), waker), relay): (((EventSink, Net), Waker), RelayLinks)| {
         let id = events.shard();
-        let (outside, inbox) = inbox(config.queues.calls, config.queues.program_packets, doorbell.clone());
+        let (outside, inbox) = inbox(config.queues.calls, config.queues.program_packets, waker.clone());
         let status = Arc::clone(&outside.status);
         let core = CoreConfig { shard: id, seed: shard_seed(seed, id), wall_clock: config.clock.wall_clock() };
         let (clock, egress_hold) = (config.clock, config.egress_hold);
-        let parts = ShardParts { core, clock, net, inbox, relay, events, doorbell: doorbell.clone(), egress_hold };
-        let launch = Launch { id, pin, parts, status, doorbell, alive: alive.clone() };
-        (launch, ShardHandle::new(id, outside, config.gro))
+        let parts = ShardParts { core, clock, net, inbox, relay, events, egress_hold };
+        let launch = Launch { id, pin, parts, status, waker, alive: alive.clone() };
+        (launch, ShardHandle::new(id, outside, config.portable_io))
     };
     Ok(shards.map(launch).collect())
 }
@@ -156,17 +156,17 @@ fn shard_seed(seed: u64, shard: ShardId) -> u64 {
 
 impl Launch {
     fn spawn(self) -> Result<ShardThread, StartError> {
-        let (id, status, doorbell) = (self.id, Arc::clone(&self.status), self.doorbell.clone());
+        let (id, status, waker) = (self.id, Arc::clone(&self.status), self.waker.clone());
         let thread = thread::Builder::new()
             .name(format!("tureen-shard-{}", id.0))
             .spawn(move || self.run())
             .map_err(|source| StartError::Shard { shard: id, what: "cannot start its thread", source })?;
-        Ok(ShardThread { id, status, doorbell, thread })
+        Ok(ShardThread { id, status, waker, thread })
     }
 
     fn run(self) {
         let Self { id, pin, parts, status, alive, .. } = self;
-        if pin && let Err(error) = tureen_udp::pin_to_core(usize::from(id.0)) {
+        if pin && let Err(error) = tureen_udp::pin_current_thread(usize::from(id.0)) {
             tracing::warn!(shard = id.0, %error, "cannot pin a shard to its core");
         }
         let mut shard = Shard::new(parts, Arc::clone(&status));

@@ -4,7 +4,6 @@
 //! something. Must not know what media is.
 
 use crate::clock::Clock;
-use crate::doorbell::Doorbell;
 use crate::error::{AddPlainTransportError, CallError};
 use crate::event::EventSink;
 use crate::inbox::{AddPlain, Inbox, Message, Status};
@@ -40,7 +39,6 @@ pub(crate) struct ShardParts {
     pub(crate) inbox: Inbox,
     pub(crate) relay: RelayLinks,
     pub(crate) events: EventSink,
-    pub(crate) doorbell: Doorbell,
     pub(crate) egress_hold: Duration,
 }
 
@@ -84,7 +82,6 @@ impl Shard {
 
     fn turn(&mut self) {
         let ready = self.sleep();
-        self.parts.doorbell.answer();
         let mut done = self.receive(ready);
         if self.parts.inbox.has_more() {
             // Messages may close sockets that packets are held for, or move a lane.
@@ -204,7 +201,7 @@ impl Shard {
     }
 
     fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddPlainTransportError> {
-        let local = socket.local_addr().map_err(AddPlainTransportError::Register)?;
+        let local = socket.local_addr();
         let id = self.parts.net.add(socket).map_err(AddPlainTransportError::Register)?;
         Ok(BoundSocket { id, local })
     }

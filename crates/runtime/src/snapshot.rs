@@ -33,8 +33,12 @@ pub struct IoCounters {
     pub receive_errors: u64,
     /// Datagrams handed to the system.
     pub datagrams_sent: u64,
+    /// Bytes of those.
+    pub bytes_sent: u64,
     /// System calls for that.
     pub send_calls: u64,
+    /// Messages among them that carried more than one datagram (UDP_SEGMENT).
+    pub segmented_messages: u64,
     /// Datagrams that the system refused, or that found no slot.
     pub sends_dropped: u64,
     /// Packets of direct transports that the program did not take in time.
