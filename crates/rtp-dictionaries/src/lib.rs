@@ -4,8 +4,8 @@
 //! a function of its arguments alone; random numbers are arguments.
 //!
 //! 1. [`generate_router_rtp_capabilities`]: what a router can do, from the codecs that it shall support.
-//! 2. [`get_producer_rtp_parameters_mapping`] and [`get_consumable_rtp_parameters`]: what a producer sends, as the router
-//!    names it.
+//! 2. [`get_producer_rtp_parameters_mapping`] and [`get_consumable_rtp_parameters`]: what a producer sends, as the
+//!    router names it.
 //! 3. [`can_consume`]: whether a receiver can take it.
 //! 4. [`get_consumer_rtp_parameters`], or [`get_pipe_consumer_rtp_parameters`] towards another router: what it gets.
 //!

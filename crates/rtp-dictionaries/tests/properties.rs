@@ -290,7 +290,9 @@ proptest! {
     }
 
     #[test]
-    fn any_parameter_value_is_harmless(name in "(profile-level-id|packetization-mode|level-id|tx-mode|apt|)", value in any_scalar()) {
+    fn any_parameter_value_is_harmless(
+        name in "(profile-level-id|packetization-mode|level-id|tx-mode|apt|)", value in any_scalar(),
+    ) {
         let Ok(value) = from_json_value::<ParameterValue>(value) else { return Ok(()) };
         let map = ParameterMap::from_iter([(name, value)]);
         let _ = (h264_answer(&map, &map), h265_answer_level(&map, &map), red_blocks(&map));
