@@ -93,7 +93,12 @@ fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
         let mut command = Command::new("ffmpeg");
         command.args("-hide_banner -loglevel error -nostdin -y -f rawvideo -pix_fmt yuv420p".split(' '));
         command.args(["-video_size", &size, "-framerate", &FRAME_RATE.to_string(), "-i"]).arg(source.path());
-        command.args(["-f", "lavfi", "-i", &format!("sine=frequency={TONE}:sample_rate=48000:duration={SECONDS}")]);
+        command.args([
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("sine=frequency={TONE}:sample_rate=48000:duration={SECONDS}"),
+        ]);
         command.args(encoder.split(' ')).args("-b:v 2M -g 30 -c:a libopus -b:a 64k -ac 2".split(' '));
         let status = command.arg(&draft).status().expect("ffmpeg to run");
         assert!(status.success(), "ffmpeg encodes no {}: {status}", video.name());
@@ -179,7 +184,9 @@ impl Receiver {
         fs::write(&description, session_description(reception)).expect("an SDP file");
         let (format, suffix) = match reception.codec {
             Codec::Opus => (&["-ac", "1", "-f", "wav"][..], "wav"),
-            Codec::Vp8 | Codec::H264 => (&["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"][..], "yuv"),
+            Codec::Vp8 | Codec::H264 => {
+                (&["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"][..], "yuv")
+            }
         };
         let output = directory.join(format!("{name}.{suffix}"));
         let mut command = Command::new("ffmpeg");

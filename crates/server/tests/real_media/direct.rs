@@ -5,14 +5,15 @@ use tureen_sim::link::{LinkConfig, Loss};
 use tureen_sim::relay::{Filter, Impairment, Relay, RelayConfig};
 
 use crate::clients::{
-    AUDIO_SSRC, Address, Codec, FfmpegStream, GstreamerStream, Publisher, Receiver, Reception, SECONDS, SrtpKey,
-    TONE, VIDEO_SSRC, ffmpeg_publish,
+    AUDIO_SSRC, Address, Codec, FfmpegStream, GstreamerStream, Publisher, Receiver, Reception, SECONDS,
+    SrtpKey, TONE, VIDEO_SSRC, ffmpeg_publish,
 };
 use crate::pictures::{Comparison, GOOD_SSIM, Source};
 use crate::tone::Sound;
 use crate::{ports, report, shared_directory, take_turn};
 
-fn pair() -> Address {
+/// A free pair of ports.
+pub(crate) fn pair() -> Address {
     let (rtp, rtcp) = ports::free_pair();
     Address { rtp, rtcp }
 }
@@ -36,9 +37,12 @@ fn real_media_direct_vp8_opus() {
     let source = Source::render(&shared_directory());
     let directory = tempfile::tempdir().unwrap();
     let (audio, video, also, nowhere) = (pair(), pair(), pair(), pair());
-    let listener = Receiver::gstreamer(directory.path(), "listen", &reception(Codec::Opus, 101, audio, nowhere.rtcp));
-    let viewer = Receiver::gstreamer(directory.path(), "view", &reception(Codec::Vp8, 102, video, nowhere.rtcp));
-    let other = Receiver::ffmpeg(directory.path(), "view-ffmpeg", &reception(Codec::Vp8, 102, also, nowhere.rtcp));
+    let listener =
+        Receiver::gstreamer(directory.path(), "listen", &reception(Codec::Opus, 101, audio, nowhere.rtcp));
+    let viewer =
+        Receiver::gstreamer(directory.path(), "view", &reception(Codec::Vp8, 102, video, nowhere.rtcp));
+    let other =
+        Receiver::ffmpeg(directory.path(), "view-ffmpeg", &reception(Codec::Vp8, 102, also, nowhere.rtcp));
     let stream = |codec, ssrc, payload_type, to| FfmpegStream { codec, ssrc, payload_type, to, srtp: None };
     let streams = [
         stream(Codec::Opus, AUDIO_SSRC, 101, audio),
@@ -61,7 +65,8 @@ fn real_media_direct_h264_srtp() {
     let source = Source::render(&shared_directory());
     let directory = tempfile::tempdir().unwrap();
     let suite = "AES_CM_128_HMAC_SHA1_80".to_owned();
-    let ours = SrtpKey { suite: suite.clone(), base64: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd".to_owned() };
+    let ours =
+        SrtpKey { suite: suite.clone(), base64: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd".to_owned() };
     let theirs = SrtpKey { suite, base64: "KCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RF".to_owned() };
     let (one, other, nowhere) = (pair(), pair(), pair());
     let secure = |at| Reception {

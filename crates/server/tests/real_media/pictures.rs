@@ -24,10 +24,12 @@ const BITS: usize = 16;
 
 /// The source of FFmpeg's filter graph that draws the pictures without end.
 fn filter_graph() -> String {
-    let mut graph = format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAME_RATE},scroll=horizontal=0.0125,format=yuv420p");
+    let mut graph =
+        format!("testsrc2=size={WIDTH}x{HEIGHT}:rate={FRAME_RATE},scroll=horizontal=0.0125,format=yuv420p");
     let mut square = |index: usize, count: usize, color: &str, enable: &str| {
         let (x, width) = (index * SQUARE, count * SQUARE);
-        let _ = write!(graph, ",drawbox=x={x}:y=0:w={width}:h={SQUARE}:color={color}:t=fill:enable='{enable}'");
+        let _ =
+            write!(graph, ",drawbox=x={x}:y=0:w={width}:h={SQUARE}:color={color}:t=fill:enable='{enable}'");
     };
     square(0, BITS + 4, "black", "1");
     square(0, 1, "white", "1");
@@ -56,7 +58,8 @@ pub(crate) fn frame_number(luma: &[u8]) -> Option<usize> {
 pub(crate) fn ssim(one: &[u8], other: &[u8]) -> f64 {
     const SIDE: usize = 8;
     let windows = (0..HEIGHT / SIDE).flat_map(|row| (0..WIDTH / SIDE).map(move |column| (row, column)));
-    let sum: f64 = windows.map(|(row, column)| window_ssim::<SIDE>(one, other, row * SIDE, column * SIDE)).sum();
+    let sum: f64 =
+        windows.map(|(row, column)| window_ssim::<SIDE>(one, other, row * SIDE, column * SIDE)).sum();
     sum / ((HEIGHT / SIDE) * (WIDTH / SIDE)) as f64
 }
 
@@ -102,7 +105,17 @@ impl Source {
         if fs::metadata(&path).map(|file| file.len()).ok() != Some((FRAMES * I420) as u64) {
             let draft = path.with_extension("draft");
             let status = Command::new("ffmpeg")
-                .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", &filter_graph()])
+                .args([
+                    "-hide_banner",
+                    "-loglevel",
+                    "error",
+                    "-nostdin",
+                    "-y",
+                    "-f",
+                    "lavfi",
+                    "-i",
+                    &filter_graph(),
+                ])
                 .args(["-frames:v", &FRAMES.to_string(), "-f", "rawvideo"])
                 .arg(&draft)
                 .status()
@@ -193,7 +206,10 @@ impl Comparison {
         assert!(numbers.len() >= 100, "too few pictures: {}", self.summary());
         assert!(numbers.is_sorted_by(|one, next| one < next), "out of order: {numbers:?}");
         assert!(numbers.iter().any(|&number| number < FRAME_RATE), "none of the first second: {numbers:?}");
-        assert!(numbers.iter().any(|&number| number >= FRAMES - FRAME_RATE), "none of the last second: {numbers:?}");
+        assert!(
+            numbers.iter().any(|&number| number >= FRAMES - FRAME_RATE),
+            "none of the last second: {numbers:?}"
+        );
         if let Some(bad) = self.aligned.iter().find(|&&(_, ssim)| ssim < GOOD_SSIM) {
             panic!("picture {} is damaged, SSIM {:.4}: {}", bad.0, bad.1, self.summary());
         }
