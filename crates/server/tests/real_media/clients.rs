@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::pictures::{FRAME_RATE, FRAMES, HEIGHT, Source, WIDTH};
+use crate::pictures::{FRAME_RATE, HEIGHT, SENT_FRAMES, Source, WIDTH};
 use crate::process::Process;
 use crate::{ports, shared_directory};
 
 /// Frequency of the tone that publishers send, in Hz.
 pub(crate) const TONE: f64 = 1000.0;
 /// Length of a run in seconds.
-pub(crate) const SECONDS: usize = FRAMES / FRAME_RATE;
+pub(crate) const SECONDS: usize = SENT_FRAMES / FRAME_RATE;
 pub(crate) const VIDEO_SSRC: u32 = 2222;
 pub(crate) const VIDEO_RTX_SSRC: u32 = 2223;
 pub(crate) const AUDIO_SSRC: u32 = 1111;
@@ -84,7 +84,7 @@ fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
         Codec::H264 => ("ts", "-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency"),
         _ => ("mkv", "-c:v libvpx -deadline realtime -cpu-used 8"),
     };
-    let path = directory.join(format!("movie-{}-1.{suffix}", video.name()));
+    let path = directory.join(format!("movie-{}-{SENT_FRAMES}-1.{suffix}", video.name()));
     let lock = File::create(path.with_extension("lock")).expect("a file to lock");
     lock.lock().expect("a lock");
     if !path.exists() {

@@ -54,7 +54,7 @@ fn real_media_direct_vp8_opus() {
     for (name, receiver) in [("GStreamer", viewer), ("FFmpeg", other)] {
         let comparison = source.compare(&receiver.finish().0);
         report(&format!("direct VP8, {name}: {}", comparison.summary()));
-        comparison.assert_faithful(0.98);
+        comparison.assert_faithful(1.0);
     }
     sound.assert_tone(TONE, SECONDS as f64 - 1.0);
 }
@@ -88,7 +88,7 @@ fn real_media_direct_h264_srtp() {
     for (name, receiver) in receivers {
         let comparison = source.compare(&receiver.finish().0);
         report(&format!("direct H264 over SRTP, {name}: {}", comparison.summary()));
-        comparison.assert_faithful(0.98);
+        comparison.assert_faithful(1.0);
     }
 }
 
@@ -120,17 +120,17 @@ fn lossy_run(nack: bool, rtx_payload_type: Option<u8>, srtp: bool) -> Comparison
 
 #[test]
 fn real_media_direct_loss_rtx() {
-    lossy_run(true, Some(103), false).assert_faithful(0.98);
+    lossy_run(true, Some(103), false).assert_faithful(1.0);
 }
 
 #[test]
 fn real_media_direct_loss_plain() {
-    lossy_run(true, None, false).assert_faithful(0.98);
+    lossy_run(true, None, false).assert_faithful(1.0);
 }
 
 #[test]
 fn real_media_direct_loss_srtp_rtx() {
-    lossy_run(true, Some(103), true).assert_faithful(0.98);
+    lossy_run(true, Some(103), true).assert_faithful(1.0);
 }
 
 #[test]

@@ -20,8 +20,8 @@ const LOSS: f64 = 0.03;
 const AUDIO_PAYLOAD_TYPE: u8 = 101;
 const VIDEO_PAYLOAD_TYPE: u8 = 102;
 const RTX_PAYLOAD_TYPE: u8 = 103;
-/// Share of the pictures that has to arrive. FFmpeg as a receiver keeps the last one or two to itself.
-const SHARE: f64 = 0.98;
+/// Share of the pictures that has to arrive.
+const SHARE: f64 = 1.0;
 
 /// The program that receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
