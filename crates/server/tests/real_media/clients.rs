@@ -76,6 +76,17 @@ pub(crate) struct FfmpegStream {
     pub(crate) srtp: Option<SrtpKey>,
 }
 
+/// Draws the pictures and encodes all movies, where no earlier run has. This comes before the first client: FFmpeg gives a
+/// stream up that has not started within 10 s.
+pub(crate) fn prepare() -> Source {
+    let directory = shared_directory();
+    let source = Source::render(&directory);
+    for codec in [Codec::Vp8, Codec::H264] {
+        movie(&directory, &source, codec);
+    }
+    source
+}
+
 /// Encodes the numbered pictures and the tone into a file in `directory`, or takes that of an earlier run: a machine that
 /// is busy encoding does not keep real time. A key frame every second, since FFmpeg does not answer requests for one.
 fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {

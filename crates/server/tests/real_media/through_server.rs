@@ -9,12 +9,12 @@ use tureen_sim::relay::Relay;
 use crate::api::{Broadcaster, PlainTransport, Room, Server, rtp_parameters, without_rtx};
 use crate::clients::{
     AUDIO_SSRC, Address, Codec, FfmpegStream, GstreamerStream, Publisher, Receiver, Reception, SECONDS,
-    SrtpKey, TONE, VIDEO_SSRC, ffmpeg_publish,
+    SrtpKey, TONE, VIDEO_SSRC, ffmpeg_publish, prepare,
 };
 use crate::direct::{lossy_relay, pair};
 use crate::pictures::Source;
 use crate::tone::Sound;
-use crate::{report, shared_directory, take_turn};
+use crate::{report, take_turn};
 
 const LOSS: f64 = 0.03;
 const AUDIO_PAYLOAD_TYPE: u8 = 101;
@@ -89,9 +89,10 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let turn = take_turn();
+        let source = prepare();
         let directory = tempfile::tempdir().expect("a directory");
         let server = Server::start(directory.path());
-        Self { server, source: Source::render(&shared_directory()), directory, _turn: turn }
+        Self { directory, server, source, _turn: turn }
     }
 
     fn room(&self) -> Room<'_> {
