@@ -79,10 +79,12 @@ impl Viewer {
 }
 
 /// The server, a turn, and a place for files.
+///
+/// Dropped in this order: the server's log is shown where a test fails, so its directory outlives it.
 struct Stage {
-    directory: TempDir,
     server: Server,
     source: Source,
+    directory: TempDir,
     _turn: std::fs::File,
 }
 
@@ -92,7 +94,7 @@ impl Stage {
         let source = prepare();
         let directory = tempfile::tempdir().expect("a directory");
         let server = Server::start(directory.path());
-        Self { directory, server, source, _turn: turn }
+        Self { server, source, directory, _turn: turn }
     }
 
     fn room(&self) -> Room<'_> {
