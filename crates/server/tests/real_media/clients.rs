@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::pictures::{FRAME_RATE, FRAMES, HEIGHT, Source, WIDTH};
+use crate::pictures::{FRAME_RATE, HEIGHT, SENT_FRAMES, Source, WIDTH};
 use crate::process::Process;
 use crate::{ports, shared_directory};
 
 /// Frequency of the tone that publishers send, in Hz.
 pub(crate) const TONE: f64 = 1000.0;
 /// Length of a run in seconds.
-pub(crate) const SECONDS: usize = FRAMES / FRAME_RATE;
+pub(crate) const SECONDS: usize = SENT_FRAMES / FRAME_RATE;
 pub(crate) const VIDEO_SSRC: u32 = 2222;
 pub(crate) const VIDEO_RTX_SSRC: u32 = 2223;
 pub(crate) const AUDIO_SSRC: u32 = 1111;
@@ -76,6 +76,17 @@ pub(crate) struct FfmpegStream {
     pub(crate) srtp: Option<SrtpKey>,
 }
 
+/// Draws the pictures and encodes all movies, where no earlier run has. This comes before the first client: FFmpeg gives a
+/// stream up that has not started within 10 s.
+pub(crate) fn prepare() -> Source {
+    let directory = shared_directory();
+    let source = Source::render(&directory);
+    for codec in [Codec::Vp8, Codec::H264] {
+        movie(&directory, &source, codec);
+    }
+    source
+}
+
 /// Encodes the numbered pictures and the tone into a file in `directory`, or takes that of an earlier run: a machine that
 /// is busy encoding does not keep real time. A key frame every second, since FFmpeg does not answer requests for one.
 fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
@@ -84,7 +95,7 @@ fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
         Codec::H264 => ("ts", "-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency"),
         _ => ("mkv", "-c:v libvpx -deadline realtime -cpu-used 8"),
     };
-    let path = directory.join(format!("movie-{}-1.{suffix}", video.name()));
+    let path = directory.join(format!("movie-{}-{SENT_FRAMES}-1.{suffix}", video.name()));
     let lock = File::create(path.with_extension("lock")).expect("a file to lock");
     lock.lock().expect("a lock");
     if !path.exists() {

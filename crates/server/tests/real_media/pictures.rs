@@ -14,8 +14,11 @@ pub(crate) const WIDTH: usize = 640;
 pub(crate) const HEIGHT: usize = 360;
 /// Pictures a second.
 pub(crate) const FRAME_RATE: usize = 30;
-/// Pictures of a run: 8 s.
+/// Pictures of a run that are judged: 8 s.
 pub(crate) const FRAMES: usize = 240;
+/// Pictures of a run with the second that follows. FFmpeg keeps the last one or two it receives to itself, and
+/// `rtprtxqueue` sends what was lost only with the next packet: a run must not end with what is judged.
+pub(crate) const SENT_FRAMES: usize = FRAMES + FRAME_RATE;
 const LUMA: usize = WIDTH * HEIGHT;
 /// Bytes of a picture as I420.
 const I420: usize = LUMA * 3 / 2;
@@ -99,10 +102,10 @@ impl Source {
     /// Renders the pictures into `directory`, or takes those that an earlier run left there.
     pub(crate) fn render(directory: &Path) -> Self {
         // The last number: which pictures these are, to be raised where the filter graph changes.
-        let path = directory.join(format!("source-{WIDTH}x{HEIGHT}-{FRAMES}-1.yuv"));
+        let path = directory.join(format!("source-{WIDTH}x{HEIGHT}-{SENT_FRAMES}-1.yuv"));
         let lock = File::create(path.with_extension("lock")).expect("a file to lock");
         lock.lock().expect("a lock");
-        if fs::metadata(&path).map(|file| file.len()).ok() != Some((FRAMES * I420) as u64) {
+        if fs::metadata(&path).map(|file| file.len()).ok() != Some((SENT_FRAMES * I420) as u64) {
             let draft = path.with_extension("draft");
             let status = Command::new("ffmpeg")
                 .args([
@@ -116,7 +119,7 @@ impl Source {
                     "-i",
                     &filter_graph(),
                 ])
-                .args(["-frames:v", &FRAMES.to_string(), "-f", "rawvideo"])
+                .args(["-frames:v", &SENT_FRAMES.to_string(), "-f", "rawvideo"])
                 .arg(&draft)
                 .status()
                 .expect("ffmpeg to run");
@@ -124,7 +127,7 @@ impl Source {
             fs::rename(&draft, &path).expect("the pictures to be renamed");
         }
         let luma = read_luma(&path);
-        assert_eq!(luma.len(), FRAMES, "pictures in {}", path.display());
+        assert_eq!(luma.len(), SENT_FRAMES, "pictures in {}", path.display());
         Self { path, luma }
     }
 
@@ -142,6 +145,7 @@ impl Source {
         let mut comparison = Comparison::default();
         for luma in received {
             match frame_number(luma).and_then(|number| Some((number, self.luma.get(number)?))) {
+                Some((FRAMES.., _)) => {}
                 Some((number, source)) => comparison.aligned.push((number, ssim(luma, source))),
                 None => comparison.unreadable += 1,
             }
@@ -305,6 +309,7 @@ mod tests {
     #[should_panic(expected = "less than 0.99")]
     fn missing_pictures_fail() {
         let source = source();
+        // Judged are 230 of 240.
         let gap = source.luma.iter().take(100).chain(source.luma.iter().skip(110));
         source.compare_luma(gap.map(Vec::as_slice)).assert_faithful(0.99);
     }
