@@ -67,7 +67,8 @@ impl SendBatch {
     /// [`flush`](Self::flush) knows as `socket`, or `None` when the pool is used up or its slots are too short.
     ///
     /// The slot holds leftovers. Nothing is sent unless [`commit`](Self::commit) follows; another `reserve` before that
-    /// hands out the same slot again. `lane` and `socket` are indices of dense tables: keep them small.
+    /// hands out the same slot again. `lane` and `socket` are indices of dense tables, to be kept small; from 2^20 on they are
+    /// refused with `None`.
     #[inline]
     pub fn reserve(
         &mut self,
@@ -279,6 +280,6 @@ fn count(runs: &[Run]) -> u64 {
     runs.iter().map(|run| u64::from(run.packets)).sum()
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 #[path = "send_tests.rs"]
 mod tests;

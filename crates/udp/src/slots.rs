@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 const NONE: u32 = u32::MAX;
 const CACHE_LINE: usize = 64;
+/// Lanes and sockets are indices of tables, whose memory this bounds.
+const MAX_INDEX: u32 = 1 << 20;
 /// The longest UDP payload over IPv4; over IPv6 it could be 20 bytes longer.
 const MAX_MESSAGE_LEN: usize = 65_507;
 
@@ -89,7 +91,7 @@ impl Slots {
         destination: SocketAddr,
         capacity: usize,
     ) -> Option<&mut [u8]> {
-        if capacity > self.slot_len || self.free() == 0 {
+        if capacity > self.slot_len || self.free() == 0 || lane >= MAX_INDEX || socket >= MAX_INDEX {
             self.pending = None;
             return None;
         }
@@ -126,8 +128,16 @@ impl Slots {
     fn start_chain(&mut self, lane: u32, socket: u32, destination: SocketAddr, packet: u32) {
         let chain = self.chains.len() as u32;
         self.chains.push(Chain { lane, socket, destination, first: packet, last: packet, next: NONE });
-        *entry(&mut self.lanes, lane, NONE) = chain;
-        let (first, last) = entry(&mut self.sockets, socket, (NONE, NONE));
+        if self.lanes.len() <= lane as usize {
+            self.lanes.resize(lane as usize + 1, NONE);
+        }
+        if let Some(open) = self.lanes.get_mut(lane as usize) {
+            *open = chain;
+        }
+        if self.sockets.len() <= socket as usize {
+            self.sockets.resize(socket as usize + 1, (NONE, NONE));
+        }
+        let Some((first, last)) = self.sockets.get_mut(socket as usize) else { return };
         if *first == NONE {
             *first = chain;
             self.busy_sockets.push(socket);
@@ -202,15 +212,6 @@ impl Slots {
         self.packets.clear();
         self.pending = None;
     }
-}
-
-/// The entry of a dense table that grows to the largest index that it was asked for.
-fn entry<T: Copy>(table: &mut Vec<T>, index: u32, empty: T) -> &mut T {
-    let index = index as usize;
-    if table.len() <= index {
-        table.resize(index + 1, empty);
-    }
-    &mut table[index]
 }
 
 #[cfg(test)]
@@ -289,6 +290,8 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let mut slots = Slots::new(2, 100);
         assert!(slots.reserve(0, 0, to(1), 101).is_none());
+        assert!(slots.reserve(u32::MAX, 0, to(1), 1).is_none());
+        assert!(slots.reserve(0, u32::MAX, to(1), 1).is_none());
         assert!(!slots.commit(1), "nothing is reserved");
         assert!(slots.reserve(0, 0, to(1), 100).is_some());
         assert!(!slots.commit(101));
