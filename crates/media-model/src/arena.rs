@@ -4,7 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-/// Names a slot of an [`Arena`] and the generation of its content.
+/// Names a slot of an [`Arena`] and the generation of its content. `T` is only a tag that keeps keys of one arena from
+/// being used in another.
 pub struct Key<T> {
     index: u32,
     generation: u32,
@@ -66,20 +67,21 @@ struct Slot<T> {
 
 /// Slots with generations. Removal and lookup are O(1); iteration is in slot order, so it is deterministic.
 #[derive(Debug)]
-pub struct Arena<T> {
+pub(crate) struct Arena<T, Tag = T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    tag: PhantomData<fn() -> Tag>,
 }
 
-impl<T> Default for Arena<T> {
+impl<T, Tag> Default for Arena<T, Tag> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), tag: PhantomData }
     }
 }
 
-impl<T> Arena<T> {
+impl<T, Tag> Arena<T, Tag> {
     /// Puts `content` into a free slot.
-    pub fn insert(&mut self, content: T) -> Key<T> {
+    pub(crate) fn insert(&mut self, content: T) -> Key<Tag> {
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
@@ -92,7 +94,7 @@ impl<T> Arena<T> {
     }
 
     /// Takes the content out; the key and its copies are stale from now on.
-    pub fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key<Tag>) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -104,19 +106,19 @@ impl<T> Arena<T> {
     }
 
     /// The content, unless the key is stale.
-    pub fn get(&self, key: Key<T>) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key<Tag>) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
         slot.content.as_ref().filter(|_| slot.generation == key.generation)
     }
 
     /// The content, unless the key is stale.
-    pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key<Tag>) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         slot.content.as_mut().filter(|_| slot.generation == key.generation)
     }
 
     /// What is there, in slot order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<Tag>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = Key { index: index as u32, generation: slot.generation, of: PhantomData };
             slot.content.as_ref().map(|content| (key, content))
@@ -124,13 +126,8 @@ impl<T> Arena<T> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -140,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_key_goes_stale_when_its_slot_is_reused() {
-        let mut arena = Arena::default();
+        let mut arena: Arena<&str> = Arena::default();
         let first = arena.insert("first");
         assert_eq!(arena.remove(first), Some("first"));
         let second = arena.insert("second");

@@ -1,22 +1,189 @@
-// In progress; the driver-facing surface that the runtime and the simulator code against:
-//
-// pub struct CoreConfig { pub shard: ShardId, pub seed: u64, pub wall_clock: WallClock }
-// impl<T: Transport> Core<T> {
-//     pub fn new(config: CoreConfig) -> Self;
-//     pub fn handle_batch(&mut self, now: Time, rx: &mut impl Ingress, out: &mut impl Egress);
-//     /// RTP or RTCP that the program sends on a direct transport.
-//     pub fn handle_program_packet(&mut self, now: Time, transport: TransportId, packet: &mut [u8], out: &mut impl Egress) -> Result<(), NotFoundError>;
-//     pub fn handle_command(&mut self, now: Time, command: Command<T>) -> Reply<T>;      // see command.rs
-//     /// After handle_command / handle_batch / handle_relay and when poll_timeout is due.
-//     pub fn handle_timeout(&mut self, now: Time, out: &mut impl Egress);
-//     pub fn poll_timeout(&self) -> Option<(Time, TimeoutReason)>;
-//     pub fn poll_event(&mut self) -> Option<Event>;
-//     /// Sockets of closed transports: unregister and close them.
-//     pub fn poll_released_socket(&mut self) -> Option<SocketId>;
-//     /// Batches for other shards, to be swapped out and sent; give an empty recycled batch back in its place.
-//     pub fn poll_relay(&mut self, recycled: &mut Vec<RelayBatch>) -> Option<(ShardId, RelayBatch)>;
-//     pub fn handle_relay(&mut self, now: Time, batch: &RelayBatch, out: &mut impl Egress);
-//     pub fn counters(&self) -> &CoreCounters;    // packets in/out, bytes, drops by reason, events lost; for metrics
-//     /// The transport behind a lane whose Destination is Program (direct transports): who gets the packet.
-//     pub fn lane_owner(&self, lane: Lane) -> Option<(TransportId, Component)>;
-// }
+//! The Core: all state of one shard, and the surface that drivers turn.
+//!
+//! Turn it like this: hand in what arrived ([`Core::handle_batch`], [`Core::handle_command`], [`Core::handle_relay`]), then
+//! take out what follows ([`Core::poll_event`], [`Core::poll_relay`], [`Core::poll_released_socket`]) until nothing is left, and
+//! sleep no longer than [`Core::poll_timeout`] says; then call [`Core::handle_timeout`]. Packets leave through the
+//! [`Egress`](tureen_transport::Egress) given along. Time and randomness come from outside: the same input and seed give the same output.
+
+use crate::arena::{Arena, Key};
+use crate::consumer::Consumer;
+use crate::event::EventQueue;
+use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
+use crate::producer::Producer;
+use crate::relay::{RelayBatch, RelayOut};
+use crate::router::Router;
+use crate::source::Source;
+use crate::timers::{Timer, Timers};
+use crate::transport_state::{TransportState, TransportTag};
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use tureen_rtp_wire::{Time, WallClock};
+use tureen_transport::{Component, Lane, SocketId, Transport};
+
+/// How a Core is made.
+#[derive(Clone, Copy, Debug)]
+pub struct CoreConfig {
+    /// The shard that it is.
+    pub shard: ShardId,
+    /// What its random numbers follow from. They name streams; none is a secret.
+    pub seed: u64,
+    /// NTP time of the driver's clock.
+    pub wall_clock: WallClock,
+}
+
+/// What a Core has done, for metrics. Bytes are those of whole datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreCounters {
+    /// Datagrams that came in.
+    pub datagrams_received: u64,
+    /// Bytes of those.
+    pub bytes_received: u64,
+    /// RTP packets that went out, retransmissions included.
+    pub packets_sent: u64,
+    /// Bytes of those.
+    pub bytes_sent: u64,
+    /// RTCP compounds that went out.
+    pub rtcp_sent: u64,
+    /// Retransmissions among the packets.
+    pub retransmissions: u64,
+    /// Datagrams on a socket that belongs to no transport.
+    pub unknown_socket: u64,
+    /// Datagrams that transports dropped.
+    pub rejected: u64,
+    /// RTP packets of no known producer.
+    pub unknown_stream: u64,
+    /// RTP packets with a payload type that their producer does not have, or a payload that does not parse.
+    pub bad_payload: u64,
+    /// RTP packets that came twice or too late.
+    pub discarded: u64,
+    /// RTCP compounds that do not parse.
+    pub bad_rtcp: u64,
+    /// Packets that consumers dropped.
+    pub dropped: u64,
+    /// Packets relayed to other shards.
+    pub relayed: u64,
+    /// Key frames asked for.
+    pub key_frame_requests: u64,
+}
+
+/// How many objects a Core holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Population {
+    /// Routers.
+    pub routers: usize,
+    /// Transports.
+    pub transports: usize,
+    /// Producers.
+    pub producers: usize,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) routers: FxHashMap<RouterId, Key<Router>>,
+    pub(crate) transports: FxHashMap<TransportId, Key<TransportTag>>,
+    pub(crate) producers: FxHashMap<ProducerId, Key<Producer>>,
+    pub(crate) sources: FxHashMap<ProducerId, Key<Source>>,
+    pub(crate) consumers: FxHashMap<ConsumerId, Key<Consumer>>,
+}
+
+/// Routers, transports, producers and consumers of one shard.
+pub struct Core<T> {
+    pub(crate) config: CoreConfig,
+    pub(crate) rng: Pcg64Mcg,
+    pub(crate) routers: Arena<Router>,
+    pub(crate) transports: Arena<TransportState<T>, TransportTag>,
+    pub(crate) producers: Arena<Producer>,
+    pub(crate) sources: Arena<Source>,
+    pub(crate) consumers: Arena<Consumer>,
+    pub(crate) index: Index,
+    /// Which transport a socket belongs to, by the socket's number.
+    pub(crate) sockets: Vec<Option<Key<TransportTag>>>,
+    pub(crate) timers: Timers,
+    pub(crate) events: EventQueue,
+    pub(crate) relay: RelayOut,
+    pub(crate) released: VecDeque<SocketId>,
+    pub(crate) counters: CoreCounters,
+}
+
+impl<T> std::fmt::Debug for Core<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("config", &self.config)
+            .field("population", &self.population())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Core<T> {
+    /// How many objects it holds.
+    pub fn population(&self) -> Population {
+        Population {
+            routers: self.routers.len(),
+            transports: self.transports.len(),
+            producers: self.producers.len(),
+            consumers: self.consumers.len(),
+        }
+    }
+}
+
+impl<T: Transport> Core<T> {
+    /// An empty Core.
+    pub fn new(config: CoreConfig) -> Self {
+        Self {
+            config,
+            rng: Pcg64Mcg::seed_from_u64(config.seed),
+            routers: Arena::default(),
+            transports: Arena::default(),
+            producers: Arena::default(),
+            sources: Arena::default(),
+            consumers: Arena::default(),
+            index: Index::default(),
+            sockets: Vec::new(),
+            timers: Timers::default(),
+            events: EventQueue::default(),
+            relay: RelayOut::default(),
+            released: VecDeque::new(),
+            counters: CoreCounters::default(),
+        }
+    }
+
+    /// The next deadline and what it is for.
+    pub fn poll_timeout(&self) -> Option<(Time, Timer)> {
+        self.timers.next()
+    }
+
+    /// A socket whose transport is gone: to be closed.
+    pub fn poll_released_socket(&mut self) -> Option<SocketId> {
+        self.released.pop_front()
+    }
+
+    /// A batch for another shard. Give emptied batches back in `recycled`.
+    pub fn poll_relay(&mut self, recycled: &mut Vec<RelayBatch>) -> Option<(ShardId, RelayBatch)> {
+        self.relay.take(recycled)
+    }
+
+    /// The direct transport behind a lane, and the component.
+    pub fn lane_owner(&self, lane: Lane) -> Option<(TransportId, Component)> {
+        let (_, transport) = self.transports.iter().find(|(key, _)| key.index() == lane.0 / 2)?;
+        Some((transport.id, if lane.0.is_multiple_of(2) { Component::Rtp } else { Component::Rtcp }))
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> &CoreCounters {
+        &self.counters
+    }
+
+    /// Traces that were lost because nobody took them.
+    pub fn lost_traces(&self) -> u64 {
+        self.events.lost_traces()
+    }
+
+    /// A random SSRC in the range that mediasoup uses for what it makes up itself, with room for `count` behind it.
+    pub(crate) fn draw_ssrc(&mut self, count: u32) -> u32 {
+        100_000_000 + self.rng.next_u32() % (900_000_000 - count)
+    }
+}

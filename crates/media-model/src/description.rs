@@ -60,6 +60,8 @@ pub struct SourceDescription {
     pub rtp_parameters: RtpParameters,
     /// What consumers are offered.
     pub consumable_rtp_parameters: RtpParameters,
+    /// How payload types and SSRCs map to the router's.
+    pub mapping: RtpMapping,
     /// Whether it is paused.
     pub paused: bool,
     /// Scores of its streams.

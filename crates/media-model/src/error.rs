@@ -76,6 +76,9 @@ pub enum ProduceError {
     /// `rtpParameters` does not go with the router's capabilities.
     #[error(transparent)]
     Mapping(#[from] dict::RtpMappingError),
+    /// `kind` is not what the codecs are.
+    #[error(transparent)]
+    Kind(#[from] dict::ConsumableParametersError),
     /// `rtpParameters.encodings` is empty.
     #[error("rtpParameters.encodings must not be empty")]
     NoEncodings,
@@ -114,7 +117,7 @@ pub enum ConsumeError {
     RtpCapabilities(#[from] dict::RtpCapabilitiesError),
     /// `rtpCapabilities` has no codec for this producer.
     #[error(transparent)]
-    Parameters(#[from] dict::ConsumerRtpParametersError),
+    Parameters(#[from] dict::ConsumerParametersError),
     /// `mid` is empty or longer than 8 bytes, which is what its header extension has room for.
     #[error("mid must have 1 to 8 bytes")]
     Mid,

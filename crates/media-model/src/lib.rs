@@ -1,1 +1,44 @@
 //! The producer/sender model: routers, transports, producers and consumers as plain data, without I/O.
+//!
+//! [`Core`] holds all objects of one shard. It is generic over the [`Transport`](tureen_transport::Transport) that carries packets,
+//! reads no clock and draws no randomness but from its seed: what comes in is a list of (time, datagram or request), and what goes
+//! out follows from it.
+
+mod arena;
+mod codec;
+mod command;
+mod consumer;
+mod control;
+mod core;
+mod description;
+mod error;
+mod event;
+mod extensions;
+mod id;
+mod listener;
+mod options;
+mod path;
+mod producer;
+mod relay;
+mod router;
+mod source;
+mod stats;
+mod timers;
+mod trace;
+mod transport_state;
+
+pub use crate::core::{Core, CoreConfig, CoreCounters, Population};
+pub use arena::Key;
+pub use command::*;
+pub use description::*;
+pub use error::*;
+pub use event::{
+    CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent,
+    TransportEvent, VideoOrientation,
+};
+pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
+pub use options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
+pub use relay::RelayBatch;
+pub use stats::*;
+pub use timers::Timer;
+pub use trace::*;

@@ -156,7 +156,7 @@ impl<P: Path, C: Cipher> Adapter<P, C> {
 
     fn open_rtp(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Result<Opened, RejectReason> {
         let admission = self.admit(arrival, Component::Rtp)?;
-        let header_len = rtp::header_len(datagram).ok_or(RejectReason::Malformed)?;
+        let header_len = RtpLayout::header_len_of(datagram).map_err(|_| RejectReason::Malformed)?;
         let len = self.cipher.unprotect_rtp(datagram, header_len)?;
         let plain = datagram.get(..len).ok_or(RejectReason::Malformed)?;
         let layout = RtpLayout::parse(plain).map_err(|_| RejectReason::Malformed)?;

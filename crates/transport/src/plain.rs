@@ -5,8 +5,6 @@ use crate::address::{Arrival, Component, Destination, SocketId};
 use crate::cipher::{Cipher, CipherError, NullCipher};
 use crate::path::{Path, SocketPath};
 use crate::srtp::SrtpCipher;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use std::net::{IpAddr, SocketAddr};
 use tureen_rtp_dictionaries::{CryptoSuite, SrtpParameters};
 use tureen_srtp::Profile;
@@ -143,12 +141,12 @@ impl std::fmt::Debug for LocalKey {
 
 impl LocalKey {
     fn new(suite: CryptoSuite, material: &KeyMaterial) -> Self {
-        let len = suite.key_and_salt_len().min(material.len());
+        let len = suite.master_len().min(material.len());
         Self { suite, key: material[..len].to_vec() }
     }
 
-    fn parameters(&self) -> SrtpParameters {
-        SrtpParameters { crypto_suite: self.suite, key_base64: BASE64.encode(&self.key) }
+    fn parameters(&self) -> Option<SrtpParameters> {
+        SrtpParameters::new(self.suite, &self.key).ok()
     }
 }
 
@@ -168,7 +166,13 @@ impl PlainTransport {
         } else {
             (PlainCipher::Null(NullCipher), None)
         };
-        Self { adapter: Adapter::new(path, cipher, options.rtcp_mux), rtp, rtcp, local_srtp, connected: false }
+        Self {
+            adapter: Adapter::new(path, cipher, options.rtcp_mux),
+            rtp,
+            rtcp,
+            local_srtp,
+            connected: false,
+        }
     }
 
     fn check_address(&self, options: &PlainConnectOptions) -> Result<Option<Remote>, PlainConnectError> {
@@ -197,11 +201,8 @@ impl PlainTransport {
         };
         let remote = options.srtp_parameters.as_ref().ok_or(PlainConnectError::Missing("srtpParameters"))?;
         let suite = remote.crypto_suite;
-        let expected = suite.key_and_salt_len();
-        let key = BASE64.decode(&remote.key_base64).map_err(|_| PlainConnectError::WrongKey { expected })?;
-        if key.len() != expected {
-            return Err(PlainConnectError::WrongKey { expected });
-        }
+        let expected = suite.master_len();
+        let key = remote.master_key_and_salt().map_err(|_| PlainConnectError::WrongKey { expected })?;
         let local = match &options.key_material {
             _ if suite == local.suite => local.clone(),
             Some(material) => LocalKey::new(suite, material),
@@ -283,7 +284,7 @@ impl Transport for PlainTransport {
         let keys = self.check_srtp(&options)?;
         if let (Some(keys), PlainCipher::Srtp(cipher)) = (keys, &mut self.adapter.cipher) {
             let profile = profile_of(keys.local.suite);
-            let expected = keys.local.suite.key_and_salt_len();
+            let expected = keys.local.suite.master_len();
             cipher
                 .install((profile, &keys.local.key), (profile, &keys.remote))
                 .map_err(|_| PlainConnectError::WrongKey { expected })?;
@@ -305,7 +306,7 @@ impl Transport for PlainTransport {
             rtcp_local: self.rtcp.map(|socket| socket.local),
             remote: path.remote(Component::Rtp),
             rtcp_remote: self.rtcp.and_then(|_| path.remote(Component::Rtcp)),
-            srtp_parameters: self.local_srtp.as_ref().map(LocalKey::parameters),
+            srtp_parameters: self.local_srtp.as_ref().and_then(LocalKey::parameters),
         }
     }
 }
@@ -332,10 +333,34 @@ impl Cipher for PlainCipher {
         }
     }
 
-    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         match self {
             Self::Null(cipher) => cipher.protect_rtp(buffer, header_len, len),
             Self::Srtp(cipher) => cipher.protect_rtp(buffer, header_len, len),
+        }
+    }
+
+    fn protect_rtp_again(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
+        match self {
+            Self::Null(cipher) => cipher.protect_rtp_again(buffer, header_len, len),
+            Self::Srtp(cipher) => cipher.protect_rtp_again(buffer, header_len, len),
+        }
+    }
+
+    fn expect_repeats(&mut self) {
+        match self {
+            Self::Null(cipher) => cipher.expect_repeats(),
+            Self::Srtp(cipher) => cipher.expect_repeats(),
         }
     }
 

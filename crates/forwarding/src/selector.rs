@@ -1,0 +1,293 @@
+//! Which packets a consumer gets, and how they are renumbered: a pure decision for each packet.
+//!
+//! Sees [`PacketMeta`], never bytes. Pausing, connection and payload types are checked before, by whoever owns the consumer.
+
+use crate::key_frame::KeyFrameGate;
+use crate::meta::PacketMeta;
+use crate::picture_id_map::PictureIdMap;
+use crate::sequence_map::SequenceMap;
+use crate::timestamp_map::TimestampMap;
+use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
+use tureen_rtp_wire::payload::PayloadDescriptor;
+
+/// How a consumer chooses among the packets of its producer. New ways of choosing are new variants; callers see [`decide`](Self::decide)
+/// alone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Selector {
+    /// One stream, all of it.
+    Simple(Box<SimpleSelector>),
+    /// All streams, each on its own: the far end selects.
+    Pipe(PipeSelector),
+}
+
+impl Selector {
+    /// What becomes of a packet. The packets of a stream come in the order of their arrival.
+    pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
+        match self {
+            Self::Simple(simple) => simple.decide(meta),
+            Self::Pipe(pipe) => pipe.decide(meta),
+        }
+    }
+
+    /// The consumer pauses, or what it sent got lost as a whole: it goes on at the next key frame, without a gap.
+    pub fn restart(&mut self) {
+        match self {
+            Self::Simple(simple) => simple.restart(),
+            Self::Pipe(pipe) => pipe.streams.iter_mut().for_each(SimpleSelector::restart),
+        }
+    }
+
+    /// The stream of `encoding` was exchanged for another one, with sequence numbers and timestamps of its own.
+    pub fn source_changed(&mut self, encoding: u8) {
+        match self {
+            Self::Simple(simple) => simple.source_changed(),
+            Self::Pipe(pipe) => {
+                if let Some(stream) = pipe.streams.get_mut(usize::from(encoding)) {
+                    stream.source_changed();
+                }
+            }
+        }
+    }
+
+    /// Whether a key frame of `encoding` is waited for: ask its source.
+    pub fn needs_key_frame(&self, encoding: u8) -> bool {
+        match self {
+            Self::Simple(simple) => simple.needs_key_frame(),
+            Self::Pipe(pipe) => {
+                pipe.streams.get(usize::from(encoding)).is_some_and(SimpleSelector::needs_key_frame)
+            }
+        }
+    }
+}
+
+/// What a [`SimpleSelector`] is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimpleSelectorConfig {
+    /// Video whose key frames can be told: start and resume on one.
+    pub needs_key_frame: bool,
+    /// Drop Opus frames of discontinuous transmission (`ignoreDtx`).
+    pub ignore_dtx: bool,
+    /// Clock rate in Hz.
+    pub clock_rate: u32,
+    /// First output sequence number; should be random.
+    pub first_sequence_number: u16,
+}
+
+/// Forwards one stream whole: from a key frame on, without padding and, if wanted, without silence.
+#[derive(Clone, Copy, Debug)]
+pub struct SimpleSelector {
+    gate: KeyFrameGate,
+    ignore_dtx: bool,
+    sequence: SequenceMap,
+    timestamp: TimestampMap,
+    pictures: PictureIdMap,
+}
+
+impl SimpleSelector {
+    /// A selector that has seen nothing.
+    pub const fn new(config: SimpleSelectorConfig) -> Self {
+        Self {
+            gate: KeyFrameGate::new(config.needs_key_frame),
+            ignore_dtx: config.ignore_dtx,
+            sequence: SequenceMap::new(config.first_sequence_number),
+            timestamp: TimestampMap::new(config.clock_rate),
+            pictures: PictureIdMap::new(),
+        }
+    }
+
+    /// What becomes of a packet.
+    pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
+        if !self.gate.pass(meta.is_key_frame) {
+            return Verdict::Drop(DropReason::WaitingForKeyFrame);
+        }
+        if let Some(reason) = self.unwanted(meta) {
+            self.sequence.drop_packet(meta.extended_sequence);
+            return Verdict::Drop(reason);
+        }
+        let sequence_number = match self.sequence.forward(meta.extended_sequence) {
+            Ok(sequence_number) => sequence_number,
+            Err(reason) => return Verdict::Drop(reason),
+        };
+        Verdict::Forward(Rewrite {
+            sequence_number,
+            timestamp: self.timestamp.map(meta.received_at, meta.timestamp),
+            marker: None,
+            payload: match &meta.descriptor {
+                PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
+                _ => PayloadPatch::None,
+            },
+        })
+    }
+
+    /// The stream goes on at the next key frame, without a gap in sequence numbers and picture ids.
+    pub const fn restart(&mut self) {
+        self.gate.close();
+        self.sequence.resync(0);
+        self.pictures.resync();
+    }
+
+    /// The source is another one: as [`restart`](Self::restart), and the timestamps are aligned anew.
+    pub const fn source_changed(&mut self) {
+        self.restart();
+        self.timestamp.realign();
+    }
+
+    /// Whether a key frame is waited for.
+    pub const fn needs_key_frame(&self) -> bool {
+        self.gate.is_waiting()
+    }
+
+    fn unwanted(&self, meta: &PacketMeta) -> Option<DropReason> {
+        if meta.payload_size == 0 {
+            Some(DropReason::PaddingOnly)
+        } else if self.ignore_dtx && meta.is_dtx() {
+            Some(DropReason::Dtx)
+        } else {
+            None
+        }
+    }
+}
+
+/// Forwards all streams of a producer, by encoding.
+#[derive(Clone, Debug)]
+pub struct PipeSelector {
+    streams: Box<[SimpleSelector]>,
+}
+
+impl PipeSelector {
+    /// A selector with a stream for each of `configs`, in the order of the encodings.
+    pub fn new(configs: impl IntoIterator<Item = SimpleSelectorConfig>) -> Self {
+        Self { streams: configs.into_iter().map(SimpleSelector::new).collect() }
+    }
+
+    /// What becomes of a packet; it goes out on the stream of its encoding.
+    pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
+        match self.streams.get_mut(usize::from(meta.encoding)) {
+            Some(stream) => stream.decide(meta),
+            None => Verdict::Drop(DropReason::UnknownEncoding),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tureen_rtp_wire::Time;
+    use tureen_rtp_wire::payload::{PayloadFormat, vp8};
+
+    fn video() -> SimpleSelector {
+        SimpleSelector::new(SimpleSelectorConfig {
+            needs_key_frame: true,
+            ignore_dtx: false,
+            clock_rate: 90_000,
+            first_sequence_number: 1,
+        })
+    }
+
+    fn packet(sequence: u64, is_key_frame: bool) -> PacketMeta {
+        PacketMeta {
+            received_at: Time::from_millis(sequence * 10),
+            extended_sequence: 65_536 + sequence,
+            timestamp: sequence as u32 * 900,
+            payload_size: 1000,
+            encoding: 0,
+            spatial_layer: 0,
+            temporal_layer: 0,
+            marker: false,
+            is_key_frame,
+            descriptor: PayloadDescriptor::Opaque,
+        }
+    }
+
+    fn forwarded(verdict: Verdict) -> Option<(u16, u32)> {
+        match verdict {
+            Verdict::Forward(rewrite) => Some((rewrite.sequence_number, rewrite.timestamp)),
+            Verdict::Drop(_) => None,
+        }
+    }
+
+    fn silence() -> PayloadDescriptor {
+        PayloadDescriptor::parse(PayloadFormat::Opus, &[0xf8]).expect("a lone TOC byte")
+    }
+
+    #[test]
+    fn video_starts_and_resumes_on_a_key_frame() {
+        let mut selector = video();
+        assert_eq!(selector.decide(&packet(10, false)), Verdict::Drop(DropReason::WaitingForKeyFrame));
+        assert!(selector.needs_key_frame());
+        assert_eq!(forwarded(selector.decide(&packet(11, true))), Some((1, 9900)));
+        assert_eq!(forwarded(selector.decide(&packet(12, false))), Some((2, 10_800)));
+        assert_eq!(selector.decide(&packet(10, false)), Verdict::Drop(DropReason::BeforeStart));
+        selector.restart();
+        assert_eq!(selector.decide(&packet(13, false)), Verdict::Drop(DropReason::WaitingForKeyFrame));
+        assert_eq!(forwarded(selector.decide(&packet(20, true))), Some((3, 18_000)));
+    }
+
+    #[test]
+    fn padding_and_silence_leave_no_gap() {
+        let config = SimpleSelectorConfig {
+            ignore_dtx: true,
+            first_sequence_number: 7,
+            ..SimpleSelectorConfig::default()
+        };
+        let mut selector = SimpleSelector::new(config);
+        assert_eq!(forwarded(selector.decide(&packet(1, false))), Some((7, 900)));
+        let padding = PacketMeta { payload_size: 0, ..packet(2, false) };
+        assert_eq!(selector.decide(&padding), Verdict::Drop(DropReason::PaddingOnly));
+        let silence = PacketMeta { descriptor: silence(), ..packet(3, false) };
+        assert_eq!(selector.decide(&silence), Verdict::Drop(DropReason::Dtx));
+        assert_eq!(forwarded(selector.decide(&packet(4, false))), Some((8, 3600)));
+    }
+
+    #[test]
+    fn silence_passes_unless_told_otherwise() {
+        let mut selector = SimpleSelector::new(SimpleSelectorConfig::default());
+        let silence = PacketMeta { descriptor: silence(), ..packet(3, false) };
+        assert!(forwarded(selector.decide(&silence)).is_some());
+    }
+
+    #[test]
+    fn another_source_goes_on_seamlessly() {
+        let mut selector = video();
+        assert_eq!(forwarded(selector.decide(&packet(1, true))), Some((1, 900)));
+        selector.source_changed();
+        let other = PacketMeta { timestamp: 4_000_000_000, ..packet(3, true) };
+        // 20 ms later: 1800 units on.
+        assert_eq!(forwarded(selector.decide(&other)), Some((2, 2700)));
+    }
+
+    #[test]
+    fn picture_ids_are_continuous() {
+        let mut selector = video();
+        let with_id = |sequence, picture_id| PacketMeta {
+            descriptor: PayloadDescriptor::Vp8(
+                vp8::Descriptor::parse(&[0x90, 0x80, 0x80, picture_id, 0]).expect("a PictureID"),
+            ),
+            ..packet(sequence, true)
+        };
+        let patch = |picture_id| PayloadPatch::Vp8 { picture_id, tl0_pic_idx: 0 };
+        let Verdict::Forward(first) = selector.decide(&with_id(1, 100)) else { panic!("a key frame passes") };
+        assert_eq!(first.payload, patch(1));
+        selector.restart();
+        let Verdict::Forward(second) = selector.decide(&with_id(50, 200)) else {
+            panic!("a key frame passes")
+        };
+        assert_eq!(second.payload, patch(2));
+    }
+
+    #[test]
+    fn a_pipe_numbers_each_encoding_apart() {
+        let config = |first_sequence_number| SimpleSelectorConfig {
+            first_sequence_number,
+            ..SimpleSelectorConfig::default()
+        };
+        let mut selector = Selector::Pipe(PipeSelector::new([config(1), config(100)]));
+        let on = |encoding, sequence| PacketMeta { encoding, ..packet(sequence, false) };
+        assert_eq!(forwarded(selector.decide(&on(0, 5))), Some((1, 4500)));
+        assert_eq!(forwarded(selector.decide(&on(1, 900))), Some((100, 810_000)));
+        assert_eq!(forwarded(selector.decide(&on(0, 6))), Some((2, 5400)));
+        assert_eq!(selector.decide(&on(2, 6)), Verdict::Drop(DropReason::UnknownEncoding));
+        assert!(!selector.needs_key_frame(2));
+    }
+}

@@ -1,0 +1,334 @@
+//! One RTP stream to one receiver: what was sent, what the receiver says about it, and what may be sent again.
+//!
+//! Sees rewrites and sizes, never packets; the store that retransmissions come from belongs to the source.
+
+use crate::nack::DEFAULT_RTT;
+use crate::rate::{RATE_WINDOW, RateWindow};
+use crate::reception::round_trip_time;
+use crate::rtx::{RtxConfig, RtxHeader, RtxSender};
+use crate::score::{Interval, ScoreHistory, send_score};
+use crate::sent_log::{ResendRefusal, SentLog, SentPacket};
+use crate::timestamp_map::clock_units;
+use std::time::Duration;
+use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
+use tureen_rtp_wire::{NtpTime, Time};
+
+/// What a stream is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendStreamConfig {
+    /// SSRC of the media.
+    pub ssrc: u32,
+    /// Payload type of the media.
+    pub payload_type: u8,
+    /// Clock rate in Hz.
+    pub clock_rate: u32,
+    /// The retransmission stream (RFC 4588); without one, packets are sent again as they were.
+    pub rtx: Option<RtxConfig>,
+    /// First sequence number of the retransmission stream; should be random.
+    pub rtx_first_sequence_number: u16,
+    /// Packets that can be sent again, 0 if the receiver sends no NACK; see [`SENT_LOG_VIDEO`](crate::sent_log::SENT_LOG_VIDEO) and
+    /// [`SENT_LOG_AUDIO`](crate::sent_log::SENT_LOG_AUDIO).
+    pub log_capacity: usize,
+}
+
+/// A packet to send again: its source, the changes it had, and the retransmission header if it goes out on a stream of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resend {
+    /// What it was.
+    pub packet: SentPacket,
+    /// How it goes out; `None`: exactly as the first time.
+    pub rtx: Option<RtxHeader>,
+}
+
+/// Totals of a stream, as the statistics of a consumer have them (`outbound-rtp`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendStats {
+    /// Packets of the media stream, without retransmissions.
+    pub packet_count: u64,
+    /// Their bytes.
+    pub byte_count: u64,
+    /// Cumulative loss that the receiver reported; may be negative.
+    pub packets_lost: i32,
+    /// Loss of its last interval, in 256ths.
+    pub fraction_lost: u8,
+    /// Jitter that it reported, in units of the stream's clock.
+    pub jitter: u32,
+    /// Retransmissions sent.
+    pub packets_retransmitted: u64,
+    /// Packets sent again at least once.
+    pub packets_repaired: u64,
+    /// Bytes of retransmissions.
+    pub bytes_retransmitted: u64,
+    /// NACK messages received.
+    pub nack_count: u64,
+    /// Packets asked for in them.
+    pub nack_packet_count: u64,
+    /// PLIs received.
+    pub pli_count: u64,
+    /// FIRs received.
+    pub fir_count: u64,
+    /// Round trip to the receiver, if measured.
+    pub round_trip_time: Option<Duration>,
+    /// 0 to 10.
+    pub score: u8,
+}
+
+/// The totals when the score was last computed.
+#[derive(Clone, Copy, Debug, Default)]
+struct ScorePrior {
+    sent: u64,
+    lost: i32,
+    repaired: u64,
+    retransmitted: u64,
+}
+
+/// What ties the stream's clock to ours for sender reports.
+#[derive(Clone, Copy, Debug)]
+struct LastPacket {
+    timestamp: u32,
+    at: Time,
+}
+
+/// One RTP stream to one receiver.
+#[derive(Clone, Debug)]
+pub struct SendStream {
+    config: SendStreamConfig,
+    rtx: Option<RtxSender>,
+    log: Option<SentLog>,
+    stats: SendStats,
+    payload_bytes: u64,
+    last: Option<LastPacket>,
+    score: ScoreHistory,
+    score_prior: ScorePrior,
+    rate: RateWindow,
+}
+
+impl SendStream {
+    /// A stream that has sent nothing. All its memory is reserved here.
+    pub fn new(config: SendStreamConfig) -> Self {
+        Self {
+            config,
+            rtx: config.rtx.map(|rtx| RtxSender::new(rtx, config.rtx_first_sequence_number)),
+            log: (config.log_capacity > 0).then(|| SentLog::new(config.log_capacity)),
+            stats: SendStats::default(),
+            payload_bytes: 0,
+            last: None,
+            score: ScoreHistory::default(),
+            score_prior: ScorePrior::default(),
+            rate: RateWindow::new(RATE_WINDOW),
+        }
+    }
+
+    /// What the stream was made from.
+    pub const fn config(&self) -> &SendStreamConfig {
+        &self.config
+    }
+
+    /// Takes note of a packet that goes out at `now`, of `size` bytes in all and `payload_size` without header and padding.
+    pub fn on_sent(&mut self, now: Time, packet: SentPacket, size: usize, payload_size: usize) {
+        self.stats.packet_count += 1;
+        self.stats.byte_count += size as u64;
+        self.payload_bytes += payload_size as u64;
+        self.rate.add(now, size);
+        let timestamp = packet.rewrite.timestamp;
+        if self.last.is_none_or(|last| {
+            timestamp != last.timestamp && timestamp.wrapping_sub(last.timestamp) < 1 << 31
+        }) {
+            self.last = Some(LastPacket { timestamp, at: now });
+        }
+        if let Some(log) = &mut self.log {
+            log.insert(packet);
+        }
+    }
+
+    /// Counts a NACK message that asks for `packets` packets; each is then asked for with [`resend`](Self::resend).
+    pub fn on_nack(&mut self, packets: usize) {
+        self.stats.nack_count += 1;
+        self.stats.nack_packet_count += packets as u64;
+    }
+
+    /// Counts a PLI.
+    pub fn on_pli(&mut self) {
+        self.stats.pli_count += 1;
+    }
+
+    /// Counts a FIR.
+    pub fn on_fir(&mut self) {
+        self.stats.fir_count += 1;
+    }
+
+    /// The packet that was sent as `sequence_number`, to be sent again at `now`: not more than once a round trip. Follow up with
+    /// [`on_resent`](Self::on_resent) when it left.
+    pub fn resend(&mut self, now: Time, sequence_number: u16) -> Result<Resend, ResendRefusal> {
+        let rtt = self.stats.round_trip_time.unwrap_or(DEFAULT_RTT);
+        let log = self.log.as_mut().ok_or(ResendRefusal::Unknown)?;
+        let (packet, first) = log.resend(now, rtt, sequence_number)?;
+        self.stats.packets_repaired += u64::from(first);
+        Ok(Resend { packet, rtx: self.rtx.as_mut().map(|rtx| rtx.encapsulate(sequence_number)) })
+    }
+
+    /// Counts a retransmission of `size` bytes that left at `now`.
+    pub fn on_resent(&mut self, now: Time, size: usize) {
+        self.stats.packets_retransmitted += 1;
+        self.stats.bytes_retransmitted += size as u64;
+        self.rate.add(now, size);
+    }
+
+    /// The next packet of the retransmission stream that is not a repair: padding, if the stream has one.
+    pub fn rtx_mut(&mut self) -> Option<&mut RtxSender> {
+        self.rtx.as_mut()
+    }
+
+    /// What a sender report says at `now`, `ntp` being the wall clock then (RFC 3550 section 6.4.1). `None` before the first packet.
+    pub fn sender_info(&self, now: Time, ntp: NtpTime) -> Option<SenderInfo> {
+        let last = self.last?;
+        let passed = clock_units(now.since(last.at), self.config.clock_rate);
+        Some(SenderInfo {
+            ntp,
+            rtp_timestamp: last.timestamp.wrapping_add(passed),
+            packet_count: self.stats.packet_count as u32,
+            octet_count: self.payload_bytes as u32,
+        })
+    }
+
+    /// Takes the receiver's report on this stream, which arrived at `arrival`, and scores the interval since the last. Returns
+    /// the round trip that it closes.
+    pub fn on_report_block(&mut self, arrival: NtpTime, report: &ReportBlock) -> Option<Duration> {
+        let rtt = round_trip_time(arrival, report.last_sender_report, report.delay_since_last_sender_report);
+        self.stats.round_trip_time = rtt.or(self.stats.round_trip_time);
+        self.stats.packets_lost = report.cumulative_lost;
+        self.stats.fraction_lost = report.fraction_lost;
+        self.stats.jitter = report.jitter;
+        let total = ScorePrior {
+            sent: self.stats.packet_count,
+            lost: report.cumulative_lost,
+            repaired: self.stats.packets_repaired,
+            retransmitted: self.stats.packets_retransmitted,
+        };
+        let prior = std::mem::replace(&mut self.score_prior, total);
+        self.score.add(send_score(Interval {
+            expected: total.sent.saturating_sub(prior.sent),
+            lost: u64::try_from(i64::from(total.lost) - i64::from(prior.lost)).unwrap_or(0),
+            repaired: total.repaired.saturating_sub(prior.repaired),
+            retransmitted: total.retransmitted.saturating_sub(prior.retransmitted),
+        }));
+        rtt
+    }
+
+    /// The score, 0 to 10.
+    pub const fn score(&self) -> u8 {
+        self.score.score()
+    }
+
+    /// Round trip to the receiver, if measured.
+    pub const fn rtt(&self) -> Option<Duration> {
+        self.stats.round_trip_time
+    }
+
+    /// Bits per second of media and retransmissions.
+    pub fn bitrate(&self, now: Time) -> u64 {
+        self.rate.bitrate(now)
+    }
+
+    /// The totals so far.
+    pub fn stats(&self) -> SendStats {
+        SendStats { score: self.score(), ..self.stats }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{PayloadPatch, Rewrite};
+
+    fn stream(rtx: bool) -> SendStream {
+        SendStream::new(SendStreamConfig {
+            ssrc: 1,
+            payload_type: 96,
+            clock_rate: 90_000,
+            rtx: rtx.then_some(RtxConfig { ssrc: 2, payload_type: 97 }),
+            rtx_first_sequence_number: 500,
+            log_capacity: 64,
+        })
+    }
+
+    fn packet(sequence_number: u16, timestamp: u32) -> SentPacket {
+        let rewrite = Rewrite { sequence_number, timestamp, marker: None, payload: PayloadPatch::None };
+        SentPacket { encoding: 0, source: u32::from(sequence_number), rewrite }
+    }
+
+    fn report(
+        cumulative_lost: i32,
+        last_sender_report: u32,
+        delay_since_last_sender_report: u32,
+    ) -> ReportBlock {
+        ReportBlock {
+            ssrc: 1,
+            fraction_lost: 25,
+            cumulative_lost,
+            jitter: 7,
+            last_sender_report,
+            delay_since_last_sender_report,
+            ..ReportBlock::default()
+        }
+    }
+
+    #[test]
+    fn sender_reports_extrapolate_the_timestamp() {
+        let mut stream = stream(false);
+        assert_eq!(stream.sender_info(Time::ZERO, NtpTime(0)), None);
+        // Three packets of one frame: the first of them ties the clocks.
+        for (sequence, millis) in [(1, 1000), (2, 1005), (3, 1010)] {
+            stream.on_sent(Time::from_millis(millis), packet(sequence, 9000), 1212, 1200);
+        }
+        let info = stream.sender_info(Time::from_millis(1100), NtpTime(77)).unwrap();
+        let expected =
+            SenderInfo { ntp: NtpTime(77), rtp_timestamp: 18_000, packet_count: 3, octet_count: 3600 };
+        assert_eq!(info, expected);
+    }
+
+    #[test]
+    fn a_nack_is_answered_once_a_round_trip() {
+        let mut stream = stream(true);
+        stream.on_sent(Time::from_millis(0), packet(9, 1), 100, 88);
+        let resend = stream.resend(Time::from_millis(50), 9).unwrap();
+        assert_eq!(resend.packet, packet(9, 1));
+        let expected = RtxHeader { ssrc: 2, payload_type: 97, sequence_number: 500, prefix: [0, 9] };
+        assert_eq!(resend.rtx, Some(expected));
+        stream.on_resent(Time::from_millis(50), 102);
+        assert_eq!(stream.resend(Time::from_millis(149), 9), Err(ResendRefusal::TooSoon));
+        let resend = stream.resend(Time::from_millis(150), 9).unwrap();
+        assert_eq!(resend.rtx.map(|rtx| rtx.sequence_number), Some(501));
+        stream.on_resent(Time::from_millis(150), 102);
+        assert_eq!(stream.resend(Time::from_millis(150), 10), Err(ResendRefusal::Unknown));
+        let stats = stream.stats();
+        assert_eq!(
+            (stats.packets_retransmitted, stats.packets_repaired, stats.bytes_retransmitted),
+            (2, 1, 204)
+        );
+    }
+
+    #[test]
+    fn without_rtx_the_packet_goes_out_as_it_was() {
+        let mut stream = stream(false);
+        stream.on_sent(Time::ZERO, packet(9, 1), 100, 88);
+        assert_eq!(stream.resend(Time::ZERO, 9), Ok(Resend { packet: packet(9, 1), rtx: None }));
+    }
+
+    #[test]
+    fn report_blocks_give_round_trip_loss_and_score() {
+        let mut stream = stream(false);
+        for sequence in 0..100 {
+            stream.on_sent(Time::ZERO, packet(sequence, 0), 100, 88);
+        }
+        let arrival = NtpTime::new(0x0000_b710, 0x8000_0000);
+        let rtt = stream.on_report_block(arrival, &report(10, 0xb705_2000, 0x0005_4000));
+        assert_eq!(rtt, Some(Duration::from_millis(6125)));
+        let stats = stream.stats();
+        assert_eq!((stats.packets_lost, stats.fraction_lost, stats.jitter), (10, 25, 7));
+        assert_eq!(stats.score, 7); // 0.9^4 x 10
+        // The next interval sent nothing: (7 + 2 x 10) / 3. The round trip is kept.
+        assert_eq!(stream.on_report_block(arrival, &report(8, 0, 0)), None);
+        assert_eq!((stream.score(), stream.rtt()), (9, rtt));
+    }
+}

@@ -1,0 +1,220 @@
+//! What a consumer was sent lately: from an output sequence number back to the source packet and the changes it had, so that a NACK
+//! is answered from the source's one store.
+
+use crate::verdict::{PayloadPatch, Rewrite};
+use std::time::Duration;
+use tureen_rtp_wire::Time;
+
+/// Entries of a video consumer's log, unless chosen otherwise.
+pub const SENT_LOG_VIDEO: usize = 1024;
+/// Entries of an audio consumer's log, unless chosen otherwise.
+pub const SENT_LOG_AUDIO: usize = 256;
+/// Encodings that a log can tell apart.
+pub const MAX_LOGGED_ENCODINGS: u8 = 8;
+
+/// A packet that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentPacket {
+    /// The source's encoding.
+    pub encoding: u8,
+    /// The low 32 bits of the source's extended sequence number: the key for
+    /// [`PacketStore::get_low`](crate::PacketStore::get_low).
+    pub source: u32,
+    /// The changes it had.
+    pub rewrite: Rewrite,
+}
+
+/// Why a packet is not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResendRefusal {
+    /// It was never sent, or too long ago.
+    Unknown,
+    /// It was sent again less than a round trip ago.
+    TooSoon,
+}
+
+/// 16 bytes an entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    source: u32,
+    timestamp: u32,
+    sequence_number: u16,
+    picture_id: u16,
+    /// Milliseconds of the last resend, modulo 2^16.
+    resent_at: u16,
+    tl0_pic_idx: u8,
+    flags: u8,
+}
+
+const _: () = assert!(size_of::<Entry>() == 16, "a log entry is 16 bytes");
+
+const USED: u8 = 1 << 0;
+const MARKER_CHANGED: u8 = 1 << 1;
+const MARKER: u8 = 1 << 2;
+/// Resent at least once, at `resent_at`.
+const RESENT: u8 = 1 << 3;
+const VP8: u8 = 1 << 4;
+const ENCODING_SHIFT: u32 = 5;
+
+/// A ring of the packets sent last, by output sequence number.
+#[derive(Clone, Debug)]
+pub struct SentLog {
+    entries: Box<[Entry]>,
+}
+
+impl SentLog {
+    /// A log of `capacity` packets, rounded up to a power of two, at most 32768.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.clamp(1, 1 << 15).next_power_of_two();
+        Self { entries: vec![Entry::default(); capacity].into_boxed_slice() }
+    }
+
+    /// The number of packets it remembers.
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Remembers a packet. Of the encoding the low three bits count ([`MAX_LOGGED_ENCODINGS`]).
+    pub fn insert(&mut self, packet: SentPacket) {
+        let place = self.place(packet.rewrite.sequence_number);
+        if let Some(entry) = self.entries.get_mut(place) {
+            *entry = Entry::pack(&packet);
+        }
+    }
+
+    /// The packet that was sent as `sequence_number`.
+    pub fn get(&self, sequence_number: u16) -> Option<SentPacket> {
+        let entry = self.entries.get(self.place(sequence_number))?;
+        (entry.flags & USED != 0 && entry.sequence_number == sequence_number).then(|| entry.unpack())
+    }
+
+    /// As [`get`](Self::get), for sending the packet again at `now`: not before `rtt` has passed since the last time. Says too
+    /// whether this is the first time.
+    pub fn resend(
+        &mut self,
+        now: Time,
+        rtt: Duration,
+        sequence_number: u16,
+    ) -> Result<(SentPacket, bool), ResendRefusal> {
+        let place = self.place(sequence_number);
+        let entry = self
+            .entries
+            .get_mut(place)
+            .filter(|entry| entry.flags & USED != 0 && entry.sequence_number == sequence_number)
+            .ok_or(ResendRefusal::Unknown)?;
+        let millis = now.as_millis() as u16;
+        let first = entry.flags & RESENT == 0;
+        if !first && u128::from(millis.wrapping_sub(entry.resent_at)) < rtt.as_millis() {
+            return Err(ResendRefusal::TooSoon);
+        }
+        entry.resent_at = millis;
+        entry.flags |= RESENT;
+        Ok((entry.unpack(), first))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.fill(Entry::default());
+    }
+
+    fn place(&self, sequence_number: u16) -> usize {
+        usize::from(sequence_number) & (self.entries.len() - 1)
+    }
+}
+
+impl Entry {
+    fn pack(packet: &SentPacket) -> Self {
+        let rewrite = &packet.rewrite;
+        let mut flags = USED | packet.encoding << ENCODING_SHIFT;
+        match rewrite.marker {
+            None => {}
+            Some(false) => flags |= MARKER_CHANGED,
+            Some(true) => flags |= MARKER_CHANGED | MARKER,
+        }
+        let (picture_id, tl0_pic_idx) = match rewrite.payload {
+            PayloadPatch::None => (0, 0),
+            PayloadPatch::Vp8 { picture_id, tl0_pic_idx } => {
+                flags |= VP8;
+                (picture_id, tl0_pic_idx)
+            }
+        };
+        Self {
+            source: packet.source,
+            timestamp: rewrite.timestamp,
+            sequence_number: rewrite.sequence_number,
+            picture_id,
+            resent_at: 0,
+            tl0_pic_idx,
+            flags,
+        }
+    }
+
+    fn unpack(&self) -> SentPacket {
+        let has = |flag| self.flags & flag != 0;
+        let payload = if has(VP8) {
+            PayloadPatch::Vp8 { picture_id: self.picture_id, tl0_pic_idx: self.tl0_pic_idx }
+        } else {
+            PayloadPatch::None
+        };
+        SentPacket {
+            encoding: self.flags >> ENCODING_SHIFT,
+            source: self.source,
+            rewrite: Rewrite {
+                sequence_number: self.sequence_number,
+                timestamp: self.timestamp,
+                marker: has(MARKER_CHANGED).then_some(has(MARKER)),
+                payload,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sent(sequence_number: u16) -> SentPacket {
+        let rewrite = Rewrite { sequence_number, timestamp: 9, marker: None, payload: PayloadPatch::None };
+        SentPacket { encoding: 0, source: u32::from(sequence_number) + 70_000, rewrite }
+    }
+
+    #[test]
+    fn the_ring_forgets_the_oldest() {
+        let mut log = SentLog::new(200);
+        assert_eq!(log.capacity(), 256);
+        assert_eq!(log.get(0), None);
+        log.insert(sent(0));
+        log.insert(sent(255));
+        assert_eq!(log.get(0), Some(sent(0)));
+        log.insert(sent(256));
+        assert_eq!(log.get(0), None);
+        assert_eq!(log.get(255), Some(sent(255)));
+    }
+
+    #[test]
+    fn not_again_within_a_round_trip() {
+        let mut log = SentLog::new(16);
+        let rtt = Duration::from_millis(100);
+        log.insert(sent(5));
+        assert_eq!(log.resend(Time::from_millis(65_530), rtt, 5), Ok((sent(5), true)));
+        assert_eq!(log.resend(Time::from_millis(65_629), rtt, 5), Err(ResendRefusal::TooSoon));
+        assert_eq!(log.resend(Time::from_millis(65_630), rtt, 5), Ok((sent(5), false)));
+        assert_eq!(log.resend(Time::from_millis(65_630), rtt, 6), Err(ResendRefusal::Unknown));
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_back_is_what_went_in(
+            encoding in 0..MAX_LOGGED_ENCODINGS, source: u32, sequence_number: u16, timestamp: u32,
+            marker: Option<bool>, ids: Option<(u16, u8)>,
+        ) {
+            let payload = ids.map_or(PayloadPatch::None, |(picture_id, tl0_pic_idx)| PayloadPatch::Vp8 { picture_id, tl0_pic_idx });
+            let packet = SentPacket { encoding, source, rewrite: Rewrite { sequence_number, timestamp, marker, payload } };
+            let mut log = SentLog::new(64);
+            log.insert(packet);
+            prop_assert_eq!(log.get(sequence_number), Some(packet));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A consumer: what one endpoint receives of a source, as streams of its own. Must not know how packets are written.
+
+use crate::arena::Key;
+use crate::event::ConsumerScore;
+use crate::extensions::ExtensionPlan;
+use crate::id::ConsumerId;
+use crate::source::Source;
+use crate::trace::ConsumerTraceFlags;
+use crate::transport_state::TransportTag;
+use smallvec::SmallVec;
+use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream, Verdict};
+use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpParameters};
+
+/// One stream towards the endpoint.
+#[derive(Debug)]
+pub struct ConsumerStream {
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// The encoding that it carries now.
+    pub encoding: Option<u8>,
+    /// Counters, reports, and what was sent, for NACKs.
+    pub send: SendStream,
+    pub(crate) told_score: u8,
+}
+
+/// What a consumer was made with.
+#[derive(Debug)]
+pub struct ConsumerDefinition {
+    /// Its id.
+    pub id: ConsumerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What kind of layers it has.
+    pub consumer_type: ConsumerType,
+    /// What its endpoint receives.
+    pub rtp_parameters: RtpParameters,
+    /// Whether each encoding is a stream of its own.
+    pub pipe: bool,
+}
+
+/// A set of payload types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PayloadTypes(u128);
+
+impl PayloadTypes {
+    /// The set with `payload_type` in it.
+    pub fn with(self, payload_type: u8) -> Self {
+        Self(self.0 | 1 << (payload_type & 0x7f))
+    }
+
+    /// Whether `payload_type` is in it.
+    pub fn contains(self, payload_type: u8) -> bool {
+        payload_type < 128 && self.0 >> payload_type & 1 == 1
+    }
+
+    /// What is in it, in order.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..128).filter(move |&payload_type| self.contains(payload_type))
+    }
+}
+
+/// What keeps a consumer's media from flowing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PauseState {
+    /// By its own `pause`.
+    pub own: bool,
+    /// By its producer's.
+    pub producer: bool,
+}
+
+impl PauseState {
+    /// Whether media flows.
+    pub fn flows(self) -> bool {
+        !self.own && !self.producer
+    }
+}
+
+/// A consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    /// What it was made with.
+    pub definition: ConsumerDefinition,
+    /// The transport that it goes out on.
+    pub transport: Key<TransportTag>,
+    /// What it consumes.
+    pub source: Key<Source>,
+    /// What keeps it from flowing.
+    pub pause: PauseState,
+    /// Header extensions of its packets.
+    pub extensions: ExtensionPlan,
+    /// Payload types, of the router, that it takes.
+    pub payload_types: PayloadTypes,
+    /// What is forwarded, and renumbered how.
+    pub selector: Selector,
+    /// One, or with `pipe` one per encoding.
+    pub streams: SmallVec<[ConsumerStream; 1]>,
+    /// Packets dropped, by reason.
+    pub drops: DropCounters,
+    /// 1 to 255.
+    pub priority: u8,
+    /// The layers wanted.
+    pub preferred_layers: Option<MediaLayers>,
+    /// Which traces are asked for.
+    pub trace: ConsumerTraceFlags,
+    pub(crate) score_promised: bool,
+    pub(crate) layers_promised: bool,
+    pub(crate) told_layers: Option<MediaLayers>,
+}
+
+impl Consumer {
+    /// The index of the stream that carries an encoding.
+    fn stream_of(&self, encoding: u8) -> Option<usize> {
+        if self.definition.pipe {
+            return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
+        }
+        self.streams.first().filter(|stream| stream.encoding == Some(encoding)).map(|_| 0)
+    }
+
+    /// What becomes of a packet, and in which stream.
+    pub fn decide(&mut self, payload_type: u8, meta: &PacketMeta) -> (usize, Verdict) {
+        if !self.pause.flows() {
+            return (0, Verdict::Drop(DropReason::Paused));
+        }
+        if !self.payload_types.contains(payload_type) {
+            return (0, Verdict::Drop(DropReason::UnsupportedPayloadType));
+        }
+        match self.stream_of(meta.encoding) {
+            Some(index) => (index, self.selector.decide(meta)),
+            None => (0, Verdict::Drop(DropReason::UnknownEncoding)),
+        }
+    }
+
+    /// The encodings whose key frames it waits for.
+    pub fn awaited_encodings(&self) -> impl Iterator<Item = u8> {
+        let flows = self.pause.flows();
+        let encodings = self.streams.iter().filter_map(|stream| stream.encoding);
+        encodings.filter(move |encoding| flows && self.selector.needs_key_frame(*encoding))
+    }
+
+    /// Its scores, given those of its source by encoding.
+    pub fn score(&self, producer_scores: Vec<u8>) -> ConsumerScore {
+        let stream = self.streams.first();
+        let of_encoding = |encoding: u8| producer_scores.get(usize::from(encoding)).copied();
+        ConsumerScore {
+            score: stream.map_or(0, |stream| stream.send.score()),
+            producer_score: stream.and_then(|stream| stream.encoding).and_then(of_encoding).unwrap_or(0),
+            producer_scores,
+        }
+    }
+
+    /// The layers that flow now, for a consumer of a source that has such.
+    pub fn current_layers(&self) -> Option<MediaLayers> {
+        let layered = matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc);
+        let stream = self.streams.first().filter(|_| layered && self.pause.flows())?;
+        let encoding = stream.encoding.filter(|encoding| !self.selector.needs_key_frame(*encoding))?;
+        Some(MediaLayers { spatial_layer: encoding, temporal_layer: None })
+    }
+}

@@ -1,0 +1,128 @@
+//! Closing, and what follows from it. `docs/CLOSING.md` has the whole cascade.
+//!
+//! A parent's close reaches its children first, so that whoever listens hears of the leaves before the trunk.
+
+use crate::arena::Key;
+use crate::command::{CloseConsumer, CloseProducer, CloseRouter, CloseTransport};
+use crate::consumer::Consumer;
+use crate::core::Core;
+use crate::error::{CloseError, NotFoundError};
+use crate::event::{CloseCause, ConsumerEvent, Event, ProducerEvent, RouterEvent, TransportEvent};
+use crate::producer::Producer;
+use crate::relay::RelayNews;
+use crate::source::{Origin, Source};
+use crate::transport_state::TransportTag;
+use tureen_rtp_wire::Time;
+use tureen_transport::Transport;
+
+impl<T: Transport> Core<T> {
+    pub(crate) fn close_router(&mut self, _now: Time, request: CloseRouter) -> Result<(), CloseError> {
+        let key = self.index.routers.get(&request.id).copied().ok_or(NotFoundError::Router(request.id))?;
+        let transports = self.routers.get(key).map(|router| router.transports.clone()).unwrap_or_default();
+        for transport in transports {
+            self.end_transport(transport, CloseCause::RouterClosed);
+        }
+        // What is left are mirrors of other shards' producers; those tell of their own end.
+        let sources = self.routers.get(key).map(|router| router.sources.clone()).unwrap_or_default();
+        for source in sources {
+            self.end_source(source);
+        }
+        self.routers.remove(key);
+        self.index.routers.remove(&request.id);
+        self.events.push(Event::Router(request.id, RouterEvent::Closed(CloseCause::Requested)));
+        Ok(())
+    }
+
+    pub(crate) fn close_transport(&mut self, _now: Time, request: CloseTransport) -> Result<(), CloseError> {
+        let key = self.transport_key(request.id)?;
+        self.end_transport(key, CloseCause::Requested);
+        Ok(())
+    }
+
+    pub(crate) fn close_producer(&mut self, _now: Time, request: CloseProducer) -> Result<(), CloseError> {
+        let key = self.producer_key(request.id)?;
+        self.end_producer(key, CloseCause::Requested);
+        Ok(())
+    }
+
+    pub(crate) fn close_consumer(&mut self, _now: Time, request: CloseConsumer) -> Result<(), CloseError> {
+        let key = self.consumer_key(request.id)?;
+        self.end_consumer(key, CloseCause::Requested);
+        Ok(())
+    }
+
+    fn end_transport(&mut self, key: Key<TransportTag>, cause: CloseCause) {
+        let Some(state) = self.transports.get(key) else { return };
+        let (producers, consumers) = (state.producers.clone(), state.consumers.clone());
+        for producer in producers {
+            self.end_producer(producer, CloseCause::TransportClosed);
+        }
+        for consumer in consumers {
+            self.end_consumer(consumer, CloseCause::TransportClosed);
+        }
+        let Some(state) = self.transports.remove(key) else { return };
+        self.index.transports.remove(&state.id);
+        if let Some(router) = self.routers.get_mut(state.router) {
+            router.transports.retain(|other| *other != key);
+        }
+        for socket in state.adapter.sockets().into_iter().flatten() {
+            if let Some(owner) = self.sockets.get_mut(socket.0 as usize).filter(|owner| **owner == Some(key))
+            {
+                *owner = None;
+                self.released.push_back(socket);
+            }
+        }
+        self.events.push(Event::Transport(state.id, TransportEvent::Closed(cause)));
+    }
+
+    fn end_producer(&mut self, key: Key<Producer>, cause: CloseCause) {
+        let Some(source) = self.producers.get(key).map(|producer| producer.source) else { return };
+        self.end_source(source);
+        let Some(producer) = self.producers.remove(key) else { return };
+        let id = producer.definition.id;
+        self.index.producers.remove(&id);
+        if let Some(transport) = self.transports.get_mut(producer.transport) {
+            transport.listener.remove(key);
+            transport.producers.retain(|other| *other != key);
+        }
+        self.events.push(Event::Producer(id, ProducerEvent::Closed(cause)));
+    }
+
+    /// Ends the fan-out half of a producer, here and on the shards that mirror it.
+    pub(crate) fn end_source(&mut self, key: Key<Source>) {
+        let Some(source) = self.sources.get(key) else { return };
+        for consumer in source.consumers.clone() {
+            self.end_consumer(consumer, CloseCause::ProducerClosed);
+        }
+        let Some(source) = self.sources.remove(key) else { return };
+        self.index.sources.remove(&source.producer_id);
+        if let Some(router) = self.routers.get_mut(source.router) {
+            router.sources.retain(|other| *other != key);
+        }
+        match source.origin {
+            Origin::Here(_) => {
+                for mirror in source.mirrors {
+                    self.relay.to(mirror).push_news(RelayNews::Closed(source.producer_id));
+                }
+            }
+            Origin::Shard(home) => {
+                let news = RelayNews::Unsubscribe(source.producer_id, self.config.shard);
+                self.relay.to(home).push_news(news);
+            }
+        }
+    }
+
+    fn end_consumer(&mut self, key: Key<Consumer>, cause: CloseCause) {
+        let Some(consumer) = self.consumers.remove(key) else { return };
+        let id = consumer.definition.id;
+        self.index.consumers.remove(&id);
+        if let Some(transport) = self.transports.get_mut(consumer.transport) {
+            transport.consumers.retain(|other| *other != key);
+            transport.consumer_ssrcs.retain(|_, other| *other != key);
+        }
+        if let Some(source) = self.sources.get_mut(consumer.source) {
+            source.consumers.retain(|other| *other != key);
+        }
+        self.events.push(Event::Consumer(id, ConsumerEvent::Closed(cause)));
+    }
+}

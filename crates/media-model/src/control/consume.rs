@@ -1,0 +1,299 @@
+//! Making consumers, and their settings.
+
+use crate::arena::Key;
+use crate::codec::{Feedback, payload_format, rtx_of};
+use crate::command::{Consume, RequestKeyFrame, SetConsumerPriority, SetPreferredLayers, TraceConsumer};
+use crate::consumer::{Consumer, ConsumerDefinition, ConsumerStream, PauseState, PayloadTypes};
+use crate::core::Core;
+use crate::description::ConsumerInfo;
+use crate::error::{ConsumeError, NotFoundError, PriorityError};
+use crate::extensions::ExtensionPlan;
+use crate::id::ProducerId;
+use crate::options::ConsumerOptions;
+use crate::source::Source;
+use crate::transport_state::TransportTag;
+use rand_core::Rng;
+use smallvec::SmallVec;
+use tureen_forwarding::score::MAX_SCORE;
+use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
+use tureen_forwarding::{
+    DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,
+    SimpleSelectorConfig,
+};
+use tureen_rtp_dictionaries::{
+    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, RtpCodecParameters, RtpEncodingParameters,
+    RtpParameters, get_consumer_rtp_parameters, validate_rtp_capabilities,
+};
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::PayloadFormat;
+use tureen_transport::{Cipher as _, Transport};
+
+impl<T: Transport> Core<T> {
+    pub(crate) fn consume(&mut self, now: Time, request: Consume) -> Result<ConsumerInfo, ConsumeError> {
+        let options = request.options;
+        let transport_key = self.transport_key(request.transport)?;
+        let source_key = self.source_key(options.producer_id)?;
+        if self.index.consumers.contains_key(&options.id) {
+            return Err(ConsumeError::AlreadyExists(options.id));
+        }
+        if options.mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > 8) {
+            return Err(ConsumeError::Mid);
+        }
+        let parameters = self.negotiate(source_key, &options)?;
+        let consumer = self.build_consumer(transport_key, source_key, options, parameters)?;
+        let info = self.describe_new(&consumer);
+        let id = consumer.definition.id;
+        let ssrcs: Vec<u32> =
+            consumer.streams.iter().flat_map(|s| [Some(s.ssrc), rtx_ssrc(s)]).flatten().collect();
+        let key = self.consumers.insert(consumer);
+        self.index.consumers.insert(id, key);
+        if let Some(state) = self.transports.get_mut(transport_key) {
+            state.consumers.push(key);
+            state.consumer_ssrcs.extend(ssrcs.into_iter().map(|ssrc| (ssrc, key)));
+        }
+        if let Some(source) = self.sources.get_mut(source_key) {
+            source.consumers.push(key);
+        }
+        self.follow_best_encoding(source_key);
+        self.start_reports(now, transport_key);
+        self.request_key_frames_for(key);
+        Ok(info)
+    }
+
+    pub(crate) fn source_key(&self, id: ProducerId) -> Result<Key<Source>, NotFoundError> {
+        self.index.sources.get(&id).copied().ok_or(NotFoundError::Producer(id))
+    }
+
+    fn negotiate(
+        &mut self,
+        source: Key<Source>,
+        options: &ConsumerOptions,
+    ) -> Result<RtpParameters, ConsumeError> {
+        let mut capabilities = options.rtp_capabilities.clone();
+        validate_rtp_capabilities(&mut capabilities)?;
+        let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
+        let count = u32::try_from(encodings).unwrap_or(1).saturating_mul(2).max(2);
+        let (ssrc_base, rtx_ssrc_base) = (self.draw_ssrc(count), self.draw_ssrc(count));
+        let source = self.sources.get(source).ok_or(NotFoundError::Producer(options.producer_id))?;
+        let enable_rtx = options.enable_rtx.unwrap_or(source.kind == MediaKind::Video);
+        Ok(get_consumer_rtp_parameters(ConsumerOffer {
+            consumable: &source.consumable,
+            remote_rtp_capabilities: &capabilities,
+            pipe: options.pipe,
+            enable_rtx,
+            ssrc_base,
+            rtx_ssrc_base,
+        })?)
+    }
+
+    fn build_consumer(
+        &mut self,
+        transport_key: Key<TransportTag>,
+        source_key: Key<Source>,
+        options: ConsumerOptions,
+        mut parameters: RtpParameters,
+    ) -> Result<Consumer, ConsumeError> {
+        let missing = NotFoundError::Producer(options.producer_id);
+        let cname = self.transport_cname(transport_key);
+        let state = self.transports.get_mut(transport_key).ok_or(missing)?;
+        let source = self.sources.get(source_key).ok_or(missing)?;
+        if state.router != source.router {
+            return Err(ConsumeError::OtherRouter(options.producer_id));
+        }
+        let mid = options.mid.unwrap_or_else(|| state.draw_mid());
+        parameters.mid = Some(mid.clone());
+        parameters.rtcp.cname = Some(cname);
+        let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
+        let feedback = media.as_ref().map(Feedback::of).unwrap_or_default();
+        let plain_repeats =
+            feedback.nack && parameters.encodings.iter().any(|encoding| encoding.rtx.is_none());
+        let per_send = !(plain_repeats && state.adapter.cipher().forbids_altered_repeats());
+        if plain_repeats {
+            state.adapter.cipher().expect_repeats();
+        }
+        let extensions = ExtensionPlan::new(
+            &parameters.header_extensions,
+            &source.rtp_parameters.header_extensions,
+            Some(&mid),
+            per_send,
+        );
+        let selector =
+            build_selector(&mut self.rng, source, media.as_ref(), options.ignore_dtx, options.pipe);
+        let streams = build_streams(&mut self.rng, source.kind, &parameters, media.as_ref(), options.pipe);
+        let payload_types = parameters.codecs.iter().filter(|codec| !codec.is_rtx());
+        let payload_types =
+            payload_types.fold(PayloadTypes::default(), |set, codec| set.with(codec.payload_type));
+        let consumer_type = ConsumerType::of(source.producer_type, options.pipe);
+        let preferred_layers =
+            options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
+        Ok(Consumer {
+            definition: ConsumerDefinition {
+                id: options.id,
+                kind: source.kind,
+                consumer_type,
+                rtp_parameters: parameters,
+                pipe: options.pipe,
+            },
+            transport: transport_key,
+            source: source_key,
+            pause: PauseState { own: options.paused, producer: source.paused },
+            extensions,
+            payload_types,
+            selector,
+            streams,
+            drops: DropCounters::default(),
+            priority: 1,
+            preferred_layers,
+            trace: Default::default(),
+            score_promised: false,
+            layers_promised: false,
+            told_layers: None,
+        })
+    }
+
+    fn describe_new(&self, consumer: &Consumer) -> ConsumerInfo {
+        let definition = &consumer.definition;
+        let source = self.sources.get(consumer.source);
+        ConsumerInfo {
+            id: definition.id,
+            producer_id: source.map_or(ProducerId(0), |source| source.producer_id),
+            kind: definition.kind,
+            rtp_parameters: definition.rtp_parameters.clone(),
+            consumer_type: definition.consumer_type,
+            paused: consumer.pause.own,
+            producer_paused: consumer.pause.producer,
+            producer_scores: source.map(|source| source.scores().collect()).unwrap_or_default(),
+            preferred_layers: consumer.preferred_layers,
+        }
+    }
+
+    /// The CNAME of what a transport sends, drawn if it has none yet.
+    pub(crate) fn transport_cname(&mut self, key: Key<TransportTag>) -> String {
+        let drawn = format!("{:08x}", self.rng.next_u32());
+        let Some(state) = self.transports.get_mut(key) else { return drawn };
+        if state.reports.cname.is_empty() {
+            state.reports.cname = drawn;
+        }
+        state.reports.cname.clone()
+    }
+
+    pub(crate) fn request_key_frame(
+        &mut self,
+        _now: Time,
+        request: RequestKeyFrame,
+    ) -> Result<(), NotFoundError> {
+        let key = self.consumer_key(request.id)?;
+        self.request_current_key_frame(key);
+        Ok(())
+    }
+
+    pub(crate) fn set_consumer_priority(
+        &mut self,
+        _now: Time,
+        request: SetConsumerPriority,
+    ) -> Result<u8, PriorityError> {
+        if request.priority == Some(0) {
+            return Err(PriorityError::Zero);
+        }
+        let consumer = self.consumer_mut(request.id)?;
+        consumer.priority = request.priority.unwrap_or(1);
+        Ok(consumer.priority)
+    }
+
+    pub(crate) fn set_preferred_layers(
+        &mut self,
+        _now: Time,
+        request: SetPreferredLayers,
+    ) -> Result<Option<MediaLayers>, NotFoundError> {
+        let consumer = self.consumer_mut(request.id)?;
+        let definition = &consumer.definition;
+        consumer.preferred_layers =
+            clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
+        let (layers, source) = (consumer.preferred_layers, consumer.source);
+        self.follow_best_encoding(source);
+        Ok(layers)
+    }
+
+    pub(crate) fn trace_consumer(&mut self, _now: Time, request: TraceConsumer) -> Result<(), NotFoundError> {
+        self.consumer_mut(request.id)?.trace = request.flags;
+        Ok(())
+    }
+}
+
+/// The wanted layers, limited to those there are; `None` where there are none to choose from.
+fn clamp_layers(
+    parameters: &RtpParameters,
+    consumer_type: ConsumerType,
+    wanted: MediaLayers,
+) -> Option<MediaLayers> {
+    if !matches!(consumer_type, ConsumerType::Simulcast | ConsumerType::Svc) {
+        return None;
+    }
+    let mode = parameters.encodings.first()?.layers();
+    let top_temporal = mode.temporal_layers.saturating_sub(1);
+    Some(MediaLayers {
+        spatial_layer: wanted.spatial_layer.min(mode.spatial_layers.saturating_sub(1)),
+        temporal_layer: Some(wanted.temporal_layer.unwrap_or(top_temporal).min(top_temporal)),
+    })
+}
+
+/// The SSRC of a stream's retransmissions.
+pub(crate) fn rtx_ssrc(stream: &ConsumerStream) -> Option<u32> {
+    stream.send.config().rtx.map(|rtx| rtx.ssrc)
+}
+
+/// What decides, given how the streams of the source are coded.
+fn build_selector(
+    rng: &mut impl Rng,
+    source: &Source,
+    media: Option<&RtpCodecParameters>,
+    ignore_dtx: bool,
+    pipe: bool,
+) -> Selector {
+    let format = media.map(payload_format).unwrap_or_default();
+    let config = SimpleSelectorConfig {
+        needs_key_frame: source.kind == MediaKind::Video && format != PayloadFormat::Opaque,
+        ignore_dtx,
+        clock_rate: media.map_or(90_000, |codec| codec.clock_rate),
+        first_sequence_number: rng.next_u32() as u16,
+    };
+    if pipe {
+        let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
+        Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
+    } else {
+        Selector::Simple(Box::new(SimpleSelector::new(config)))
+    }
+}
+
+fn build_streams(
+    rng: &mut impl Rng,
+    kind: MediaKind,
+    parameters: &RtpParameters,
+    media: Option<&RtpCodecParameters>,
+    pipe: bool,
+) -> SmallVec<[ConsumerStream; 1]> {
+    let Some(media) = media else { return SmallVec::new() };
+    let log_capacity = match (Feedback::of(media).nack, kind) {
+        (false, _) => 0,
+        (true, MediaKind::Video) => SENT_LOG_VIDEO,
+        (true, MediaKind::Audio) => SENT_LOG_AUDIO,
+    };
+    let mut build = |(index, encoding): (usize, &RtpEncodingParameters)| {
+        let rtx = encoding.rtx.as_ref().zip(rtx_of(parameters, media.payload_type));
+        let ssrc = encoding.ssrc.unwrap_or(0);
+        ConsumerStream {
+            ssrc,
+            encoding: pipe.then_some(index as u8),
+            send: SendStream::new(SendStreamConfig {
+                ssrc,
+                payload_type: media.payload_type,
+                clock_rate: media.clock_rate,
+                rtx: rtx.map(|(rtx, payload_type)| RtxConfig { ssrc: rtx.ssrc, payload_type }),
+                rtx_first_sequence_number: rng.next_u32() as u16,
+                log_capacity,
+            }),
+            told_score: MAX_SCORE,
+        }
+    };
+    parameters.encodings.iter().enumerate().map(&mut build).collect()
+}

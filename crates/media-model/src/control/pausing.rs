@@ -1,0 +1,130 @@
+//! Pausing and resuming producers and consumers.
+//!
+//! A consumer's media flows while neither it nor its producer is paused; when it starts to flow again, it does so on a key
+//! frame.
+
+use crate::arena::Key;
+use crate::command::{PauseConsumer, PauseProducer, ResumeConsumer, ResumeProducer};
+use crate::consumer::Consumer;
+use crate::core::Core;
+use crate::error::NotFoundError;
+use crate::event::{ConsumerEvent, Event, ProducerEvent};
+use crate::id::{ConsumerId, ProducerId};
+use crate::producer::Producer;
+use crate::relay::RelayNews;
+use crate::source::Source;
+use tureen_rtp_wire::Time;
+use tureen_transport::Transport;
+
+impl<T: Transport> Core<T> {
+    pub(crate) fn producer_key(&self, id: ProducerId) -> Result<Key<Producer>, NotFoundError> {
+        self.index.producers.get(&id).copied().ok_or(NotFoundError::Producer(id))
+    }
+
+    pub(crate) fn producer_mut(&mut self, id: ProducerId) -> Result<&mut Producer, NotFoundError> {
+        let key = self.producer_key(id)?;
+        self.producers.get_mut(key).ok_or(NotFoundError::Producer(id))
+    }
+
+    pub(crate) fn consumer_key(&self, id: ConsumerId) -> Result<Key<Consumer>, NotFoundError> {
+        self.index.consumers.get(&id).copied().ok_or(NotFoundError::Consumer(id))
+    }
+
+    pub(crate) fn consumer_mut(&mut self, id: ConsumerId) -> Result<&mut Consumer, NotFoundError> {
+        let key = self.consumer_key(id)?;
+        self.consumers.get_mut(key).ok_or(NotFoundError::Consumer(id))
+    }
+
+    pub(crate) fn pause_producer(&mut self, now: Time, request: PauseProducer) -> Result<(), NotFoundError> {
+        self.set_producer_paused(now, request.id, true)
+    }
+
+    pub(crate) fn resume_producer(
+        &mut self,
+        now: Time,
+        request: ResumeProducer,
+    ) -> Result<(), NotFoundError> {
+        self.set_producer_paused(now, request.id, false)
+    }
+
+    fn set_producer_paused(&mut self, now: Time, id: ProducerId, paused: bool) -> Result<(), NotFoundError> {
+        let producer = self.producer_mut(id)?;
+        if producer.paused == paused {
+            return Ok(());
+        }
+        producer.paused = paused;
+        let source = producer.source;
+        for stream in producer.streams.iter_mut().flatten() {
+            if paused {
+                stream.recv.pause();
+            } else {
+                stream.recv.resume(now);
+            }
+        }
+        let event = if paused { ProducerEvent::Paused } else { ProducerEvent::Resumed };
+        self.events.push(Event::Producer(id, event));
+        self.set_source_paused(source, paused);
+        Ok(())
+    }
+
+    /// Tells consumers and mirrors of a source that its producer was paused or resumed.
+    pub(crate) fn set_source_paused(&mut self, key: Key<Source>, paused: bool) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if source.paused == paused {
+            return;
+        }
+        source.paused = paused;
+        for mirror in source.mirrors.clone() {
+            self.relay.to(mirror).push_news(RelayNews::Paused(source.producer_id, paused));
+        }
+        for consumer_key in source.consumers.clone() {
+            let Some(consumer) = self.consumers.get_mut(consumer_key) else { continue };
+            consumer.pause.producer = paused;
+            let effective = !consumer.pause.own;
+            let event = if paused {
+                ConsumerEvent::ProducerPaused { effective }
+            } else {
+                ConsumerEvent::ProducerResumed { effective }
+            };
+            self.events.push(Event::Consumer(consumer.definition.id, event));
+            self.flow_changed(consumer_key);
+        }
+    }
+
+    pub(crate) fn pause_consumer(&mut self, _now: Time, request: PauseConsumer) -> Result<(), NotFoundError> {
+        self.set_consumer_paused(request.id, true)
+    }
+
+    pub(crate) fn resume_consumer(
+        &mut self,
+        _now: Time,
+        request: ResumeConsumer,
+    ) -> Result<(), NotFoundError> {
+        self.set_consumer_paused(request.id, false)
+    }
+
+    fn set_consumer_paused(&mut self, id: ConsumerId, paused: bool) -> Result<(), NotFoundError> {
+        let key = self.consumer_key(id)?;
+        let consumer = self.consumer_mut(id)?;
+        if consumer.pause.own == paused {
+            return Ok(());
+        }
+        consumer.pause.own = paused;
+        let effective = !consumer.pause.producer;
+        let event =
+            if paused { ConsumerEvent::Paused { effective } } else { ConsumerEvent::Resumed { effective } };
+        self.events.push(Event::Consumer(id, event));
+        self.flow_changed(key);
+        Ok(())
+    }
+
+    /// A consumer may have stopped or started to flow: it starts on a key frame, which is asked for.
+    fn flow_changed(&mut self, key: Key<Consumer>) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        consumer.selector.restart();
+        if consumer.pause.flows() {
+            self.request_key_frames_for(key);
+        }
+        self.promise_layers(key);
+    }
+}

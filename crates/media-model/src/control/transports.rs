@@ -1,0 +1,117 @@
+//! Adding and connecting transports, and their settings.
+
+use crate::arena::Key;
+use crate::command::{
+    AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport,
+};
+use crate::core::Core;
+use crate::error::{AddTransportError, NotFoundError};
+use crate::extensions::SourceExtensions;
+use crate::id::TransportId;
+use crate::listener::Listener;
+use crate::transport_state::{Meters, Reports, TransportState, TransportTag};
+use rand_core::Rng;
+use rustc_hash::FxHashMap;
+use tureen_rtp_wire::Time;
+use tureen_transport::{RejectReason, Transport};
+
+impl<T: Transport> Core<T> {
+    pub(crate) fn transport_key(&self, id: TransportId) -> Result<Key<TransportTag>, NotFoundError> {
+        self.index.transports.get(&id).copied().ok_or(NotFoundError::Transport(id))
+    }
+
+    pub(crate) fn transport(&self, id: TransportId) -> Result<&TransportState<T>, NotFoundError> {
+        let key = self.transport_key(id)?;
+        self.transports.get(key).ok_or(NotFoundError::Transport(id))
+    }
+
+    pub(crate) fn transport_mut(&mut self, id: TransportId) -> Result<&mut TransportState<T>, NotFoundError> {
+        let key = self.transport_key(id)?;
+        self.transports.get_mut(key).ok_or(NotFoundError::Transport(id))
+    }
+
+    pub(crate) fn add_transport(
+        &mut self,
+        _now: Time,
+        request: AddTransport<T>,
+    ) -> Result<(), AddTransportError> {
+        let router = self.index.routers.get(&request.router).copied();
+        let router = router.ok_or(NotFoundError::Router(request.router))?;
+        if self.index.transports.contains_key(&request.id) {
+            return Err(AddTransportError::AlreadyExists(request.id));
+        }
+        let own_ssrc = self.draw_ssrc(1);
+        let sockets = request.transport.sockets();
+        let state = TransportState {
+            id: request.id,
+            router,
+            adapter: request.transport,
+            options: request.options,
+            listener: Listener::default(),
+            extensions: SourceExtensions::default(),
+            producers: Vec::new(),
+            consumers: Vec::new(),
+            consumer_ssrcs: FxHashMap::default(),
+            next_mid: 0,
+            transport_sequence_number: self.rng.next_u32() as u16,
+            reports: Reports { own_ssrc, ..Reports::default() },
+            meters: Meters::default(),
+            rejected: [0; RejectReason::ALL.len()],
+            trace: Default::default(),
+            max_incoming_bitrate: None,
+        };
+        let key = self.transports.insert(state);
+        self.index.transports.insert(request.id, key);
+        if let Some(router) = self.routers.get_mut(router) {
+            router.transports.push(key);
+        }
+        for socket in sockets.into_iter().flatten() {
+            let index = socket.0 as usize;
+            if self.sockets.len() <= index {
+                self.sockets.resize(index + 1, None);
+            }
+            self.sockets[index] = Some(key);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connect_transport(
+        &mut self,
+        _now: Time,
+        request: ConnectTransport<T::ConnectOptions>,
+    ) -> Result<Result<T::Details, T::ConnectError>, NotFoundError> {
+        let key = self.transport_key(request.id)?;
+        let state = self.transport_mut(request.id)?;
+        let connected = state.adapter.connect(request.options).map(|()| state.adapter.details());
+        if connected.is_ok() {
+            self.request_awaited_key_frames(key);
+        }
+        Ok(connected)
+    }
+
+    pub(crate) fn describe_transport(
+        &mut self,
+        request: DescribeTransport,
+    ) -> Result<T::Details, NotFoundError> {
+        Ok(self.transport(request.id)?.adapter.details())
+    }
+
+    pub(crate) fn set_max_incoming_bitrate(
+        &mut self,
+        _now: Time,
+        request: SetMaxIncomingBitrate,
+    ) -> Result<(), NotFoundError> {
+        let state = self.transport_mut(request.id)?;
+        state.max_incoming_bitrate = Some(request.bitrate).filter(|&bitrate| bitrate > 0);
+        Ok(())
+    }
+
+    pub(crate) fn trace_transport(
+        &mut self,
+        _now: Time,
+        request: TraceTransport,
+    ) -> Result<(), NotFoundError> {
+        self.transport_mut(request.id)?.trace = request.flags;
+        Ok(())
+    }
+}

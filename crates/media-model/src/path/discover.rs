@@ -1,0 +1,120 @@
+//! Finding the stream of a packet, and taking note of streams that show themselves for the first time.
+
+use crate::arena::Key;
+use crate::core::Core;
+use crate::listener::StreamRef;
+use crate::producer::{Producer, ProducerStream};
+use crate::transport_state::TransportTag;
+use tureen_forwarding::score::MAX_SCORE;
+use tureen_forwarding::{RecvStream, RecvStreamConfig, RtxConfig};
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::rtp::RtpPacket;
+use tureen_transport::Transport;
+
+impl<T: Transport> Core<T> {
+    /// The stream of a packet: by SSRC, else by MID, else by RID. The stream is ready for packets then.
+    pub(crate) fn find_stream(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        packet: &RtpPacket<'_>,
+    ) -> Option<StreamRef> {
+        let transport = self.transports.get_mut(key)?;
+        let known = transport.listener.by_ssrc(packet.ssrc());
+        let stream = match known {
+            Some(stream) => stream,
+            None => self.learn_stream(key, packet)?,
+        };
+        let producer = self.producers.get(stream.producer)?;
+        if producer.stream(stream.encoding).is_none() {
+            // A retransmission cannot be the first that is seen of a stream.
+            if stream.rtx {
+                return None;
+            }
+            self.start_stream(now, stream, packet)?;
+        }
+        Some(stream)
+    }
+
+    fn learn_stream(&mut self, key: Key<TransportTag>, packet: &RtpPacket<'_>) -> Option<StreamRef> {
+        let transport = self.transports.get_mut(key)?;
+        let read = |id: Option<u8>| id.and_then(|id| packet.extension(id));
+        let ids = transport.extensions;
+        let (mid, rid, repaired) = (read(ids.mid), read(ids.rid), read(ids.repaired_rid));
+        let producer_key = transport.listener.by_name(mid, rid.or(repaired))?;
+        let producer = self.producers.get(producer_key)?;
+        let (encoding, rtx) = match_encoding(producer, packet.payload_type(), rid, repaired)?;
+        let media_ssrc = producer.stream(encoding).map(|stream| stream.recv.config().ssrc);
+        if !rtx && media_ssrc.is_some() {
+            // The encoding has its SSRC; another one with the same name is not taken.
+            return None;
+        }
+        let stream = StreamRef { producer: producer_key, encoding, rtx };
+        transport.listener.learn(packet.ssrc(), stream).then_some(stream)
+    }
+
+    fn start_stream(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>) -> Option<()> {
+        let producer = self.producers.get_mut(stream.producer)?;
+        let config = stream_config(producer, stream.encoding, packet)?;
+        let slot = producer.streams.get_mut(usize::from(stream.encoding))?;
+        let mut recv = RecvStream::new(config);
+        recv.force_key_frame();
+        if producer.paused {
+            recv.pause();
+        }
+        *slot = Some(Box::new(ProducerStream { recv, timer: Default::default(), told_score: 0 }));
+        let source = producer.source;
+        self.set_score(source, stream.encoding, MAX_SCORE);
+        self.promise_producer_score(stream.producer);
+        self.tend_stream(now, stream.producer, stream.encoding);
+        Some(())
+    }
+}
+
+/// Which encoding a packet of unknown SSRC belongs to, and whether it is a retransmission.
+fn match_encoding(
+    producer: &Producer,
+    payload_type: u8,
+    rid: Option<&[u8]>,
+    repaired: Option<&[u8]>,
+) -> Option<(u8, bool)> {
+    let is_rtx = producer.codecs.by_rtx(payload_type).is_some();
+    if !is_rtx && producer.codecs.get(payload_type).is_none() {
+        return None;
+    }
+    let encodings = &producer.definition.rtp_parameters.encodings;
+    let name = if is_rtx { repaired.or(rid) } else { rid };
+    let index = match name {
+        Some(name) => {
+            encodings.iter().position(|encoding| encoding.rid.as_deref().map(str::as_bytes) == Some(name))
+        }
+        None => None,
+    };
+    // Without names, a single encoding that gave no SSRC takes what comes.
+    let alone = || (encodings.len() == 1 && encodings[0].ssrc.is_none()).then_some(0);
+    Some((u8::try_from(index.or_else(alone)?).ok()?, is_rtx))
+}
+
+fn stream_config(producer: &Producer, encoding: u8, packet: &RtpPacket<'_>) -> Option<RecvStreamConfig> {
+    let codec = producer.codecs.get(packet.payload_type())?;
+    let parameters = producer.definition.rtp_parameters.encodings.get(usize::from(encoding))?;
+    let layers = parameters.layers();
+    let rtx = codec.rtx_payload_type.map(|payload_type| RtxConfig {
+        ssrc: parameters.rtx.as_ref().map_or(0, |rtx| rtx.ssrc),
+        payload_type,
+    });
+    Some(RecvStreamConfig {
+        ssrc: packet.ssrc(),
+        payload_type: codec.payload_type,
+        clock_rate: codec.clock_rate,
+        rtx,
+        use_nack: codec.feedback.nack,
+        use_pli: codec.feedback.pli,
+        use_fir: codec.feedback.fir,
+        use_dtx: codec.dtx,
+        check_inactivity: producer.definition.rtp_parameters.encodings.len() > 1,
+        key_frame_request_delay: producer.definition.key_frame_request_delay,
+        spatial_layers: layers.spatial_layers,
+        temporal_layers: layers.temporal_layers,
+    })
+}

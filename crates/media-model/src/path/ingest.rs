@@ -1,0 +1,211 @@
+//! Ingest: from a packet of a transport to a packet of a producer's stream, numbered, counted and described.
+
+use crate::arena::Key;
+use crate::codec::StreamCodec;
+use crate::core::Core;
+use crate::event::{Event, ProducerEvent, VideoOrientation};
+use crate::listener::StreamRef;
+use crate::producer::Producer;
+use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
+use crate::transport_state::TransportTag;
+use tureen_forwarding::rtx::decapsulate;
+use tureen_forwarding::{PacketInfo, PacketMeta, Received};
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::PayloadDescriptor;
+use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket, extension};
+use tureen_transport::{Egress, Transport};
+
+impl<T: Transport> Core<T> {
+    /// Takes an opened RTP packet all the way to its consumers.
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Time,
+        transport_key: Key<TransportTag>,
+        bytes: &mut [u8],
+        layout: RtpLayout,
+        out: &mut impl Egress,
+    ) {
+        let Some(packet) = RtpPacket::from_parts(bytes, layout) else { return };
+        let Some(stream) = self.find_stream(now, transport_key, &packet) else {
+            self.counters.unknown_stream += 1;
+            return;
+        };
+        self.meter_rtp(now, transport_key, stream.rtx, bytes.len());
+        if stream.rtx {
+            self.ingest_retransmission(now, stream, bytes, layout, out);
+        } else {
+            self.ingest_media(now, stream, &packet, out);
+        }
+    }
+
+    fn meter_rtp(&mut self, now: Time, key: Key<TransportTag>, rtx: bool, len: usize) {
+        if let Some(transport) = self.transports.get_mut(key) {
+            let meters = &mut transport.meters;
+            let meter = if rtx { &mut meters.rtx_received } else { &mut meters.rtp_received };
+            meter.add(now, len);
+        }
+    }
+
+    fn ingest_media(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>, out: &mut impl Egress) {
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        let known = producer.codecs.get(packet.payload_type());
+        let Some(descriptor) = known.and_then(|codec| describe(codec, packet)) else {
+            self.counters.bad_payload += 1;
+            return;
+        };
+        let info = packet_info(packet, packet.sequence_number(), &descriptor);
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        let received = state.recv.on_packet(now, &info);
+        self.accept(now, stream, packet, received, descriptor, out);
+    }
+
+    /// Unwraps a retransmission (RFC 4588 section 4) in place and takes what is inside like any other packet.
+    fn ingest_retransmission(
+        &mut self,
+        now: Time,
+        stream: StreamRef,
+        bytes: &mut [u8],
+        layout: RtpLayout,
+        out: &mut impl Egress,
+    ) {
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        let Some(rtx) = RtpPacket::from_parts(bytes, layout) else { return };
+        let (rtx_sequence, timestamp) = (rtx.sequence_number(), rtx.timestamp());
+        let Some(codec) = producer.codecs.by_rtx(rtx.payload_type()).cloned() else {
+            self.counters.bad_payload += 1;
+            return;
+        };
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        let Some((original, _)) = decapsulate(rtx.payload()) else {
+            state.recv.on_rtx_padding(now, rtx_sequence, timestamp);
+            return;
+        };
+        let media_ssrc = state.recv.config().ssrc;
+        let Some(packet) = unwrap(bytes, layout, original, media_ssrc, codec.payload_type) else { return };
+        let Some(descriptor) = describe(&codec, &packet) else {
+            self.counters.bad_payload += 1;
+            return;
+        };
+        let info = packet_info(&packet, original, &descriptor);
+        let received = state.recv.on_rtx_packet(now, rtx_sequence, &info);
+        self.accept(now, stream, &packet, received, descriptor, out);
+    }
+
+    fn accept(
+        &mut self,
+        now: Time,
+        stream: StreamRef,
+        packet: &RtpPacket<'_>,
+        received: Received,
+        descriptor: PayloadDescriptor,
+        out: &mut impl Egress,
+    ) {
+        self.tend_stream(now, stream.producer, stream.encoding);
+        let Some(extended_sequence) = received.extended_sequence() else {
+            self.counters.discarded += 1;
+            return;
+        };
+        let meta = PacketMeta::new(now, extended_sequence, stream.encoding, packet, descriptor);
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        let (source, paused) = (producer.source, producer.paused);
+        self.observe(now, stream, packet, &meta);
+        if !paused {
+            self.forward(now, source, &meta, packet, out);
+        }
+    }
+
+    /// What listeners want to know of a packet: how the camera is held, and traces.
+    fn observe(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>, meta: &PacketMeta) {
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        if let Some(id) = producer.extensions.video_orientation
+            && let Some(orientation) = packet.extension(id).and_then(extension::VideoOrientation::parse)
+        {
+            let orientation = VideoOrientation {
+                camera: orientation.back_camera,
+                flip: orientation.flip,
+                rotation: orientation.degrees(),
+            };
+            if producer.orientation.replace(orientation) != Some(orientation) {
+                self.promise_orientation(stream.producer);
+            }
+        }
+        self.trace_packet(now, stream.producer, packet, meta, stream.rtx);
+    }
+
+    fn trace_packet(
+        &mut self,
+        now: Time,
+        key: Key<Producer>,
+        packet: &RtpPacket<'_>,
+        meta: &PacketMeta,
+        is_rtx: bool,
+    ) {
+        let Some(producer) = self.producers.get(key) else { return };
+        let (flags, id) = (producer.trace, producer.definition.id);
+        let info = if flags.key_frame && meta.is_key_frame {
+            TraceInfo::KeyFrame(trace_of(packet, meta, is_rtx))
+        } else if flags.rtp {
+            TraceInfo::Rtp(trace_of(packet, meta, is_rtx))
+        } else {
+            return;
+        };
+        let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::In };
+        self.events.trace(Event::Producer(id, ProducerEvent::Trace(trace)));
+    }
+}
+
+/// What a trace says of a packet.
+pub(crate) fn trace_of(packet: &RtpPacket<'_>, meta: &PacketMeta, is_rtx: bool) -> RtpPacketTrace {
+    RtpPacketTrace {
+        payload_type: packet.payload_type(),
+        sequence_number: packet.sequence_number(),
+        timestamp: packet.timestamp(),
+        marker: packet.marker(),
+        ssrc: packet.ssrc(),
+        is_key_frame: meta.is_key_frame,
+        size: packet.bytes().len(),
+        payload_size: packet.payload().len(),
+        spatial_layer: meta.spatial_layer,
+        temporal_layer: meta.temporal_layer,
+        is_rtx,
+    }
+}
+
+/// What the payload says, `None` if it does not parse. Padding alone says nothing, which is fine.
+fn describe(codec: &StreamCodec, packet: &RtpPacket<'_>) -> Option<PayloadDescriptor> {
+    if packet.payload().is_empty() {
+        return Some(PayloadDescriptor::Opaque);
+    }
+    PayloadDescriptor::parse(codec.format, packet.payload())
+}
+
+fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, descriptor: &PayloadDescriptor) -> PacketInfo {
+    PacketInfo {
+        sequence_number,
+        timestamp: packet.timestamp(),
+        payload_type: packet.payload_type(),
+        size: packet.bytes().len(),
+        is_key_frame: descriptor.is_key_frame(),
+        spatial_layer: descriptor.spatial_layer(),
+        temporal_layer: descriptor.temporal_layer(),
+    }
+}
+
+/// Moves the header over the two bytes of the original sequence number and restores what RTX replaced.
+fn unwrap(
+    bytes: &mut [u8],
+    layout: RtpLayout,
+    original: u16,
+    ssrc: u32,
+    payload_type: u8,
+) -> Option<RtpPacket<'_>> {
+    let header_len = layout.header_len();
+    bytes.get(..header_len.checked_add(2)?)?;
+    bytes.copy_within(..header_len, 2);
+    let packet = bytes.get_mut(2..)?;
+    let patched = rtp::set_sequence_number(packet, original)
+        && rtp::set_ssrc(packet, ssrc)
+        && rtp::set_payload_type(packet, payload_type);
+    patched.then_some(())?;
+    RtpPacket::parse(packet).ok()
+}

@@ -1,0 +1,23 @@
+//! The packet path: demux, open, ingest, decide, seal, in this order and no other; and RTCP beside it.
+//!
+//! | stop | where |
+//! |---|---|
+//! | demux, open | [`receive`] |
+//! | ingest | [`ingest`] |
+//! | decide, for each consumer | [`fan_out`], [`crate::consumer`] |
+//! | seal | [`seal`] |
+//!
+//! Feedback sets state on the way and leaves when the batch is over or a timer fires ([`timeouts`]).
+
+mod discover;
+mod fan_out;
+mod ingest;
+mod key_frames;
+mod promises;
+mod receive;
+mod relaying;
+mod reports_in;
+mod reports_out;
+mod retransmit;
+mod seal;
+mod timeouts;

@@ -1,0 +1,151 @@
+//! Reports towards a transport's remote: sender and receiver reports, SDES and extended reports (RFC 3550, RFC 3611).
+
+use crate::arena::Key;
+use crate::core::Core;
+use crate::timers::{Timer, Timers};
+use crate::transport_state::{TransportState, TransportTag, lane};
+use rand_core::Rng;
+use smallvec::SmallVec;
+use std::time::Duration;
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::rtcp::{DlrrReport, ReportBlock, RtcpWriter, SenderInfo};
+use tureen_transport::{Cipher as _, Component, Egress, Transport};
+
+/// The longest RTCP compound that leaves, before protection.
+pub(crate) const MAX_COMPOUND: usize = 1200;
+/// The first reports leave this long after there is something to report about.
+const FIRST_REPORT: Duration = Duration::from_millis(500);
+/// Later ones after this times a random factor from 1 to 1.5.
+const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
+/// Report blocks of one compound; streams beyond take turns.
+const MAX_BLOCKS: usize = 31;
+/// Sender reports of one compound.
+const MAX_SENDERS: usize = 16;
+
+impl<T: Transport> Core<T> {
+    /// Makes sure that reports leave on a transport from now on.
+    pub(crate) fn start_reports(&mut self, now: Time, key: Key<TransportTag>) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.reports.timer.arm(&mut self.timers, now + FIRST_REPORT, Timer::Reports(key));
+    }
+
+    pub(crate) fn reports_due(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        if !transport.reports.timer.fired(now) {
+            return;
+        }
+        self.report_received(now, key, out);
+        self.report_sent(now, key, out);
+        let factor = 1000 + self.rng.next_u32() % 501;
+        let next = now + REPORT_INTERVAL * factor / 1000;
+        self.rearm_reports(key, next);
+    }
+
+    fn rearm_reports(&mut self, key: Key<TransportTag>, at: Time) {
+        let timers: &mut Timers = &mut self.timers;
+        if let Some(transport) = self.transports.get_mut(key) {
+            let idle = transport.producers.is_empty() && transport.consumers.is_empty();
+            if !idle {
+                transport.reports.timer.arm(timers, at, Timer::Reports(key));
+            }
+        }
+    }
+
+    /// One compound about what comes in: a receiver report, and our reference time so that the remote lets us measure the
+    /// round trip (RFC 3611 section 4.4).
+    fn report_received(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+        let Some(transport) = self.transports.get(key) else { return };
+        let mut blocks: SmallVec<[ReportBlock; MAX_BLOCKS]> = SmallVec::new();
+        for producer in &transport.producers {
+            let Some(producer) = self.producers.get_mut(*producer) else { continue };
+            for stream in producer.streams.iter_mut().flatten() {
+                let reports = [stream.recv.report_block(now), stream.recv.rtx_report_block(now)];
+                blocks.extend(reports.into_iter().flatten());
+            }
+        }
+        if blocks.is_empty() {
+            return;
+        }
+        blocks.truncate(MAX_BLOCKS);
+        let ntp = self.config.wall_clock.ntp(now);
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let (own_ssrc, cname) = (transport.reports.own_ssrc, transport.reports.cname.clone());
+        let sent = send_compound(now, key, transport, out, |writer| {
+            writer.receiver_report(own_ssrc, &blocks).ok()?;
+            writer.source_description(own_ssrc, cname.as_bytes(), &[]).ok()?;
+            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()
+        });
+        self.count_rtcp(sent);
+    }
+
+    /// Compounds about what goes out: sender reports, and our answer to the remote's reference time.
+    fn report_sent(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+        let Some(transport) = self.transports.get(key) else { return };
+        let wall_clock = self.config.wall_clock;
+        let mut senders: SmallVec<[(u32, SenderInfo); MAX_SENDERS]> = SmallVec::new();
+        for consumer in &transport.consumers {
+            let Some(consumer) = self.consumers.get_mut(*consumer) else { continue };
+            for stream in &mut consumer.streams {
+                senders.extend(
+                    stream.send.sender_info(now, wall_clock.ntp(now)).map(|info| (stream.ssrc, info)),
+                );
+            }
+        }
+        for some in senders.chunks(MAX_SENDERS) {
+            let Some(transport) = self.transports.get_mut(key) else { return };
+            let reports = &transport.reports;
+            let (cname, own_ssrc, reference) =
+                (reports.cname.clone(), reports.own_ssrc, reports.reference_time);
+            let sent = send_compound(now, key, transport, out, |writer| {
+                for (ssrc, info) in some {
+                    writer.sender_report(*ssrc, info, &[]).ok()?;
+                    writer.source_description(*ssrc, cname.as_bytes(), &[]).ok()?;
+                }
+                match reference {
+                    Some((ssrc, ntp, at)) => {
+                        let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
+                        let report = DlrrReport {
+                            ssrc,
+                            last_receiver_report: ntp.compact(),
+                            delay_since_last_receiver_report: u32::try_from(delay).unwrap_or(u32::MAX),
+                        };
+                        writer.extended_report(own_ssrc, None, &[report]).ok()
+                    }
+                    None => Some(()),
+                }
+            });
+            self.count_rtcp(sent);
+        }
+    }
+
+    fn count_rtcp(&mut self, sent: Option<usize>) {
+        if let Some(len) = sent {
+            self.counters.rtcp_sent += 1;
+            self.counters.bytes_sent += len as u64;
+        }
+    }
+}
+
+/// Writes one compound into the egress and protects it there. `None` if it did not leave.
+pub(crate) fn send_compound<T: Transport>(
+    now: Time,
+    key: Key<TransportTag>,
+    transport: &mut TransportState<T>,
+    out: &mut impl Egress,
+    fill: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>,
+) -> Option<usize> {
+    let to = transport.adapter.destination(Component::Rtcp)?;
+    let overhead = transport.adapter.cipher().rtcp_overhead();
+    let slot = out.reserve(lane(key, Component::Rtcp), to, MAX_COMPOUND + overhead)?;
+    let mut writer = RtcpWriter::new(slot.get_mut(..MAX_COMPOUND)?);
+    // What no longer fits is left out; whatever was written before is whole.
+    let _ = fill(&mut writer);
+    let len = writer.finish();
+    if len == 0 {
+        return None;
+    }
+    let len = transport.adapter.cipher().protect_rtcp(slot, len).ok()?;
+    out.commit(len);
+    transport.meters.sent.add(now, len);
+    Some(len)
+}

@@ -1,0 +1,81 @@
+//! Answers to NACKs: the stored packet is sealed again, in a stream of its own where RTX was negotiated (RFC 4588).
+
+use crate::arena::Key;
+use crate::consumer::Consumer;
+use crate::core::Core;
+use crate::extensions::Elements;
+use crate::path::seal::{Outgoing, seal};
+use crate::transport_state::lane;
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::rtp::RtpPacket;
+use tureen_transport::{Component, Egress, Transport};
+
+/// The most packets that one NACK message is answered with at once.
+const MAX_ANSWERS: usize = 64;
+
+impl<T: Transport> Core<T> {
+    /// Sends the packets again that `lost` names, as far as they are still there.
+    pub(crate) fn retransmit(
+        &mut self,
+        now: Time,
+        key: Key<Consumer>,
+        ssrc: u32,
+        lost: impl Iterator<Item = u16>,
+        out: &mut impl Egress,
+    ) {
+        let mut budget = MAX_ANSWERS;
+        let mut asked = 0usize;
+        for sequence_number in lost {
+            asked += 1;
+            if budget > 0 && self.retransmit_one(now, key, ssrc, sequence_number, out).is_some() {
+                budget -= 1;
+            }
+        }
+        if let Some(consumer) = self.consumers.get_mut(key)
+            && let Some(stream) = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
+        {
+            stream.send.on_nack(asked);
+        }
+    }
+
+    fn retransmit_one(
+        &mut self,
+        now: Time,
+        key: Key<Consumer>,
+        ssrc: u32,
+        sequence_number: u16,
+        out: &mut impl Egress,
+    ) -> Option<()> {
+        let Self { sources, consumers, transports, counters, config, .. } = self;
+        let consumer = consumers.get_mut(key).filter(|consumer| consumer.pause.flows())?;
+        let transport = transports.get_mut(consumer.transport)?;
+        let to = transport.adapter.destination(Component::Rtp)?;
+        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+        let resend = stream.send.resend(now, sequence_number).ok()?;
+        let sent = resend.packet;
+        let source = sources.get_mut(consumer.source)?;
+        let store = source.streams.get_mut(usize::from(sent.encoding))?.store.as_ref()?;
+        let stored = store.get_low(sent.source, now)?;
+        let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
+        let outgoing = Outgoing {
+            lane: lane(consumer.transport, Component::Rtp),
+            to,
+            ssrc: stream.ssrc,
+            payload_type: source.mapping.payload_type(packet.payload_type())?,
+            rewrite: &sent.rewrite,
+            rtx: resend.rtx,
+            descriptor: &stored.meta.descriptor,
+            repeat: resend.rtx.is_none(),
+            abs_send_time: config.wall_clock.abs_send_time(now),
+        };
+        let len =
+            seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
+        stream.send.on_resent(now, len);
+        transport.meters.sent.add(now, len);
+        transport.meters.rtx_sent.add(now, len);
+        counters.packets_sent += 1;
+        counters.bytes_sent += len as u64;
+        counters.retransmissions += 1;
+        Some(())
+    }
+}

@@ -1,0 +1,86 @@
+//! The fan-out half of a producer: what consumers see of it, on its own shard or mirrored on another.
+//!
+//! Must not know sockets or how packets came in.
+
+use crate::arena::Key;
+use crate::consumer::Consumer;
+use crate::id::{ProducerId, ShardId};
+use crate::producer::Producer;
+use crate::router::Router;
+use smallvec::SmallVec;
+use tureen_forwarding::{PacketStore, PacketStoreConfig};
+use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
+
+/// Where a source's packets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A producer of this Core.
+    Here(Key<Producer>),
+    /// A producer of another shard, relayed.
+    Shard(ShardId),
+}
+
+/// What consumers need of one stream.
+#[derive(Debug)]
+pub struct SourceStream {
+    /// Packets for retransmission, one copy for all consumers; `None` if the codec has no NACK.
+    pub store: Option<PacketStore>,
+    /// 0 to 10; 0 while it is silent or was not seen yet.
+    pub score: u8,
+    /// Packets that came.
+    pub packets: u64,
+}
+
+/// A source of packets for consumers.
+#[derive(Debug)]
+pub struct Source {
+    /// The producer behind it.
+    pub producer_id: ProducerId,
+    /// The router of both.
+    pub router: Key<Router>,
+    /// Where packets come from.
+    pub origin: Origin,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What kind of layers it has.
+    pub producer_type: ProducerType,
+    /// What the endpoint sends.
+    pub rtp_parameters: RtpParameters,
+    /// What consumers are offered.
+    pub consumable: RtpParameters,
+    /// How payload types map to the router's.
+    pub mapping: RtpMapping,
+    /// Whether its producer is paused.
+    pub paused: bool,
+    /// By index of the encoding.
+    pub streams: SmallVec<[SourceStream; 3]>,
+    /// Who consumes it on this shard.
+    pub consumers: Vec<Key<Consumer>>,
+    /// The shards that mirror it.
+    pub mirrors: SmallVec<[ShardId; 4]>,
+}
+
+impl Source {
+    /// Scores by encoding.
+    pub fn scores(&self) -> impl Iterator<Item = u8> {
+        self.streams.iter().map(|stream| stream.score)
+    }
+
+    /// The encoding that a consumer of one stream should follow: of those that are alive the highest up to `preferred`, or
+    /// else the lowest above it.
+    pub fn best_encoding(&self, preferred: Option<u8>) -> Option<u8> {
+        let alive = |stream: &&SourceStream| stream.score > 0 && stream.packets > 0;
+        let limit = preferred.map_or(usize::MAX, usize::from);
+        let up_to = self.streams.iter().take(limit.saturating_add(1)).rposition(|stream| alive(&stream));
+        let best = up_to.or_else(|| self.streams.iter().position(|stream| alive(&stream)))?;
+        u8::try_from(best).ok()
+    }
+}
+
+/// A store that holds what NACKs ask for: packets of up to 2 s of video or 1 s of audio.
+pub(crate) fn new_store(kind: MediaKind) -> PacketStore {
+    match kind {
+        MediaKind::Video => PacketStore::new(PacketStoreConfig::VIDEO),
+        MediaKind::Audio => PacketStore::new(PacketStoreConfig::AUDIO),
+    }
+}

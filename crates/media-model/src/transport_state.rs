@@ -1,0 +1,131 @@
+//! A transport as the Core keeps it: the adapter, the tables that find producers, reports and counters.
+
+use crate::arena::Key;
+use crate::consumer::Consumer;
+use crate::extensions::SourceExtensions;
+use crate::id::TransportId;
+use crate::listener::Listener;
+use crate::options::TransportOptions;
+use crate::producer::Producer;
+use crate::router::Router;
+use crate::timers::Armed;
+use crate::trace::TransportTraceFlags;
+use rustc_hash::FxHashMap;
+use std::time::Duration;
+use tureen_forwarding::RateWindow;
+use tureen_forwarding::rate::RATE_WINDOW;
+use tureen_rtp_wire::{NtpTime, Time};
+use tureen_transport::{Component, Lane, RejectReason};
+
+/// Tags the keys of transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransportTag {}
+
+/// Bytes and rate of one kind of traffic.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    /// Bytes so far.
+    pub bytes: u64,
+    rate: RateWindow,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { bytes: 0, rate: RateWindow::new(RATE_WINDOW) }
+    }
+}
+
+impl Meter {
+    /// Counts `bytes` at `now`.
+    pub(crate) fn add(&mut self, now: Time, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.rate.add(now, bytes);
+    }
+
+    /// Bits per second at `now`.
+    pub(crate) fn bitrate(&self, now: Time) -> u32 {
+        u32::try_from(self.rate.bitrate(now)).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a transport has carried.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    /// Datagrams that came in.
+    pub received: Meter,
+    /// Datagrams that went out.
+    pub sent: Meter,
+    /// RTP in, without retransmissions.
+    pub rtp_received: Meter,
+    /// RTP out, without retransmissions.
+    pub rtp_sent: Meter,
+    /// Retransmissions in.
+    pub rtx_received: Meter,
+    /// Retransmissions out.
+    pub rtx_sent: Meter,
+}
+
+/// What reports towards the remote need.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    /// CNAME of all that we send on this transport.
+    pub cname: String,
+    /// SSRC that reports come from while nothing is sent.
+    pub own_ssrc: u32,
+    /// The remote's last receiver reference time (RFC 3611 section 4.4), who sent it and when it came.
+    pub reference_time: Option<(u32, NtpTime, Time)>,
+    /// Round trip to the remote.
+    pub round_trip: Option<Duration>,
+    pub(crate) timer: Armed,
+}
+
+/// A transport.
+#[derive(Debug)]
+pub(crate) struct TransportState<T> {
+    /// Its id.
+    pub id: TransportId,
+    /// Its router.
+    pub router: Key<Router>,
+    /// Path and cipher.
+    pub adapter: T,
+    /// What else it was made with.
+    pub options: TransportOptions,
+    /// How incoming packets find their producer.
+    pub listener: Listener,
+    /// Extension ids that tell producers apart before one is known.
+    pub extensions: SourceExtensions,
+    /// Its producers, oldest first.
+    pub producers: Vec<Key<Producer>>,
+    /// Its consumers, oldest first.
+    pub consumers: Vec<Key<Consumer>>,
+    /// Consumers by SSRC, of media and of retransmissions.
+    pub consumer_ssrcs: FxHashMap<u32, Key<Consumer>>,
+    /// The number that the next MID is made of.
+    pub next_mid: u32,
+    /// The next transport-wide sequence number.
+    pub transport_sequence_number: u16,
+    /// Reports towards the remote.
+    pub reports: Reports,
+    /// What it carried.
+    pub meters: Meters,
+    /// Datagrams dropped, by reason.
+    pub rejected: [u64; RejectReason::ALL.len()],
+    /// Which traces are asked for.
+    pub trace: TransportTraceFlags,
+    /// The limit that the remote is told, in bits per second.
+    pub max_incoming_bitrate: Option<u32>,
+}
+
+impl<T> TransportState<T> {
+    /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
+    pub(crate) fn draw_mid(&mut self) -> String {
+        let mid = self.next_mid;
+        self.next_mid = if mid >= 99_999_999 { 0 } else { mid + 1 };
+        mid.to_string()
+    }
+}
+
+/// The lane of a component of a transport.
+pub(crate) fn lane(key: Key<TransportTag>, component: Component) -> Lane {
+    Lane(key.index().wrapping_mul(2) + u32::from(component == Component::Rtcp))
+}
