@@ -65,6 +65,35 @@ pub(crate) struct Meters {
     pub rtx_sent: Meter,
 }
 
+/// The bitrate that the remote is told not to exceed (draft-alvestrand-rmcat-remb-03).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IncomingLimit {
+    /// Bits per second; `None` for no limit.
+    pub bitrate: Option<u32>,
+    /// How often the end of a limit is still to be told: a lost message must not leave it in force.
+    pub lifts_left: u8,
+}
+
+impl IncomingLimit {
+    /// Sets the limit, or lifts it with 0.
+    pub(crate) fn set(&mut self, bitrate: u32) {
+        let limited = self.bitrate.is_some();
+        self.bitrate = Some(bitrate).filter(|&bitrate| bitrate > 0);
+        self.lifts_left = if limited && self.bitrate.is_none() { 4 } else { 0 };
+    }
+
+    /// What to tell now, if anything.
+    pub(crate) fn poll(&mut self) -> Option<u64> {
+        match self.bitrate {
+            Some(bitrate) => Some(u64::from(bitrate)),
+            None => {
+                self.lifts_left = self.lifts_left.checked_sub(1)?;
+                Some(u64::from(u32::MAX))
+            }
+        }
+    }
+}
+
 /// What reports towards the remote need.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
@@ -112,8 +141,8 @@ pub(crate) struct TransportState<T> {
     pub rejected: [u64; RejectReason::ALL.len()],
     /// Which traces are asked for.
     pub trace: TransportTraceFlags,
-    /// The limit that the remote is told, in bits per second.
-    pub max_incoming_bitrate: Option<u32>,
+    /// What the remote may send.
+    pub incoming_limit: IncomingLimit,
 }
 
 impl<T> TransportState<T> {

@@ -176,3 +176,35 @@ fn what_is_malformed_or_foreign_is_counted_and_disturbs_nothing() {
     bench.receive(1, &whole);
     assert_eq!(bench.sent_to(2).0.len(), 1);
 }
+
+#[test]
+fn a_limit_on_what_comes_in_is_told_as_remb_and_lifted() {
+    use tureen_media_model::SetMaxIncomingBitrate;
+    let mut bench = Bench::new();
+    let source = bench.transport(1);
+    bench.produce(source, MediaKind::Video, vp8_parameters(1000));
+    bench.receive(1, &vp8(1000, 1, 3000, true));
+    let rembs = |bench: &mut Bench| -> Vec<u64> {
+        bench.pass(2000);
+        let (_, compounds) = bench.sent_to(1);
+        let packets = compounds.iter().flat_map(|bytes| Compound::parse(bytes).unwrap());
+        let told = packets.filter_map(|packet| match packet {
+            Ok(RtcpPacket::Remb(remb)) => Some(remb.bitrate()),
+            _ => None,
+        });
+        told.collect()
+    };
+    assert_eq!(rembs(&mut bench), [0; 0]);
+    bench.ask(SetMaxIncomingBitrate { id: source, bitrate: 500_000 }).unwrap();
+    let told = rembs(&mut bench);
+    assert!(
+        !told.is_empty() && told.iter().all(|&bitrate| (499_000..=500_000).contains(&bitrate)),
+        "{told:?}"
+    );
+    bench.ask(SetMaxIncomingBitrate { id: source, bitrate: 0 }).unwrap();
+    assert!(rembs(&mut bench).iter().all(|&bitrate| bitrate > 4_000_000_000));
+    for _ in 0..4 {
+        rembs(&mut bench);
+    }
+    assert_eq!(rembs(&mut bench), [0; 0], "the end of a limit is not told for ever");
+}

@@ -8,7 +8,7 @@ use tureen_rtp_wire::rtp::{
 };
 
 /// V=2, X, 1 CSRC, M, PT 96; one-byte extension: id 1 "a", padding, id 2 of three octets; payload of 4, padding of 2.
-const FULL: [u8; 38] =
+const FULL: [u8; 34] =
     hex!("b1 e0 1234 89abcdef 01020304 0a0b0c0d  bede 0002 10 61 00 22 010203 00  deadbeef 00 02  ");
 
 #[test]

@@ -9,7 +9,7 @@ use crate::error::{AddTransportError, NotFoundError};
 use crate::extensions::SourceExtensions;
 use crate::id::TransportId;
 use crate::listener::Listener;
-use crate::transport_state::{Meters, Reports, TransportState, TransportTag};
+use crate::transport_state::{IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
 use tureen_rtp_wire::Time;
@@ -58,7 +58,7 @@ impl<T: Transport> Core<T> {
             meters: Meters::default(),
             rejected: [0; RejectReason::ALL.len()],
             trace: Default::default(),
-            max_incoming_bitrate: None,
+            incoming_limit: IncomingLimit::default(),
         };
         let key = self.transports.insert(state);
         self.index.transports.insert(request.id, key);
@@ -101,8 +101,7 @@ impl<T: Transport> Core<T> {
         _now: Time,
         request: SetMaxIncomingBitrate,
     ) -> Result<(), NotFoundError> {
-        let state = self.transport_mut(request.id)?;
-        state.max_incoming_bitrate = Some(request.bitrate).filter(|&bitrate| bitrate > 0);
+        self.transport_mut(request.id)?.incoming_limit.set(request.bitrate);
         Ok(())
     }
 

@@ -56,9 +56,11 @@ impl<T: Transport> Core<T> {
     fn report_received(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
         let Some(transport) = self.transports.get(key) else { return };
         let mut blocks: SmallVec<[ReportBlock; MAX_BLOCKS]> = SmallVec::new();
+        let mut ssrcs: SmallVec<[u32; MAX_BLOCKS]> = SmallVec::new();
         for producer in &transport.producers {
             let Some(producer) = self.producers.get_mut(*producer) else { continue };
             for stream in producer.streams.iter_mut().flatten() {
+                ssrcs.push(stream.recv.config().ssrc);
                 let reports = [stream.recv.report_block(now), stream.recv.rtx_report_block(now)];
                 blocks.extend(reports.into_iter().flatten());
             }
@@ -67,13 +69,19 @@ impl<T: Transport> Core<T> {
             return;
         }
         blocks.truncate(MAX_BLOCKS);
+        ssrcs.truncate(MAX_BLOCKS);
         let ntp = self.config.wall_clock.ntp(now);
         let Some(transport) = self.transports.get_mut(key) else { return };
         let (own_ssrc, cname) = (transport.reports.own_ssrc, transport.reports.cname.clone());
+        let limit = transport.incoming_limit.poll();
         let sent = send_compound(now, key, transport, out, |writer| {
             writer.receiver_report(own_ssrc, &blocks).ok()?;
             writer.source_description(own_ssrc, cname.as_bytes(), &[]).ok()?;
-            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()
+            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()?;
+            match limit {
+                Some(bitrate) => writer.remb(own_ssrc, bitrate, &ssrcs).ok(),
+                None => Some(()),
+            }
         });
         self.count_rtcp(sent);
     }
