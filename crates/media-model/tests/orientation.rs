@@ -25,10 +25,21 @@ fn a_turned_camera_is_told_once() {
     for (sequence_number, octet) in (1..).zip(octets) {
         bench.receive(1, &turned(sequence_number, octet));
         told.extend(bench.events().into_iter().filter_map(|event| match event {
-            Event::Producer(id, ProducerEvent::VideoOrientation(orientation)) if id == producer.id => Some(orientation),
+            Event::Producer(id, ProducerEvent::VideoOrientation(orientation)) if id == producer.id => {
+                Some(orientation)
+            }
             _ => None,
         }));
     }
     let of = |camera, flip, rotation| VideoOrientation { camera, flip, rotation };
-    assert_eq!(told, [of(false, false, 0), of(false, false, 90), of(false, false, 180), of(false, false, 270), of(true, true, 0)]);
+    assert_eq!(
+        told,
+        [
+            of(false, false, 0),
+            of(false, false, 90),
+            of(false, false, 180),
+            of(false, false, 270),
+            of(true, true, 0)
+        ]
+    );
 }

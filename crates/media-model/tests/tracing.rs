@@ -32,7 +32,9 @@ fn traces_are_told_while_asked_for() {
     bench.ask(TraceProducer { id: producer.id, flags }).unwrap();
     bench.ask(TraceConsumer { id: consumer.id, flags: ConsumerTraceFlags::from_names(["rtp"]) }).unwrap();
     bench.receive(1, &vp8(1000, 2, 6000, false));
-    assert!(matches!(&traces(&mut bench)[..], [("consumer", TraceInfo::Rtp(packet))] if packet.payload_type == 101));
+    assert!(
+        matches!(&traces(&mut bench)[..], [("consumer", TraceInfo::Rtp(packet))] if packet.payload_type == 101)
+    );
     bench.receive(1, &vp8(1000, 3, 9000, true));
     let told = traces(&mut bench);
     assert!(matches!(&told[..], [("producer", TraceInfo::KeyFrame(packet)), ("consumer", TraceInfo::Rtp(_))]

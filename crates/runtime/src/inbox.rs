@@ -129,7 +129,10 @@ impl Outside {
     }
 
     /// Queues a packet; gives it back where there is no room.
-    pub(crate) fn packet(&self, packet: ProgramPacket) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
+    pub(crate) fn packet(
+        &self,
+        packet: ProgramPacket,
+    ) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
         self.packets.try_send(packet)?;
         self.waker.wake();
         Ok(())

@@ -21,7 +21,8 @@ pub use clock::Clock;
 pub use config::{EntropyError, MAX_EGRESS_HOLD, QueueSizes, RuntimeConfig, StartError};
 pub use entropy::fresh_key_material;
 pub use error::{
-    AddDirectTransportError, AddPlainTransportError, CallError, ConnectTransportError, SendPacketError, ShutdownError,
+    AddDirectTransportError, AddPlainTransportError, CallError, ConnectTransportError, SendPacketError,
+    ShutdownError,
 };
 pub use event::ShardEvent;
 pub use handle::{Close, ShardHandle};

@@ -185,7 +185,9 @@ impl Binder {
             let chosen = self.bind_port(listen, 0)?;
             let port = chosen.local_addr().port();
             match self.bind_port(listen, port ^ 1) {
-                Ok(neighbour) if port % 2 == 0 => return Ok(BoundPair { rtp: chosen, rtcp: Some(neighbour) }),
+                Ok(neighbour) if port % 2 == 0 => {
+                    return Ok(BoundPair { rtp: chosen, rtcp: Some(neighbour) });
+                }
                 Ok(neighbour) => return Ok(BoundPair { rtp: neighbour, rtcp: Some(chosen) }),
                 Err(error) if error.is_collision() => {}
                 Err(error) => return Err(error),

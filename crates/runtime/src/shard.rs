@@ -124,7 +124,8 @@ impl Shard {
         if self.unfinished || self.held_since.is_some() {
             return Duration::ZERO;
         }
-        let limit = if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
+        let limit =
+            if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
         match self.core.poll_timeout() {
             Some((at, _)) => at.since(self.parts.clock.now()).min(limit),
             None => limit,
@@ -220,7 +221,8 @@ impl Shard {
             self.scratch.extend_from_slice(&program.packet);
             let mut egress = self.parts.net.outgoing();
             // A transport that closed meanwhile: what was sent on it is dropped, as on a socket.
-            let _ = self.core.handle_program_packet(self.now, program.transport, &mut self.scratch, &mut egress);
+            let _ =
+                self.core.handle_program_packet(self.now, program.transport, &mut self.scratch, &mut egress);
         }
         PROGRAM_PACKETS_PER_TURN
     }

@@ -4,11 +4,11 @@
 //! Nothing that happens here can hold up a shard: they only ever try to send.
 
 use crate::cascade::{self, Node};
+use crate::consumer::{ConsumerShared, WeakConsumer};
 use crate::event::{RouterObserverEvent, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent};
 use crate::listeners::{Emitter, lock};
 use crate::log::{LogLevel, LogTag};
 use crate::producer::{ProducerShared, WeakProducer};
-use crate::consumer::{ConsumerShared, WeakConsumer};
 use crate::router::{RouterShared, WeakRouter};
 use crate::transport::{TransportShared, WeakTransport};
 use crate::worker::{WeakWorker, WorkerShared};

@@ -30,24 +30,25 @@ pub use error::{
     ProduceError, RequestError, ResourceUsageError, SendError, SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
-    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent, RouterObserverEvent,
-    TransportEvent, TransportObserverEvent, WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
+    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
+    RouterObserverEvent, TransportEvent, TransportObserverEvent, WorkerEvent, WorkerManagerEvent,
+    WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};
 pub use manager::WorkerManager;
 pub use options::{
-    ConsumerOptions, DirectTransportOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions, PortRange,
-    ProducerOptions, RouterOptions, SocketFlags, WorkerSettings, WorkerUpdateSettings,
+    ConsumerOptions, DirectTransportOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions,
+    PortRange, ProducerOptions, RouterOptions, SocketFlags, WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DirectTransport, PlainTransport, PlainTransportDump, PlainTransportStats, Transport, TransportDump,
-    TransportObserver, TransportProtocol, TransportStats, TransportTuple, TransportType, WeakDirectTransport,
-    WeakPlainTransport, WeakTransport,
+    AnyTransport, DirectTransport, PlainTransport, PlainTransportDump, PlainTransportStats, Transport,
+    TransportDump, TransportObserver, TransportProtocol, TransportStats, TransportTuple, TransportType,
+    WeakDirectTransport, WeakPlainTransport, WeakTransport,
 };
 pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 

@@ -151,9 +151,10 @@ impl<E: Signal> Emitter<E> {
         });
         let callbacks = Arc::clone(&lock(&self.registry.callbacks));
         let panics = callbacks.iter().filter_map(|(_, callback)| {
-            catch_unwind(AssertUnwindSafe(|| callback(event)))
-                .err()
-                .map(|payload| ListenerError { event: event.name(), message: panic_message(payload.as_ref()) })
+            catch_unwind(AssertUnwindSafe(|| callback(event))).err().map(|payload| ListenerError {
+                event: event.name(),
+                message: panic_message(payload.as_ref()),
+            })
         });
         panics.collect()
     }

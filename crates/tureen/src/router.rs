@@ -117,7 +117,10 @@ impl WeakRouter {
     }
 }
 
-pub(crate) async fn create_router(worker: Worker, options: RouterOptions) -> Result<Router, CreateRouterError> {
+pub(crate) async fn create_router(
+    worker: Worker,
+    options: RouterOptions,
+) -> Result<Router, CreateRouterError> {
     let owner = Arc::clone(worker.shared());
     if owner.liveness.is_closed() {
         return Err(RequestError::Closed.into());
@@ -314,7 +317,10 @@ fn merge(whole: &mut RouterDump, part: RouterDump) {
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Router")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

@@ -169,7 +169,8 @@ mod tests {
     fn the_newest_score_takes_the_place_of_the_one_that_waits() {
         let queue = Arc::new(Queue::default());
         let mut stream = EventStream::new(Arc::clone(&queue));
-        for event in [Test::Score(1), Test::Born(1), Test::Score(2), Test::Paused(true), Test::Paused(false)] {
+        for event in [Test::Score(1), Test::Born(1), Test::Score(2), Test::Paused(true), Test::Paused(false)]
+        {
             queue.push(&event);
         }
         assert_eq!(

@@ -359,7 +359,10 @@ impl Worker {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

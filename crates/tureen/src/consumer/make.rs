@@ -22,7 +22,10 @@ impl Drop for Pending {
     }
 }
 
-pub(crate) async fn consume(transport: Arc<TransportInner>, options: ConsumerOptions) -> Result<Consumer, ConsumeError> {
+pub(crate) async fn consume(
+    transport: Arc<TransportInner>,
+    options: ConsumerOptions,
+) -> Result<Consumer, ConsumeError> {
     let parent = &transport.shared;
     if parent.liveness.is_closed() {
         return Err(RequestError::Closed.into());

@@ -7,10 +7,10 @@ mod plain;
 pub use describe::{
     PlainTransportDump, PlainTransportStats, TransportDump, TransportProtocol, TransportStats, TransportTuple,
 };
-pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use direct::create_direct;
-pub use plain::{PlainTransport, WeakPlainTransport};
+pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use plain::create_plain;
+pub use plain::{PlainTransport, WeakPlainTransport};
 
 use crate::app_data::AppData;
 use crate::children::Children;
@@ -34,8 +34,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId, TransportTrace,
-    TransportTraceFlags,
+    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId,
+    TransportTrace, TransportTraceFlags,
 };
 use uuid::Uuid;
 
@@ -134,7 +134,8 @@ impl TransportShared {
             self.outlet.observe(&TransportObserverEvent::Rtcp(packet));
             return;
         }
-        let Some(ssrc) = packet.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes) else {
+        let Some(ssrc) = packet.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes)
+        else {
             return;
         };
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
@@ -283,7 +284,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`ProduceError`], which names the field that is refused; nothing has changed then.
-    fn produce(&self, options: ProducerOptions) -> impl Future<Output = Result<Producer, ProduceError>> + Send + use<Self> {
+    fn produce(
+        &self,
+        options: ProducerOptions,
+    ) -> impl Future<Output = Result<Producer, ProduceError>> + Send + use<Self> {
         produce(Arc::clone(self.inner()), options)
     }
 
@@ -291,7 +295,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`ConsumeError`], which names the field that is refused; nothing has changed then.
-    fn consume(&self, options: ConsumerOptions) -> impl Future<Output = Result<Consumer, ConsumeError>> + Send + use<Self> {
+    fn consume(
+        &self,
+        options: ConsumerOptions,
+    ) -> impl Future<Output = Result<Consumer, ConsumeError>> + Send + use<Self> {
         consume(Arc::clone(self.inner()), options)
     }
 
@@ -299,7 +306,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`RequestError`].
-    fn enable_trace_event(&self, types: &[&str]) -> impl Future<Output = Result<(), RequestError>> + Send + use<Self> {
+    fn enable_trace_event(
+        &self,
+        types: &[&str],
+    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<Self> {
         let shared = &self.inner().shared;
         let flags = TransportTraceFlags::from_names(types.iter().copied());
         shared.link.ask(&shared.liveness, TraceTransport { id: shared.id, flags })
