@@ -92,6 +92,9 @@ impl Runtime {
     }
 
     fn stop(&mut self) -> Result<(), ShutdownError> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
         for shard in &self.threads {
             shard.status.stop();
             shard.waker.wake();
