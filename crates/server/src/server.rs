@@ -1,0 +1,86 @@
+//! A running server: sockets and tasks, from start to graceful end. Must not know what requests mean.
+
+use crate::config::{ConfigError, Settings};
+use crate::http::{self, App, Client};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HTTP address cannot be listened on.
+    #[error("http_listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A running server. Dropping it stops it at once; [`Server::shutdown`] is the gentle way.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    grace: Duration,
+    stop: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    app: Arc<App>,
+}
+
+impl Server {
+    /// Starts to listen and to forward.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        settings.check()?;
+        let refused = |source| StartError::Listen { address: settings.http_listen, source };
+        let listener = TcpListener::bind(settings.http_listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let grace = Duration::from_secs(settings.shutdown_grace.into());
+        let app = Arc::new(App::new(settings));
+        let (stop, stopped) = watch::channel(false);
+        let service = http::router(Arc::clone(&app)).into_make_service_with_connect_info::<Client>();
+        let http = tokio::spawn(async move {
+            let served = axum::serve(listener, service).with_graceful_shutdown(until(stopped)).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "HTTP ended");
+            }
+        });
+        Ok(Self { address, grace, stop, http, app })
+    }
+
+    /// Where HTTP listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets requests under way end within the grace time, and closes all rooms.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        if timeout(self.grace, &mut self.http).await.is_err() {
+            tracing::warn!("requests under way were cut off");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.http.abort();
+    }
+}
+
+/// Resolves when the server is asked to stop, or is gone.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
