@@ -67,7 +67,7 @@ struct Slot<T> {
 
 /// Slots with generations. Removal and lookup are O(1); iteration is in slot order, so it is deterministic.
 #[derive(Debug)]
-pub struct Arena<T, Tag = T> {
+pub(crate) struct Arena<T, Tag = T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     tag: PhantomData<fn() -> Tag>,
@@ -81,7 +81,7 @@ impl<T, Tag> Default for Arena<T, Tag> {
 
 impl<T, Tag> Arena<T, Tag> {
     /// Puts `content` into a free slot.
-    pub fn insert(&mut self, content: T) -> Key<Tag> {
+    pub(crate) fn insert(&mut self, content: T) -> Key<Tag> {
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
@@ -94,7 +94,7 @@ impl<T, Tag> Arena<T, Tag> {
     }
 
     /// Takes the content out; the key and its copies are stale from now on.
-    pub fn remove(&mut self, key: Key<Tag>) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key<Tag>) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
@@ -106,19 +106,19 @@ impl<T, Tag> Arena<T, Tag> {
     }
 
     /// The content, unless the key is stale.
-    pub fn get(&self, key: Key<Tag>) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key<Tag>) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
         slot.content.as_ref().filter(|_| slot.generation == key.generation)
     }
 
     /// The content, unless the key is stale.
-    pub fn get_mut(&mut self, key: Key<Tag>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key<Tag>) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         slot.content.as_mut().filter(|_| slot.generation == key.generation)
     }
 
     /// What is there, in slot order.
-    pub fn iter(&self) -> impl Iterator<Item = (Key<Tag>, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<Tag>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = Key { index: index as u32, generation: slot.generation, of: PhantomData };
             slot.content.as_ref().map(|content| (key, content))
@@ -126,13 +126,8 @@ impl<T, Tag> Arena<T, Tag> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -91,13 +91,13 @@ fn mapped(mapping: &RtpMapping, payload_type: u8) -> u8 {
 }
 
 /// The payload type of the RTX codec whose `apt` is `payload_type` (RFC 4588 section 8.1).
-pub fn rtx_of(parameters: &RtpParameters, payload_type: u8) -> Option<u8> {
+pub(crate) fn rtx_of(parameters: &RtpParameters, payload_type: u8) -> Option<u8> {
     let rtx = parameters.codecs.iter().find(|codec| codec.is_rtx() && codec.apt() == Some(payload_type))?;
     Some(rtx.payload_type)
 }
 
 /// How the payload of a codec is read.
-pub fn payload_format(codec: &RtpCodecParameters) -> PayloadFormat {
+pub(crate) fn payload_format(codec: &RtpCodecParameters) -> PayloadFormat {
     match codec.mime_type.codec() {
         Codec::Opus | Codec::MultiOpus => PayloadFormat::Opus,
         Codec::Vp8 => PayloadFormat::Vp8,

@@ -7,8 +7,8 @@ use crate::description::{
     ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, SourceDescription, TransportDump,
 };
 use crate::error::{
-    AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError, ProduceError,
-    UpdateMediaCodecsError,
+    AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError,
+    ProduceError, UpdateMediaCodecsError,
 };
 use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
 use crate::options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
@@ -90,6 +90,7 @@ macro_rules! requests {
 
         /// A request to a Core.
         #[allow(missing_docs, reason = "each variant carries the request of its name, which says what it is")]
+        #[allow(clippy::large_enum_variant, reason = "requests are rare, and live as long as one call")]
         pub enum Command<T: Transport> {
             AddTransport(AddTransport<T>),
             ConnectTransport(ConnectTransport<T::ConnectOptions>),
@@ -99,6 +100,7 @@ macro_rules! requests {
 
         /// The answer to the [`Command`] of the same name.
         #[allow(missing_docs, reason = "each variant carries the reply to the request of its name")]
+        #[allow(clippy::large_enum_variant, reason = "replies are rare, and live as long as one call")]
         pub enum Reply<T: Transport> {
             AddTransport(AddTransportReply),
             ConnectTransport(ConnectTransportReply<T>),

@@ -111,7 +111,10 @@ pub struct Core<T> {
 
 impl<T> std::fmt::Debug for Core<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("config", &self.config).field("population", &self.population()).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("config", &self.config)
+            .field("population", &self.population())
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,7 +169,7 @@ impl<T: Transport> Core<T> {
     /// The direct transport behind a lane, and the component.
     pub fn lane_owner(&self, lane: Lane) -> Option<(TransportId, Component)> {
         let (_, transport) = self.transports.iter().find(|(key, _)| key.index() == lane.0 / 2)?;
-        Some((transport.id, if lane.0 % 2 == 0 { Component::Rtp } else { Component::Rtcp }))
+        Some((transport.id, if lane.0.is_multiple_of(2) { Component::Rtp } else { Component::Rtcp }))
     }
 
     /// What it has done so far.

@@ -97,9 +97,6 @@ pub enum ProduceError {
     /// A header extension id is 0 or 15, or is used for two extensions.
     #[error("rtpParameters.headerExtensions[{0}].id is out of range or in use for another extension")]
     HeaderExtensionId(usize),
-    /// The codec cannot be sent in more than one encoding.
-    #[error("rtpParameters.encodings: simulcast is not supported for {0}")]
-    SimulcastUnsupported(String),
 }
 
 /// Why a consumer could not be made. Nothing has changed then.

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 use tureen_rtp_dictionaries::{HeaderExtensionUri, RtpHeaderExtensionParameters};
-use tureen_rtp_wire::rtp::{self, RtpPacket, RtpWriter};
+use tureen_rtp_wire::rtp::{RtpPacket, RtpWriter, extension};
 
 /// Ids of the extensions that the Core itself reads from incoming packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub struct SourceExtensions {
 impl SourceExtensions {
     /// The ids among `parameters`.
     pub fn new(parameters: &[RtpHeaderExtensionParameters]) -> Self {
-        let id = |uri: HeaderExtensionUri| parameters.iter().find(|entry| entry.uri == uri).map(|entry| entry.id);
+        let id =
+            |uri: HeaderExtensionUri| parameters.iter().find(|entry| entry.uri == uri).map(|entry| entry.id);
         Self {
             mid: id(HeaderExtensionUri::Mid),
             rid: id(HeaderExtensionUri::RtpStreamId),
@@ -135,12 +136,17 @@ impl ExtensionPlan {
     }
 
     /// Writes the elements. `None` if they do not fit.
-    pub fn write(&self, writer: &mut RtpWriter<'_>, elements: &Elements<'_>, values: SendValues) -> Option<()> {
+    pub fn write(
+        &self,
+        writer: &mut RtpWriter<'_>,
+        elements: &Elements<'_>,
+        values: SendValues,
+    ) -> Option<()> {
         if let Some((id, mid)) = &self.mid {
             writer.push_extension(*id, mid).ok()?;
         }
         if let Some(id) = self.abs_send_time {
-            let bytes = rtp::write_abs_send_time(values.abs_send_time);
+            let bytes = extension::write_abs_send_time(values.abs_send_time);
             writer.push_extension(id, &bytes).ok()?;
         }
         if let Some(id) = self.transport_wide_cc {

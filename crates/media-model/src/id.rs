@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_uuid_is_refused() {
-        for text in ["", "abc", "01234567-89ab-cdef-0011-22334455667", "01234567+89ab-cdef-0011-223344556677"] {
+        for text in ["", "abc", "01234567-89ab-cdef-0011-22334455667", "01234567+89ab-cdef-0011-223344556677"]
+        {
             assert_eq!(text.parse::<ProducerId>(), Err(ParseIdError), "{text}");
         }
     }

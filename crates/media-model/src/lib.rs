@@ -33,8 +33,8 @@ pub use command::*;
 pub use description::*;
 pub use error::*;
 pub use event::{
-    CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent, TransportEvent,
-    VideoOrientation,
+    CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent,
+    TransportEvent, VideoOrientation,
 };
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
 pub use options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};

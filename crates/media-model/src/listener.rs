@@ -11,7 +11,7 @@ const MAX_SSRCS: usize = 1024;
 
 /// One stream of a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamRef {
+pub(crate) struct StreamRef {
     /// The producer.
     pub producer: Key<Producer>,
     /// Index of the encoding.
@@ -22,7 +22,7 @@ pub struct StreamRef {
 
 /// What tells a producer's packets apart from those of others.
 #[derive(Clone, Debug, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// MID of the producer.
     pub mid: Option<String>,
     /// RIDs of its encodings.
@@ -44,7 +44,7 @@ pub enum Conflict {
 
 /// The tables of one transport.
 #[derive(Debug, Default)]
-pub struct Listener {
+pub(crate) struct Listener {
     ssrcs: FxHashMap<u32, StreamRef>,
     mids: FxHashMap<Box<[u8]>, Key<Producer>>,
     rids: FxHashMap<Box<[u8]>, Key<Producer>>,
@@ -55,7 +55,7 @@ impl Listener {
     ///
     /// # Errors
     /// The first conflict.
-    pub fn check(&self, identity: &Identity) -> Result<(), Conflict> {
+    pub(crate) fn check(&self, identity: &Identity) -> Result<(), Conflict> {
         for (at, &(ssrc, ..)) in identity.ssrcs.iter().enumerate() {
             let twice = identity.ssrcs.iter().take(at).any(|&(other, ..)| other == ssrc);
             if twice || self.ssrcs.contains_key(&ssrc) {
@@ -78,7 +78,7 @@ impl Listener {
     }
 
     /// Adds a producer whose identity was checked.
-    pub fn add(&mut self, producer: Key<Producer>, identity: &Identity) {
+    pub(crate) fn add(&mut self, producer: Key<Producer>, identity: &Identity) {
         for &(ssrc, encoding, rtx) in &identity.ssrcs {
             self.ssrcs.insert(ssrc, StreamRef { producer, encoding, rtx });
         }
@@ -95,19 +95,19 @@ impl Listener {
     }
 
     /// Forgets all of a producer.
-    pub fn remove(&mut self, producer: Key<Producer>) {
+    pub(crate) fn remove(&mut self, producer: Key<Producer>) {
         self.ssrcs.retain(|_, stream| stream.producer != producer);
         self.mids.retain(|_, key| *key != producer);
         self.rids.retain(|_, key| *key != producer);
     }
 
     /// The stream of a known SSRC.
-    pub fn by_ssrc(&self, ssrc: u32) -> Option<StreamRef> {
+    pub(crate) fn by_ssrc(&self, ssrc: u32) -> Option<StreamRef> {
         self.ssrcs.get(&ssrc).copied()
     }
 
     /// The producer that MID, or without one RID, name.
-    pub fn by_name(&self, mid: Option<&[u8]>, rid: Option<&[u8]>) -> Option<Key<Producer>> {
+    pub(crate) fn by_name(&self, mid: Option<&[u8]>, rid: Option<&[u8]>) -> Option<Key<Producer>> {
         match (mid, rid) {
             (Some(mid), _) => self.mids.get(mid).copied(),
             (None, Some(rid)) => self.rids.get(rid).copied(),
@@ -116,7 +116,7 @@ impl Listener {
     }
 
     /// Remembers the SSRC of a stream that was found by name. `false` if the table is full.
-    pub fn learn(&mut self, ssrc: u32, stream: StreamRef) -> bool {
+    pub(crate) fn learn(&mut self, ssrc: u32, stream: StreamRef) -> bool {
         if self.ssrcs.len() >= MAX_SSRCS {
             return false;
         }
@@ -124,13 +124,8 @@ impl Listener {
         true
     }
 
-    /// Forgets one SSRC.
-    pub fn forget(&mut self, ssrc: u32) {
-        self.ssrcs.remove(&ssrc);
-    }
-
     /// What is known, for dumps: in no order.
-    pub fn entries(&self) -> Entries<'_> {
+    pub(crate) fn entries(&self) -> Entries<'_> {
         Entries {
             ssrcs: self.ssrcs.iter().map(|(&ssrc, stream)| (ssrc, stream.producer)).collect(),
             mids: self.mids.iter().map(|(mid, &key)| (&**mid, key)).collect(),
@@ -141,7 +136,7 @@ impl Listener {
 
 /// The content of a [`Listener`].
 #[derive(Debug)]
-pub struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     /// By SSRC.
     pub ssrcs: Vec<(u32, Key<Producer>)>,
     /// By MID.

@@ -2,7 +2,9 @@
 
 use crate::id::{ConsumerId, ProducerId};
 use std::time::Duration;
-use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters};
+use tureen_rtp_dictionaries::{
+    MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
+};
 
 /// How a router is made.
 #[derive(Clone, Debug, Default)]

@@ -81,7 +81,13 @@ impl RelayBatch {
         self.news = 0;
     }
 
-    pub(crate) fn push_packet(&mut self, producer: ProducerId, meta: PacketMeta, layout: RtpLayout, bytes: &[u8]) {
+    pub(crate) fn push_packet(
+        &mut self,
+        producer: ProducerId,
+        meta: PacketMeta,
+        layout: RtpLayout,
+        bytes: &[u8],
+    ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         self.items.push(RelayItem::Packet(RelayedPacket { producer, meta, layout, start, len: bytes.len() }));

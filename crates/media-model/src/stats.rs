@@ -149,6 +149,7 @@ pub struct TransportStats {
     pub rtx_bytes_sent: u64,
     /// Bits per second of that.
     pub rtx_send_bitrate: u32,
+    /// The limit that the remote is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_incoming_bitrate: Option<u32>,
     /// Datagrams dropped, by reason.

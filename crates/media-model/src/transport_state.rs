@@ -12,7 +12,8 @@ use crate::timers::Armed;
 use crate::trace::TransportTraceFlags;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
-use tureen_forwarding::{RATE_WINDOW, RateWindow};
+use tureen_forwarding::RateWindow;
+use tureen_forwarding::rate::RATE_WINDOW;
 use tureen_rtp_wire::{NtpTime, Time};
 use tureen_transport::{Component, Lane, RejectReason};
 
@@ -22,7 +23,7 @@ pub enum TransportTag {}
 
 /// Bytes and rate of one kind of traffic.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     /// Bytes so far.
     pub bytes: u64,
     rate: RateWindow,
@@ -36,20 +37,20 @@ impl Default for Meter {
 
 impl Meter {
     /// Counts `bytes` at `now`.
-    pub fn add(&mut self, now: Time, bytes: usize) {
+    pub(crate) fn add(&mut self, now: Time, bytes: usize) {
         self.bytes += bytes as u64;
         self.rate.add(now, bytes);
     }
 
     /// Bits per second at `now`.
-    pub fn bitrate(&self, now: Time) -> u32 {
+    pub(crate) fn bitrate(&self, now: Time) -> u32 {
         u32::try_from(self.rate.bitrate(now)).unwrap_or(u32::MAX)
     }
 }
 
 /// What a transport has carried.
 #[derive(Debug, Default)]
-pub struct Meters {
+pub(crate) struct Meters {
     /// Datagrams that came in.
     pub received: Meter,
     /// Datagrams that went out.
@@ -64,9 +65,38 @@ pub struct Meters {
     pub rtx_sent: Meter,
 }
 
+/// The bitrate that the remote is told not to exceed (draft-alvestrand-rmcat-remb-03).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IncomingLimit {
+    /// Bits per second; `None` for no limit.
+    pub bitrate: Option<u32>,
+    /// How often the end of a limit is still to be told: a lost message must not leave it in force.
+    pub lifts_left: u8,
+}
+
+impl IncomingLimit {
+    /// Sets the limit, or lifts it with 0.
+    pub(crate) fn set(&mut self, bitrate: u32) {
+        let limited = self.bitrate.is_some();
+        self.bitrate = Some(bitrate).filter(|&bitrate| bitrate > 0);
+        self.lifts_left = if limited && self.bitrate.is_none() { 4 } else { 0 };
+    }
+
+    /// What to tell now, if anything.
+    pub(crate) fn poll(&mut self) -> Option<u64> {
+        match self.bitrate {
+            Some(bitrate) => Some(u64::from(bitrate)),
+            None => {
+                self.lifts_left = self.lifts_left.checked_sub(1)?;
+                Some(u64::from(u32::MAX))
+            }
+        }
+    }
+}
+
 /// What reports towards the remote need.
 #[derive(Debug, Default)]
-pub struct Reports {
+pub(crate) struct Reports {
     /// CNAME of all that we send on this transport.
     pub cname: String,
     /// SSRC that reports come from while nothing is sent.
@@ -80,7 +110,7 @@ pub struct Reports {
 
 /// A transport.
 #[derive(Debug)]
-pub struct TransportState<T> {
+pub(crate) struct TransportState<T> {
     /// Its id.
     pub id: TransportId,
     /// Its router.
@@ -111,13 +141,13 @@ pub struct TransportState<T> {
     pub rejected: [u64; RejectReason::ALL.len()],
     /// Which traces are asked for.
     pub trace: TransportTraceFlags,
-    /// The limit that the remote is told, in bits per second.
-    pub max_incoming_bitrate: Option<u32>,
+    /// What the remote may send.
+    pub incoming_limit: IncomingLimit,
 }
 
 impl<T> TransportState<T> {
     /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
-    pub fn draw_mid(&mut self) -> String {
+    pub(crate) fn draw_mid(&mut self) -> String {
         let mid = self.next_mid;
         self.next_mid = if mid >= 99_999_999 { 0 } else { mid + 1 };
         mid.to_string()
@@ -125,6 +155,6 @@ impl<T> TransportState<T> {
 }
 
 /// The lane of a component of a transport.
-pub fn lane(key: Key<TransportTag>, component: Component) -> Lane {
+pub(crate) fn lane(key: Key<TransportTag>, component: Component) -> Lane {
     Lane(key.index().wrapping_mul(2) + u32::from(component == Component::Rtcp))
 }

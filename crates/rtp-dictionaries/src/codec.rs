@@ -149,7 +149,7 @@ impl RtpCodecParameters {
         self.mime_type.codec() == Codec::Rtx
     }
 
-    /// The payload type that this RTX codec repairs (RFC 4588 section 8.1); `None` without a valid `apt`.
+    /// The payload type that this RTX codec repairs (RFC 4588 section 8); `None` without a valid `apt`.
     pub fn apt(&self) -> Option<u8> {
         associated_payload_type(&self.parameters)
     }

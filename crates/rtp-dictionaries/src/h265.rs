@@ -17,7 +17,7 @@ pub struct ProfileTierLevel {
     pub tx_mode: TransmissionMode,
 }
 
-/// How many RTP streams and transports carry a bitstream (RFC 7798 section 1.3).
+/// How many RTP streams and transports carry a bitstream (RFC 7798 section 7.1, `tx-mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransmissionMode {
     /// A single stream on a single transport.

@@ -11,7 +11,7 @@ use crate::parameter_map::ParameterMap;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderExtensionUri {
-    /// Media identification (RFC 9143 section 15).
+    /// Media identification (RFC 9143).
     Mid,
     /// RTP stream id (RFC 8852).
     RtpStreamId,
@@ -161,7 +161,7 @@ pub struct RtpHeaderExtensionParameters {
     /// Whether it is encrypted (RFC 6904); false by default.
     #[serde(default, deserialize_with = "crate::json::or_default")]
     pub encrypt: bool,
-    /// Extension attributes (RFC 8285 section 8); empty by default.
+    /// Extension attributes (RFC 8285 section 5); empty by default.
     #[serde(default)]
     pub parameters: ParameterMap,
 }

@@ -67,7 +67,8 @@ fn same_opus_layout(a: &ParameterMap, b: &ParameterMap) -> bool {
     ["num_streams", "coupled_streams"].iter().all(|name| a.get_u64(name) == b.get_u64(name))
 }
 
-/// The same value of a parameter that is 0 by default (VP9: RFC 9628 section 6; AV1: its payload format, section 7.2.3).
+/// The same value of a parameter that is 0 by default
+/// (VP9: RFC 9628 section 6; AV1: its RTP payload format, section 7).
 /// What is not a number matches nothing.
 fn same_number(name: &str, a: &ParameterMap, b: &ParameterMap) -> bool {
     let number = |map: &ParameterMap| map.get(name).map_or(Some(0), |value| value.as_u64());

@@ -31,7 +31,7 @@ pub enum CodecFault {
     /// The number of channels is 0.
     #[error("audio has a channel at least")]
     ZeroChannels,
-    /// An `apt` that is no payload type, or none on an RTX codec (RFC 4588 section 8.1).
+    /// An `apt` that is no payload type, or none on an RTX codec (RFC 4588 section 8).
     #[error("apt is a payload type from 0 to 127")]
     InvalidApt,
     /// An RTX codec for a payload type that no media codec of the list has.

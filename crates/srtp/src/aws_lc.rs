@@ -27,18 +27,18 @@ impl CryptoProvider for AwsLc {
         let algorithm = if key.len() == 32 { &AES_256 } else { &AES_128 };
         let key = UnboundCipherKey::new(algorithm, key).map_err(|_| KeyError::Refused)?;
         let key = EncryptingKey::ctr(key).map_err(|_| KeyError::Refused)?;
-        Ok(CtrKey(CtrKind::AwsLc(AwsLcCtr(key))))
+        Ok(CtrKey(CtrKind::AwsLc(Box::new(AwsLcCtr(key)))))
     }
 
     fn aes_gcm(&self, key: &[u8]) -> Result<GcmKey, KeyError> {
         let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
         let key = UnboundKey::new(algorithm, key).map_err(|_| KeyError::Refused)?;
-        Ok(GcmKey(GcmKind::AwsLc(AwsLcGcm(LessSafeKey::new(key)))))
+        Ok(GcmKey(GcmKind::AwsLc(Box::new(AwsLcGcm(LessSafeKey::new(key))))))
     }
 
     fn hmac_sha1(&self, key: &[u8; 20]) -> Result<MacKey, KeyError> {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
-        Ok(MacKey(MacKind::AwsLc(AwsLcMac(key))))
+        Ok(MacKey(MacKind::AwsLc(Box::new(AwsLcMac(key)))))
     }
 }
 
@@ -54,13 +54,18 @@ impl Gcm for AwsLcGcm {
     #[inline]
     fn seal(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8]) -> Result<[u8; 16], CipherFailed> {
         let nonce = Nonce::from(nonce);
-        let tag =
-            self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), text).map_err(|_| CipherFailed)?;
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), text).map_err(|_| CipherFailed)?;
         tag.as_ref().try_into().map_err(|_| CipherFailed)
     }
 
     #[inline]
-    fn open(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &[u8; 16]) -> Result<(), CipherFailed> {
+    fn open(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        text: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), CipherFailed> {
         let nonce = Nonce::from(nonce);
         self.0
             .open_in_place_separate_tag(nonce, Aad::from(aad), tag, text)

@@ -32,8 +32,10 @@ impl SessionKeys {
         let expected = profile.keying_material_len();
         let actual = keying_material.len();
         let wrong = KeyError::WrongLength { expected, actual };
-        let (master_key, master_salt) =
-            keying_material.split_at_checked(profile.key_len()).filter(|_| actual == expected).ok_or(wrong)?;
+        let (master_key, master_salt) = keying_material
+            .split_at_checked(profile.key_len())
+            .filter(|_| actual == expected)
+            .ok_or(wrong)?;
         let mut keys = Self {
             encryption: [0; 32],
             encryption_len: profile.key_len(),

@@ -62,7 +62,8 @@ pub trait Gcm: Send + Sync {
     ///
     /// # Errors
     /// [`CipherFailed`] when the tag is wrong; the content of `text` is unspecified then.
-    fn open(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &[u8; 16]) -> Result<(), CipherFailed>;
+    fn open(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &[u8; 16])
+    -> Result<(), CipherFailed>;
 }
 
 /// HMAC-SHA1, for a provider of one's own.
@@ -78,7 +79,7 @@ macro_rules! key {
 
         pub(crate) enum $kind {
             #[cfg(feature = "aws-lc")]
-            AwsLc(crate::aws_lc::$aws),
+            AwsLc(Box<crate::aws_lc::$aws>),
             $(#[cfg(feature = "rust-crypto")]
             $rust(Box<crate::rust_crypto::$rust>),)+
             Boxed(Box<dyn $boxed>),

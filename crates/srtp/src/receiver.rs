@@ -103,9 +103,7 @@ impl SrtpReceiver {
         let (sequence, ssrc) = header::rtp(buf).ok_or(UnprotectError::TooShort)?;
         let window = self.known(ssrc)?.and_then(|stream| stream.rtp.as_ref());
         let index = match window {
-            Some(window) => {
-                estimate(window.highest(), sequence).ok_or(UnprotectError::KeyExhausted)?
-            }
+            Some(window) => estimate(window.highest(), sequence).ok_or(UnprotectError::KeyExhausted)?,
             None => u64::from(sequence),
         };
         check_replay(window, index)?;

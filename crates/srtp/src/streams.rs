@@ -107,12 +107,14 @@ mod tests {
             let mut table = StreamTable::new(limit);
             let mut model = BTreeMap::new();
             for (order, ssrc) in ssrcs.iter().copied().enumerate() {
-                if model.contains_key(&ssrc) {
-                    prop_assert_eq!(table.get(ssrc), model.get(&ssrc));
-                } else if table.insert(ssrc, order) {
+                if let Some(state) = model.get(&ssrc) {
+                    prop_assert_eq!(table.get(ssrc), Some(state));
+                    continue;
+                }
+                let inserted = table.insert(ssrc, order);
+                prop_assert_eq!(inserted, model.len() < limit);
+                if inserted {
                     model.insert(ssrc, order);
-                } else {
-                    prop_assert_eq!(model.len(), limit);
                 }
             }
             prop_assert_eq!(table.len(), model.len());

@@ -38,8 +38,7 @@ fn report(ssrc: u8) -> Vec<u8> {
 fn a_packet_of_libsrtp() {
     // The reference packet of libsrtp's own tests, under the master key of RFC 3711 appendix B.3.
     let material = hex!("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6");
-    let mut sender =
-        SrtpSender::new(Profile::AesCm128HmacSha1_80, &material, DEFAULT_PROVIDER).unwrap();
+    let mut sender = SrtpSender::new(Profile::AesCm128HmacSha1_80, &material, DEFAULT_PROVIDER).unwrap();
     let mut bytes = hex!("800f1234decafbadcafebabe").to_vec();
     bytes.extend([0xab; 16]);
     assert_eq!(
@@ -133,8 +132,9 @@ fn an_identical_retransmission_is_the_same_packet() {
     for profile in Profile::ALL {
         let (sender, _) = pair(profile);
         let mut sender = sender.with_retransmission(256);
-        let packets: Vec<_> =
-            (0..300_u16).map(|step| rtp(65_400_u16.wrapping_add(step), 1, 1, Some(1), &[step as u8; 50])).collect();
+        let packets: Vec<_> = (0..300_u16)
+            .map(|step| rtp(65_400_u16.wrapping_add(step), 1, 1, Some(1), &[step as u8; 50]))
+            .collect();
         let sealed: Vec<_> = packets.iter().map(|packet| seal(&mut sender, packet).unwrap()).collect();
         for (step, (packet, sealed)) in packets.iter().zip(&sealed).enumerate() {
             let (result, buf) = retransmit(&mut sender, packet);

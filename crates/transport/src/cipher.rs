@@ -25,10 +25,16 @@ pub trait Cipher {
     /// section 8.4): a plain retransmission then has to be byte for byte the packet first sent.
     fn forbids_altered_repeats(&self) -> bool;
     /// Protects the RTP packet in `buffer[..len]`; returns its new length.
-    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError>;
+    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize)
+    -> Result<usize, CipherError>;
     /// Protects an RTP packet that was protected before and goes out once more under its old sequence number; see
     /// [`Cipher::forbids_altered_repeats`] and [`Cipher::expect_repeats`].
-    fn protect_rtp_again(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError>;
+    fn protect_rtp_again(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError>;
     /// Streams that start from now on may have packets that go out once more under their old sequence numbers.
     fn expect_repeats(&mut self);
     /// Protects the RTCP packet in `buffer[..len]`; returns its new length.

@@ -43,7 +43,7 @@ pub use direct::DirectTransport;
 pub use io::{Datagram, Egress, Ingress};
 pub use path::{Admission, Loopback, Path, SocketPath};
 pub use plain::{
-    BoundSocket, KeyMaterial, PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport, PlainTransportOptions,
-    profile_of,
+    BoundSocket, KeyMaterial, PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport,
+    PlainTransportOptions, profile_of,
 };
 pub use srtp::SrtpCipher;

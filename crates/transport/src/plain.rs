@@ -166,7 +166,13 @@ impl PlainTransport {
         } else {
             (PlainCipher::Null(NullCipher), None)
         };
-        Self { adapter: Adapter::new(path, cipher, options.rtcp_mux), rtp, rtcp, local_srtp, connected: false }
+        Self {
+            adapter: Adapter::new(path, cipher, options.rtcp_mux),
+            rtp,
+            rtcp,
+            local_srtp,
+            connected: false,
+        }
     }
 
     fn check_address(&self, options: &PlainConnectOptions) -> Result<Option<Remote>, PlainConnectError> {
@@ -327,14 +333,24 @@ impl Cipher for PlainCipher {
         }
     }
 
-    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         match self {
             Self::Null(cipher) => cipher.protect_rtp(buffer, header_len, len),
             Self::Srtp(cipher) => cipher.protect_rtp(buffer, header_len, len),
         }
     }
 
-    fn protect_rtp_again(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp_again(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         match self {
             Self::Null(cipher) => cipher.protect_rtp_again(buffer, header_len, len),
             Self::Srtp(cipher) => cipher.protect_rtp_again(buffer, header_len, len),

@@ -1,7 +1,9 @@
 //! SRTP as a [`Cipher`]: one sending and one receiving context, each absent until its key is known.
 
 use crate::cipher::{Cipher, CipherError};
-use tureen_srtp::{DEFAULT_PROVIDER, KeyError, Profile, ProtectError, SrtpReceiver, SrtpSender, UnprotectError};
+use tureen_srtp::{
+    DEFAULT_PROVIDER, KeyError, Profile, ProtectError, SrtpReceiver, SrtpSender, UnprotectError,
+};
 
 /// Packets of each stream that can go out once more without a retransmission stream.
 const REPEATABLE: usize = 512;
@@ -67,11 +69,21 @@ impl Cipher for SrtpCipher {
         !matches!(self.send_profile(), Some(Profile::AesCm128HmacSha1_80 | Profile::AesCm128HmacSha1_32))
     }
 
-    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         self.sender()?.protect_rtp(buffer, header_len, len).map_err(protect_error)
     }
 
-    fn protect_rtp_again(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp_again(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         self.sender()?.retransmit_rtp(buffer, header_len, len).map_err(protect_error)
     }
 
@@ -95,9 +107,10 @@ impl Cipher for SrtpCipher {
 
 fn protect_error(error: ProtectError) -> CipherError {
     match error {
-        ProtectError::IndexReused | ProtectError::TooOld | ProtectError::NotRemembered | ProtectError::PacketChanged => {
-            CipherError::Replayed
-        }
+        ProtectError::IndexReused
+        | ProtectError::TooOld
+        | ProtectError::NotRemembered
+        | ProtectError::PacketChanged => CipherError::Replayed,
         _ => CipherError::Exhausted,
     }
 }

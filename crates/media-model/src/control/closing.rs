@@ -66,7 +66,8 @@ impl<T: Transport> Core<T> {
             router.transports.retain(|other| *other != key);
         }
         for socket in state.adapter.sockets().into_iter().flatten() {
-            if let Some(owner) = self.sockets.get_mut(socket.0 as usize).filter(|owner| **owner == Some(key)) {
+            if let Some(owner) = self.sockets.get_mut(socket.0 as usize).filter(|owner| **owner == Some(key))
+            {
                 *owner = None;
                 self.released.push_back(socket);
             }

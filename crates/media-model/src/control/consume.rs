@@ -17,11 +17,12 @@ use smallvec::SmallVec;
 use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
 use tureen_forwarding::{
-    DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector, SimpleSelectorConfig,
+    DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,
+    SimpleSelectorConfig,
 };
 use tureen_rtp_dictionaries::{
-    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, RtpCodecParameters, RtpEncodingParameters, RtpParameters,
-    get_consumer_rtp_parameters, validate_rtp_capabilities,
+    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, RtpCodecParameters, RtpEncodingParameters,
+    RtpParameters, get_consumer_rtp_parameters, validate_rtp_capabilities,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
@@ -42,7 +43,8 @@ impl<T: Transport> Core<T> {
         let consumer = self.build_consumer(transport_key, source_key, options, parameters)?;
         let info = self.describe_new(&consumer);
         let id = consumer.definition.id;
-        let ssrcs: Vec<u32> = consumer.streams.iter().flat_map(|s| [Some(s.ssrc), rtx_ssrc(s)]).flatten().collect();
+        let ssrcs: Vec<u32> =
+            consumer.streams.iter().flat_map(|s| [Some(s.ssrc), rtx_ssrc(s)]).flatten().collect();
         let key = self.consumers.insert(consumer);
         self.index.consumers.insert(id, key);
         if let Some(state) = self.transports.get_mut(transport_key) {
@@ -62,7 +64,11 @@ impl<T: Transport> Core<T> {
         self.index.sources.get(&id).copied().ok_or(NotFoundError::Producer(id))
     }
 
-    fn negotiate(&mut self, source: Key<Source>, options: &ConsumerOptions) -> Result<RtpParameters, ConsumeError> {
+    fn negotiate(
+        &mut self,
+        source: Key<Source>,
+        options: &ConsumerOptions,
+    ) -> Result<RtpParameters, ConsumeError> {
         let mut capabilities = options.rtp_capabilities.clone();
         validate_rtp_capabilities(&mut capabilities)?;
         let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
@@ -99,19 +105,27 @@ impl<T: Transport> Core<T> {
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
         let feedback = media.as_ref().map(Feedback::of).unwrap_or_default();
-        let plain_repeats = feedback.nack && parameters.encodings.iter().any(|encoding| encoding.rtx.is_none());
+        let plain_repeats =
+            feedback.nack && parameters.encodings.iter().any(|encoding| encoding.rtx.is_none());
         let per_send = !(plain_repeats && state.adapter.cipher().forbids_altered_repeats());
         if plain_repeats {
             state.adapter.cipher().expect_repeats();
         }
-        let extensions =
-            ExtensionPlan::new(&parameters.header_extensions, &source.rtp_parameters.header_extensions, Some(&mid), per_send);
-        let selector = build_selector(source, media.as_ref(), options.ignore_dtx, options.pipe);
+        let extensions = ExtensionPlan::new(
+            &parameters.header_extensions,
+            &source.rtp_parameters.header_extensions,
+            Some(&mid),
+            per_send,
+        );
+        let selector =
+            build_selector(&mut self.rng, source, media.as_ref(), options.ignore_dtx, options.pipe);
         let streams = build_streams(&mut self.rng, source.kind, &parameters, media.as_ref(), options.pipe);
         let payload_types = parameters.codecs.iter().filter(|codec| !codec.is_rtx());
-        let payload_types = payload_types.fold(PayloadTypes::default(), |set, codec| set.with(codec.payload_type));
+        let payload_types =
+            payload_types.fold(PayloadTypes::default(), |set, codec| set.with(codec.payload_type));
         let consumer_type = ConsumerType::of(source.producer_type, options.pipe);
-        let preferred_layers = options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
+        let preferred_layers =
+            options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
         Ok(Consumer {
             definition: ConsumerDefinition {
                 id: options.id,
@@ -163,7 +177,11 @@ impl<T: Transport> Core<T> {
         state.reports.cname.clone()
     }
 
-    pub(crate) fn request_key_frame(&mut self, _now: Time, request: RequestKeyFrame) -> Result<(), NotFoundError> {
+    pub(crate) fn request_key_frame(
+        &mut self,
+        _now: Time,
+        request: RequestKeyFrame,
+    ) -> Result<(), NotFoundError> {
         let key = self.consumer_key(request.id)?;
         self.request_current_key_frame(key);
         Ok(())
@@ -225,15 +243,23 @@ pub(crate) fn rtx_ssrc(stream: &ConsumerStream) -> Option<u32> {
 }
 
 /// What decides, given how the streams of the source are coded.
-fn build_selector(source: &Source, media: Option<&RtpCodecParameters>, ignore_dtx: bool, pipe: bool) -> Selector {
+fn build_selector(
+    rng: &mut impl Rng,
+    source: &Source,
+    media: Option<&RtpCodecParameters>,
+    ignore_dtx: bool,
+    pipe: bool,
+) -> Selector {
     let format = media.map(payload_format).unwrap_or_default();
     let config = SimpleSelectorConfig {
         needs_key_frame: source.kind == MediaKind::Video && format != PayloadFormat::Opaque,
         ignore_dtx,
         clock_rate: media.map_or(90_000, |codec| codec.clock_rate),
+        first_sequence_number: rng.next_u32() as u16,
     };
     if pipe {
-        Selector::Pipe(PipeSelector::new(source.streams.iter().map(|_| config)))
+        let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
+        Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
     } else {
         Selector::Simple(Box::new(SimpleSelector::new(config)))
     }

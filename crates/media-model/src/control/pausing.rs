@@ -39,7 +39,11 @@ impl<T: Transport> Core<T> {
         self.set_producer_paused(now, request.id, true)
     }
 
-    pub(crate) fn resume_producer(&mut self, now: Time, request: ResumeProducer) -> Result<(), NotFoundError> {
+    pub(crate) fn resume_producer(
+        &mut self,
+        now: Time,
+        request: ResumeProducer,
+    ) -> Result<(), NotFoundError> {
         self.set_producer_paused(now, request.id, false)
     }
 
@@ -91,7 +95,11 @@ impl<T: Transport> Core<T> {
         self.set_consumer_paused(request.id, true)
     }
 
-    pub(crate) fn resume_consumer(&mut self, _now: Time, request: ResumeConsumer) -> Result<(), NotFoundError> {
+    pub(crate) fn resume_consumer(
+        &mut self,
+        _now: Time,
+        request: ResumeConsumer,
+    ) -> Result<(), NotFoundError> {
         self.set_consumer_paused(request.id, false)
     }
 

@@ -14,8 +14,8 @@ use crate::source::{Origin, Source, SourceStream, new_store};
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_rtp_dictionaries::{
-    MediaKind, RtpCapabilities, RtpHeaderExtensionParameters, RtpParameters, get_consumable_rtp_parameters,
-    ProducerType, get_producer_rtp_parameters_mapping, validate_rtp_parameters,
+    MediaKind, ProducerType, RtpCapabilities, RtpHeaderExtensionParameters, RtpParameters,
+    get_consumable_rtp_parameters, get_producer_rtp_parameters_mapping, validate_rtp_parameters,
 };
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
@@ -155,7 +155,11 @@ fn merge(known: &mut Option<u8>, new: Option<u8>) {
 }
 
 /// One stream for each encoding, with a store if the codec has NACK.
-pub(crate) fn source_streams(kind: MediaKind, parameters: &RtpParameters, codecs: &CodecTable) -> SmallVec<[SourceStream; 3]> {
+pub(crate) fn source_streams(
+    kind: MediaKind,
+    parameters: &RtpParameters,
+    codecs: &CodecTable,
+) -> SmallVec<[SourceStream; 3]> {
     let streams = parameters.encodings.iter().map(|_| {
         let store = codecs.first().filter(|codec| codec.feedback.nack).map(|_| new_store(kind));
         SourceStream { store, score: 0, packets: 0 }
@@ -185,7 +189,8 @@ fn identify(parameters: &RtpParameters) -> Result<Identity, ProduceError> {
 
 fn check_extension_ids(extensions: &[RtpHeaderExtensionParameters]) -> Result<(), ProduceError> {
     for (index, extension) in extensions.iter().enumerate() {
-        let same_id = |other: &RtpHeaderExtensionParameters| other.id == extension.id && other.uri != extension.uri;
+        let same_id =
+            |other: &RtpHeaderExtensionParameters| other.id == extension.id && other.uri != extension.uri;
         let reused = extensions.iter().take(index).any(same_id);
         if extension.id == 0 || extension.id == 15 || reused {
             return Err(ProduceError::HeaderExtensionId(index));

@@ -1,7 +1,8 @@
 //! Statistics and dumps.
 
 use crate::command::{
-    DumpConsumer, DumpProducer, DumpRouter, DumpTransport, GetConsumerStats, GetProducerStats, GetTransportStats,
+    DumpConsumer, DumpProducer, DumpRouter, DumpTransport, GetConsumerStats, GetProducerStats,
+    GetTransportStats,
 };
 use crate::consumer::{Consumer, ConsumerStream};
 use crate::control::consume::rtx_ssrc;
@@ -13,7 +14,9 @@ use crate::error::NotFoundError;
 use crate::id::{ConsumerId, ProducerId};
 use crate::producer::{Producer, ProducerStream};
 use crate::source::Origin;
-use crate::stats::{ConsumerStats, InboundRtpStats, OutboundRtpStats, ProducerStats, RtpStreamStats, TransportStats};
+use crate::stats::{
+    ConsumerStats, InboundRtpStats, OutboundRtpStats, ProducerStats, RtpStreamStats, TransportStats,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tureen_rtp_dictionaries::{RtpCodecParameters, RtpEncodingParameters, RtpParameters};
@@ -28,7 +31,9 @@ impl<T: Transport> Core<T> {
     ) -> Result<Vec<ProducerStats>, NotFoundError> {
         let producer = self.producer_mut(request.id)?;
         let streams = producer.streams.iter().enumerate();
-        Ok(streams.filter_map(|(index, stream)| Some(inbound(now, producer, index, stream.as_deref()?))).collect())
+        Ok(streams
+            .filter_map(|(index, stream)| Some(inbound(now, producer, index, stream.as_deref()?)))
+            .collect())
     }
 
     pub(crate) fn get_consumer_stats(
@@ -42,9 +47,11 @@ impl<T: Transport> Core<T> {
         let source = self.sources.get(consumer.source).map(|source| source.origin);
         let encoding = consumer.streams.first().and_then(|stream| stream.encoding);
         let inbound = match (source, encoding) {
-            (Some(Origin::Here(producer)), Some(encoding)) => self.producers.get(producer).and_then(|producer| {
-                Some(inbound(now, producer, usize::from(encoding), producer.stream(encoding)?))
-            }),
+            (Some(Origin::Here(producer)), Some(encoding)) => {
+                self.producers.get(producer).and_then(|producer| {
+                    Some(inbound(now, producer, usize::from(encoding), producer.stream(encoding)?))
+                })
+            }
             _ => None,
         };
         Ok(ConsumerStats { outbound, inbound })
@@ -57,7 +64,8 @@ impl<T: Transport> Core<T> {
     ) -> Result<TransportStats, NotFoundError> {
         let transport = self.transport(request.id)?;
         let meters = &transport.meters;
-        let rejected = RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
+        let rejected =
+            RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
         Ok(TransportStats {
             transport_id: transport.id,
             timestamp: now.as_millis(),
@@ -73,13 +81,17 @@ impl<T: Transport> Core<T> {
             rtx_recv_bitrate: meters.rtx_received.bitrate(now),
             rtx_bytes_sent: meters.rtx_sent.bytes,
             rtx_send_bitrate: meters.rtx_sent.bitrate(now),
-            max_incoming_bitrate: transport.max_incoming_bitrate,
+            max_incoming_bitrate: transport.incoming_limit.bitrate,
             datagrams_rejected: rejected.filter(|(_, count)| *count > 0).collect(),
             round_trip_time: transport.reports.round_trip.map(millis),
         })
     }
 
-    pub(crate) fn dump_router(&mut self, _now: Time, request: DumpRouter) -> Result<RouterDump, NotFoundError> {
+    pub(crate) fn dump_router(
+        &mut self,
+        _now: Time,
+        request: DumpRouter,
+    ) -> Result<RouterDump, NotFoundError> {
         let missing = NotFoundError::Router(request.id);
         let key = self.index.routers.get(&request.id).copied().ok_or(missing)?;
         let router = self.routers.get(key).ok_or(missing)?;
@@ -101,14 +113,20 @@ impl<T: Transport> Core<T> {
         })
     }
 
-    pub(crate) fn dump_transport(&mut self, _now: Time, request: DumpTransport) -> Result<TransportDump, NotFoundError> {
+    pub(crate) fn dump_transport(
+        &mut self,
+        _now: Time,
+        request: DumpTransport,
+    ) -> Result<TransportDump, NotFoundError> {
         let transport = self.transport(request.id)?;
         let producer_id = |key| self.producers.get(key).map(|producer: &Producer| producer.definition.id);
         let consumer_id = |key| self.consumers.get(key).map(|consumer: &Consumer| consumer.definition.id);
         let named = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         let entries = transport.listener.entries();
         let rtx = |key, ssrc: u32| {
-            self.consumers.get(key).is_some_and(|consumer: &Consumer| consumer.streams.iter().all(|s| s.ssrc != ssrc))
+            self.consumers
+                .get(key)
+                .is_some_and(|consumer: &Consumer| consumer.streams.iter().all(|s| s.ssrc != ssrc))
         };
         let by_ssrc = |want_rtx: bool| {
             let known = transport.consumer_ssrcs.iter().filter(|&(ssrc, key)| rtx(*key, *ssrc) == want_rtx);
@@ -123,15 +141,31 @@ impl<T: Transport> Core<T> {
             map_rtx_ssrc_consumer_id: by_ssrc(true),
             recv_rtp_header_extensions: transport.extensions.named().collect(),
             rtp_listener: RtpListenerDump {
-                ssrc_table: entries.ssrcs.iter().filter_map(|&(ssrc, key)| Some((ssrc, producer_id(key)?))).collect(),
-                mid_table: entries.mids.iter().filter_map(|&(mid, key)| Some((named(mid), producer_id(key)?))).collect(),
-                rid_table: entries.rids.iter().filter_map(|&(rid, key)| Some((named(rid), producer_id(key)?))).collect(),
+                ssrc_table: entries
+                    .ssrcs
+                    .iter()
+                    .filter_map(|&(ssrc, key)| Some((ssrc, producer_id(key)?)))
+                    .collect(),
+                mid_table: entries
+                    .mids
+                    .iter()
+                    .filter_map(|&(mid, key)| Some((named(mid), producer_id(key)?)))
+                    .collect(),
+                rid_table: entries
+                    .rids
+                    .iter()
+                    .filter_map(|&(rid, key)| Some((named(rid), producer_id(key)?)))
+                    .collect(),
             },
             trace_event_types: transport.trace.names(),
         })
     }
 
-    pub(crate) fn dump_producer(&mut self, _now: Time, request: DumpProducer) -> Result<ProducerDump, NotFoundError> {
+    pub(crate) fn dump_producer(
+        &mut self,
+        _now: Time,
+        request: DumpProducer,
+    ) -> Result<ProducerDump, NotFoundError> {
         let producer = self.producer_mut(request.id)?;
         let definition = &producer.definition;
         let streams = producer.streams.iter().enumerate();
@@ -141,13 +175,19 @@ impl<T: Transport> Core<T> {
             producer_type: definition.producer_type,
             rtp_parameters: definition.rtp_parameters.clone(),
             rtp_mapping: definition.mapping.clone(),
-            rtp_streams: streams.filter_map(|(index, stream)| dump_inbound(producer, index, stream.as_deref()?)).collect(),
+            rtp_streams: streams
+                .filter_map(|(index, stream)| dump_inbound(producer, index, stream.as_deref()?))
+                .collect(),
             trace_event_types: producer.trace.names(),
             paused: producer.paused,
         })
     }
 
-    pub(crate) fn dump_consumer(&mut self, _now: Time, request: DumpConsumer) -> Result<ConsumerDump, NotFoundError> {
+    pub(crate) fn dump_consumer(
+        &mut self,
+        _now: Time,
+        request: DumpConsumer,
+    ) -> Result<ConsumerDump, NotFoundError> {
         let missing = NotFoundError::Consumer(request.id);
         let key = self.consumer_key(request.id)?;
         let consumer = self.consumers.get(key).ok_or(missing)?;
@@ -166,7 +206,12 @@ impl<T: Transport> Core<T> {
             paused: consumer.pause.own,
             producer_paused: consumer.pause.producer,
             priority: consumer.priority,
-            rtp_streams: consumer.streams.iter().enumerate().filter_map(|(at, s)| dump_outbound(consumer, at, s)).collect(),
+            rtp_streams: consumer
+                .streams
+                .iter()
+                .enumerate()
+                .filter_map(|(at, s)| dump_outbound(consumer, at, s))
+                .collect(),
             packets_dropped: drops.map(|(reason, count)| (reason.name(), count)).collect(),
         })
     }
@@ -242,7 +287,7 @@ fn outbound(now: Time, consumer: &Consumer, stream: &ConsumerStream) -> Outbound
             rid: None,
             kind: definition.kind,
             mime_type: mime_type(&definition.rtp_parameters),
-            packets_lost: stats.packets_lost,
+            packets_lost: i64::from(stats.packets_lost),
             fraction_lost: stats.fraction_lost,
             jitter: stats.jitter,
             packets_discarded: 0,

@@ -1,13 +1,15 @@
 //! Adding and connecting transports, and their settings.
 
 use crate::arena::Key;
-use crate::command::{AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport};
+use crate::command::{
+    AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport,
+};
 use crate::core::Core;
 use crate::error::{AddTransportError, NotFoundError};
 use crate::extensions::SourceExtensions;
 use crate::id::TransportId;
 use crate::listener::Listener;
-use crate::transport_state::{Meters, Reports, TransportState, TransportTag};
+use crate::transport_state::{IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
 use tureen_rtp_wire::Time;
@@ -28,7 +30,11 @@ impl<T: Transport> Core<T> {
         self.transports.get_mut(key).ok_or(NotFoundError::Transport(id))
     }
 
-    pub(crate) fn add_transport(&mut self, _now: Time, request: AddTransport<T>) -> Result<(), AddTransportError> {
+    pub(crate) fn add_transport(
+        &mut self,
+        _now: Time,
+        request: AddTransport<T>,
+    ) -> Result<(), AddTransportError> {
         let router = self.index.routers.get(&request.router).copied();
         let router = router.ok_or(NotFoundError::Router(request.router))?;
         if self.index.transports.contains_key(&request.id) {
@@ -52,7 +58,7 @@ impl<T: Transport> Core<T> {
             meters: Meters::default(),
             rejected: [0; RejectReason::ALL.len()],
             trace: Default::default(),
-            max_incoming_bitrate: None,
+            incoming_limit: IncomingLimit::default(),
         };
         let key = self.transports.insert(state);
         self.index.transports.insert(request.id, key);
@@ -83,7 +89,10 @@ impl<T: Transport> Core<T> {
         Ok(connected)
     }
 
-    pub(crate) fn describe_transport(&mut self, request: DescribeTransport) -> Result<T::Details, NotFoundError> {
+    pub(crate) fn describe_transport(
+        &mut self,
+        request: DescribeTransport,
+    ) -> Result<T::Details, NotFoundError> {
         Ok(self.transport(request.id)?.adapter.details())
     }
 
@@ -92,12 +101,15 @@ impl<T: Transport> Core<T> {
         _now: Time,
         request: SetMaxIncomingBitrate,
     ) -> Result<(), NotFoundError> {
-        let state = self.transport_mut(request.id)?;
-        state.max_incoming_bitrate = Some(request.bitrate).filter(|&bitrate| bitrate > 0);
+        self.transport_mut(request.id)?.incoming_limit.set(request.bitrate);
         Ok(())
     }
 
-    pub(crate) fn trace_transport(&mut self, _now: Time, request: TraceTransport) -> Result<(), NotFoundError> {
+    pub(crate) fn trace_transport(
+        &mut self,
+        _now: Time,
+        request: TraceTransport,
+    ) -> Result<(), NotFoundError> {
         self.transport_mut(request.id)?.trace = request.flags;
         Ok(())
     }

@@ -85,7 +85,9 @@ fn match_encoding(
     let encodings = &producer.definition.rtp_parameters.encodings;
     let name = if is_rtx { repaired.or(rid) } else { rid };
     let index = match name {
-        Some(name) => encodings.iter().position(|encoding| encoding.rid.as_deref().map(str::as_bytes) == Some(name)),
+        Some(name) => {
+            encodings.iter().position(|encoding| encoding.rid.as_deref().map(str::as_bytes) == Some(name))
+        }
         None => None,
     };
     // Without names, a single encoding that gave no SSRC takes what comes.

@@ -52,7 +52,8 @@ impl<T: Transport> Core<T> {
         let Self { sources, consumers, transports, counters, events, config, .. } = self;
         let Some(source) = sources.get(source_key) else { return };
         let elements = Elements::of(packet);
-        let payload_type = source.mapping.payload_type(packet.payload_type()).unwrap_or(packet.payload_type());
+        let payload_type =
+            source.mapping.payload_type(packet.payload_type()).unwrap_or(packet.payload_type());
         let abs_send_time = config.wall_clock.abs_send_time(now);
         for &key in &source.consumers {
             let Some(consumer) = consumers.get_mut(key) else { continue };
@@ -79,6 +80,7 @@ impl<T: Transport> Core<T> {
                 payload_type,
                 rewrite: &rewrite,
                 rtx: None,
+                descriptor: &meta.descriptor,
                 repeat: false,
                 abs_send_time,
             };
@@ -98,11 +100,11 @@ impl<T: Transport> Core<T> {
                 }
             }
             let flags = consumer.trace;
-            if flags.rtp || flags.key_frame && meta.starts_key_frame() {
+            if flags.rtp || flags.key_frame && meta.is_key_frame {
                 let mut traced = trace_of(packet, meta, false);
                 (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
                 (traced.timestamp, traced.payload_type) = (rewrite.timestamp, payload_type);
-                let is_key_frame = flags.key_frame && meta.starts_key_frame();
+                let is_key_frame = flags.key_frame && meta.is_key_frame;
                 let info = if is_key_frame { TraceInfo::KeyFrame(traced) } else { TraceInfo::Rtp(traced) };
                 let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
                 events.trace(Event::Consumer(consumer.definition.id, ConsumerEvent::Trace(trace)));

@@ -9,10 +9,10 @@ use crate::producer::Producer;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::TransportTag;
 use tureen_forwarding::rtx::decapsulate;
-use tureen_forwarding::{PacketInfo, PacketMeta, PictureIds, Received};
+use tureen_forwarding::{PacketInfo, PacketMeta, Received};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadDescriptor;
-use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket};
+use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket, extension};
 use tureen_transport::{Egress, Transport};
 
 impl<T: Transport> Core<T> {
@@ -105,7 +105,7 @@ impl<T: Transport> Core<T> {
             self.counters.discarded += 1;
             return;
         };
-        let meta = packet_meta(now, extended_sequence, stream.encoding, packet, &descriptor);
+        let meta = PacketMeta::new(now, extended_sequence, stream.encoding, packet, descriptor);
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         let (source, paused) = (producer.source, producer.paused);
         self.observe(now, stream, packet, &meta);
@@ -118,10 +118,10 @@ impl<T: Transport> Core<T> {
     fn observe(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>, meta: &PacketMeta) {
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         if let Some(id) = producer.extensions.video_orientation
-            && let Some(orientation) = packet.extension(id).and_then(rtp::VideoOrientation::parse)
+            && let Some(orientation) = packet.extension(id).and_then(extension::VideoOrientation::parse)
         {
             let orientation = VideoOrientation {
-                camera: orientation.camera,
+                camera: orientation.back_camera,
                 flip: orientation.flip,
                 rotation: orientation.degrees(),
             };
@@ -132,10 +132,17 @@ impl<T: Transport> Core<T> {
         self.trace_packet(now, stream.producer, packet, meta, stream.rtx);
     }
 
-    fn trace_packet(&mut self, now: Time, key: Key<Producer>, packet: &RtpPacket<'_>, meta: &PacketMeta, is_rtx: bool) {
+    fn trace_packet(
+        &mut self,
+        now: Time,
+        key: Key<Producer>,
+        packet: &RtpPacket<'_>,
+        meta: &PacketMeta,
+        is_rtx: bool,
+    ) {
         let Some(producer) = self.producers.get(key) else { return };
         let (flags, id) = (producer.trace, producer.definition.id);
-        let info = if flags.key_frame && meta.starts_key_frame() {
+        let info = if flags.key_frame && meta.is_key_frame {
             TraceInfo::KeyFrame(trace_of(packet, meta, is_rtx))
         } else if flags.rtp {
             TraceInfo::Rtp(trace_of(packet, meta, is_rtx))
@@ -155,7 +162,7 @@ pub(crate) fn trace_of(packet: &RtpPacket<'_>, meta: &PacketMeta, is_rtx: bool) 
         timestamp: packet.timestamp(),
         marker: packet.marker(),
         ssrc: packet.ssrc(),
-        is_key_frame: meta.starts_key_frame(),
+        is_key_frame: meta.is_key_frame,
         size: packet.bytes().len(),
         payload_size: packet.payload().len(),
         spatial_layer: meta.spatial_layer,
@@ -172,38 +179,6 @@ fn describe(codec: &StreamCodec, packet: &RtpPacket<'_>) -> Option<PayloadDescri
     PayloadDescriptor::parse(codec.format, packet.payload())
 }
 
-/// What every consumer decides by.
-fn packet_meta(
-    now: Time,
-    extended_sequence: u64,
-    encoding: u8,
-    packet: &RtpPacket<'_>,
-    descriptor: &PayloadDescriptor,
-) -> PacketMeta {
-    let picture_ids = match descriptor {
-        PayloadDescriptor::Vp8(vp8) => PictureIds {
-            picture_id: vp8.picture_id.map(|id| id.value),
-            is_long: vp8.picture_id.is_some_and(|id| id.long),
-            tl0_pic_idx: vp8.tl0_pic_idx,
-        },
-        _ => PictureIds::default(),
-    };
-    PacketMeta {
-        received_at: now,
-        extended_sequence,
-        timestamp: packet.timestamp(),
-        payload_size: u16::try_from(packet.payload().len()).unwrap_or(u16::MAX),
-        encoding,
-        spatial_layer: descriptor.spatial_layer(),
-        temporal_layer: descriptor.temporal_layer(),
-        marker: packet.marker(),
-        is_key_frame: descriptor.is_key_frame(),
-        starts_frame: descriptor.starts_frame(),
-        is_dtx: matches!(descriptor, PayloadDescriptor::Opus(opus) if opus.dtx),
-        picture_ids,
-    }
-}
-
 fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, descriptor: &PayloadDescriptor) -> PacketInfo {
     PacketInfo {
         sequence_number,
@@ -217,7 +192,13 @@ fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, descriptor: &Payloa
 }
 
 /// Moves the header over the two bytes of the original sequence number and restores what RTX replaced.
-fn unwrap(bytes: &mut [u8], layout: RtpLayout, original: u16, ssrc: u32, payload_type: u8) -> Option<RtpPacket<'_>> {
+fn unwrap(
+    bytes: &mut [u8],
+    layout: RtpLayout,
+    original: u16,
+    ssrc: u32,
+    payload_type: u8,
+) -> Option<RtpPacket<'_>> {
     let header_len = layout.header_len();
     bytes.get(..header_len.checked_add(2)?)?;
     bytes.copy_within(..header_len, 2);

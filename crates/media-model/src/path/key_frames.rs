@@ -15,14 +15,14 @@ impl<T: Transport> Core<T> {
     /// Asks for the key frames that a consumer waits for, if its transport can carry them.
     pub(crate) fn request_key_frames_for(&mut self, key: Key<Consumer>) {
         let Some(consumer) = self.consumers.get(key) else { return };
-        let connected = self
-            .transports
-            .get(consumer.transport)
-            .is_some_and(|transport| transport.adapter.destination(tureen_transport::Component::Rtp).is_some());
+        let connected = self.transports.get(consumer.transport).is_some_and(|transport| {
+            transport.adapter.destination(tureen_transport::Component::Rtp).is_some()
+        });
         if !connected {
             return;
         }
-        let (source, encodings): (_, SmallVec<[u8; 4]>) = (consumer.source, consumer.awaited_encodings().collect());
+        let (source, encodings): (_, SmallVec<[u8; 4]>) =
+            (consumer.source, consumer.awaited_encodings().collect());
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
         }
@@ -35,7 +35,8 @@ impl<T: Transport> Core<T> {
             return;
         }
         let source = consumer.source;
-        let encodings: SmallVec<[u8; 4]> = consumer.streams.iter().filter_map(|stream| stream.encoding).collect();
+        let encodings: SmallVec<[u8; 4]> =
+            consumer.streams.iter().filter_map(|stream| stream.encoding).collect();
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
         }
@@ -43,7 +44,8 @@ impl<T: Transport> Core<T> {
 
     /// Asks for the key frames that consumers of a transport wait for: it has just become able to carry them.
     pub(crate) fn request_awaited_key_frames(&mut self, key: Key<TransportTag>) {
-        let consumers = self.transports.get(key).map(|transport| transport.consumers.clone()).unwrap_or_default();
+        let consumers =
+            self.transports.get(key).map(|transport| transport.consumers.clone()).unwrap_or_default();
         for consumer in consumers {
             self.request_key_frames_for(consumer);
         }
@@ -51,7 +53,9 @@ impl<T: Transport> Core<T> {
 
     /// Asks the source for a key frame of an encoding.
     pub(crate) fn request_key_frame_of(&mut self, key: Key<Source>, encoding: u8) {
-        let Some(source) = self.sources.get(key).filter(|source| source.kind == MediaKind::Video) else { return };
+        let Some(source) = self.sources.get(key).filter(|source| source.kind == MediaKind::Video) else {
+            return;
+        };
         let producer_id = source.producer_id;
         match source.origin {
             Origin::Here(_) => self.request_key_frame_here(producer_id, encoding),
@@ -74,7 +78,9 @@ impl<T: Transport> Core<T> {
         let consumers = source.consumers.clone();
         for consumer_key in consumers {
             let Some(source) = self.sources.get(key) else { return };
-            let Some(consumer) = self.consumers.get_mut(consumer_key).filter(|consumer| !consumer.definition.pipe) else {
+            let Some(consumer) =
+                self.consumers.get_mut(consumer_key).filter(|consumer| !consumer.definition.pipe)
+            else {
                 continue;
             };
             let best = source.best_encoding(consumer.preferred_layers.map(|layers| layers.spatial_layer));

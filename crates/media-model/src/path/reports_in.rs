@@ -6,24 +6,39 @@ use crate::core::Core;
 use crate::event::{ConsumerEvent, Event, ProducerEvent};
 use crate::trace::{Trace, TraceDirection, TraceInfo};
 use crate::transport_state::TransportTag;
-use tureen_forwarding::{Report, SenderInfo};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, SenderReport, Xr, XrBlock};
 use tureen_transport::{Egress, Transport};
 
 impl<T: Transport> Core<T> {
     /// Takes an opened RTCP compound.
-    pub(crate) fn handle_rtcp(&mut self, now: Time, key: Key<TransportTag>, bytes: &[u8], out: &mut impl Egress) {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        bytes: &[u8],
+        out: &mut impl Egress,
+    ) {
         let Ok(compound) = Compound::parse(bytes) else {
             self.counters.bad_rtcp += 1;
             return;
         };
         for packet in compound {
+            let Ok(packet) = packet else {
+                self.counters.bad_rtcp += 1;
+                return;
+            };
             self.handle_rtcp_packet(now, key, &packet, out);
         }
     }
 
-    fn handle_rtcp_packet(&mut self, now: Time, key: Key<TransportTag>, packet: &RtcpPacket<'_>, out: &mut impl Egress) {
+    fn handle_rtcp_packet(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        packet: &RtcpPacket<'_>,
+        out: &mut impl Egress,
+    ) {
         match packet {
             RtcpPacket::SenderReport(report) => {
                 self.handle_sender_report(now, key, report);
@@ -57,7 +72,11 @@ impl<T: Transport> Core<T> {
         self.transports.get(key)?.consumer_ssrcs.get(&ssrc).copied()
     }
 
-    fn consumer_stream(&mut self, key: Key<TransportTag>, ssrc: u32) -> Option<(Key<Consumer>, &mut ConsumerStream)> {
+    fn consumer_stream(
+        &mut self,
+        key: Key<TransportTag>,
+        ssrc: u32,
+    ) -> Option<(Key<Consumer>, &mut ConsumerStream)> {
         let consumer_key = self.consumer_of(key, ssrc)?;
         let consumer = self.consumers.get_mut(consumer_key)?;
         let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
@@ -71,16 +90,10 @@ impl<T: Transport> Core<T> {
         let (id, flags) = (producer.definition.id, producer.trace);
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
         let wire = report.info();
-        let info = SenderInfo {
-            ntp: wire.ntp,
-            rtp_timestamp: wire.rtp_timestamp,
-            packet_count: wire.packet_count,
-            octet_count: wire.octet_count,
-        };
         if stream.rtx {
-            state.recv.on_rtx_sender_report(now, info);
+            state.recv.on_rtx_sender_report(now, wire);
         } else {
-            state.recv.on_sender_report(now, info);
+            state.recv.on_sender_report(now, wire);
         }
         self.follow_score(stream.producer, stream.encoding);
         if flags.sr {
@@ -100,7 +113,7 @@ impl<T: Transport> Core<T> {
     fn handle_report_block(&mut self, now: Time, key: Key<TransportTag>, block: &ReportBlock) {
         let ntp = self.config.wall_clock.ntp(now);
         let Some((consumer, stream)) = self.consumer_stream(key, block.ssrc) else { return };
-        stream.send.on_report_block(ntp, &report_of(block));
+        stream.send.on_report_block(ntp, block);
         let score = stream.send.score();
         let rtt = stream.send.rtt();
         if std::mem::replace(&mut stream.told_score, score) != score {
@@ -139,8 +152,13 @@ impl<T: Transport> Core<T> {
                         for producer in &transport.producers {
                             let Some(producer) = self.producers.get_mut(*producer) else { continue };
                             for stream in producer.streams.iter_mut().flatten() {
-                                stream.recv.on_dlrr(ntp, entry.last_rr, entry.delay_since_last_rr);
-                                transport.reports.round_trip = stream.recv.rtt().or(transport.reports.round_trip);
+                                stream.recv.on_dlrr(
+                                    ntp,
+                                    entry.last_receiver_report,
+                                    entry.delay_since_last_receiver_report,
+                                );
+                                transport.reports.round_trip =
+                                    stream.recv.rtt().or(transport.reports.round_trip);
                             }
                         }
                     }
@@ -157,21 +175,10 @@ impl<T: Transport> Core<T> {
         wanted: impl Fn(&crate::trace::ConsumerTraceFlags) -> bool,
         info: TraceInfo,
     ) {
-        let Some(consumer) = self.consumers.get(key).filter(|consumer| wanted(&consumer.trace)) else { return };
+        let Some(consumer) = self.consumers.get(key).filter(|consumer| wanted(&consumer.trace)) else {
+            return;
+        };
         let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::In };
         self.events.trace(Event::Consumer(consumer.definition.id, ConsumerEvent::Trace(trace)));
-    }
-}
-
-/// A report block as streams take it.
-fn report_of(block: &ReportBlock) -> Report {
-    Report {
-        ssrc: block.ssrc,
-        fraction_lost: block.fraction_lost,
-        cumulative_lost: block.cumulative_lost,
-        highest_sequence: block.highest_sequence,
-        jitter: block.jitter,
-        last_sr: block.last_sr,
-        delay_since_last_sr: block.delay_since_last_sr,
     }
 }

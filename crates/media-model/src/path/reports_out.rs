@@ -7,9 +7,8 @@ use crate::transport_state::{TransportState, TransportTag, lane};
 use rand_core::Rng;
 use smallvec::SmallVec;
 use std::time::Duration;
-use tureen_forwarding::{Report, SenderInfo};
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::rtcp::{DlrrReport, ReportBlock, RtcpWriter, SenderInfo as WireSenderInfo};
+use tureen_rtp_wire::rtcp::{DlrrReport, ReportBlock, RtcpWriter, SenderInfo};
 use tureen_transport::{Cipher as _, Component, Egress, Transport};
 
 /// The longest RTCP compound that leaves, before protection.
@@ -57,24 +56,32 @@ impl<T: Transport> Core<T> {
     fn report_received(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
         let Some(transport) = self.transports.get(key) else { return };
         let mut blocks: SmallVec<[ReportBlock; MAX_BLOCKS]> = SmallVec::new();
+        let mut ssrcs: SmallVec<[u32; MAX_BLOCKS]> = SmallVec::new();
         for producer in &transport.producers {
             let Some(producer) = self.producers.get_mut(*producer) else { continue };
             for stream in producer.streams.iter_mut().flatten() {
+                ssrcs.push(stream.recv.config().ssrc);
                 let reports = [stream.recv.report_block(now), stream.recv.rtx_report_block(now)];
-                blocks.extend(reports.into_iter().flatten().map(wire_block));
+                blocks.extend(reports.into_iter().flatten());
             }
         }
         if blocks.is_empty() {
             return;
         }
         blocks.truncate(MAX_BLOCKS);
+        ssrcs.truncate(MAX_BLOCKS);
         let ntp = self.config.wall_clock.ntp(now);
         let Some(transport) = self.transports.get_mut(key) else { return };
         let (own_ssrc, cname) = (transport.reports.own_ssrc, transport.reports.cname.clone());
+        let limit = transport.incoming_limit.poll();
         let sent = send_compound(now, key, transport, out, |writer| {
             writer.receiver_report(own_ssrc, &blocks).ok()?;
             writer.source_description(own_ssrc, cname.as_bytes(), &[]).ok()?;
-            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()
+            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()?;
+            match limit {
+                Some(bitrate) => writer.remb(own_ssrc, bitrate, &ssrcs).ok(),
+                None => Some(()),
+            }
         });
         self.count_rtcp(sent);
     }
@@ -87,16 +94,19 @@ impl<T: Transport> Core<T> {
         for consumer in &transport.consumers {
             let Some(consumer) = self.consumers.get_mut(*consumer) else { continue };
             for stream in &mut consumer.streams {
-                senders.extend(stream.send.sender_info(now, wall_clock.ntp(now)).map(|info| (stream.ssrc, info)));
+                senders.extend(
+                    stream.send.sender_info(now, wall_clock.ntp(now)).map(|info| (stream.ssrc, info)),
+                );
             }
         }
         for some in senders.chunks(MAX_SENDERS) {
             let Some(transport) = self.transports.get_mut(key) else { return };
             let reports = &transport.reports;
-            let (cname, own_ssrc, reference) = (reports.cname.clone(), reports.own_ssrc, reports.reference_time);
+            let (cname, own_ssrc, reference) =
+                (reports.cname.clone(), reports.own_ssrc, reports.reference_time);
             let sent = send_compound(now, key, transport, out, |writer| {
                 for (ssrc, info) in some {
-                    writer.sender_report(*ssrc, &wire_sender(info), &[]).ok()?;
+                    writer.sender_report(*ssrc, info, &[]).ok()?;
                     writer.source_description(*ssrc, cname.as_bytes(), &[]).ok()?;
                 }
                 match reference {
@@ -104,8 +114,8 @@ impl<T: Transport> Core<T> {
                         let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
                         let report = DlrrReport {
                             ssrc,
-                            last_rr: ntp.compact(),
-                            delay_since_last_rr: u32::try_from(delay).unwrap_or(u32::MAX),
+                            last_receiver_report: ntp.compact(),
+                            delay_since_last_receiver_report: u32::try_from(delay).unwrap_or(u32::MAX),
                         };
                         writer.extended_report(own_ssrc, None, &[report]).ok()
                     }
@@ -121,27 +131,6 @@ impl<T: Transport> Core<T> {
             self.counters.rtcp_sent += 1;
             self.counters.bytes_sent += len as u64;
         }
-    }
-}
-
-fn wire_block(report: Report) -> ReportBlock {
-    ReportBlock {
-        ssrc: report.ssrc,
-        fraction_lost: report.fraction_lost,
-        cumulative_lost: report.cumulative_lost,
-        highest_sequence: report.highest_sequence,
-        jitter: report.jitter,
-        last_sr: report.last_sr,
-        delay_since_last_sr: report.delay_since_last_sr,
-    }
-}
-
-fn wire_sender(info: &SenderInfo) -> WireSenderInfo {
-    WireSenderInfo {
-        ntp: info.ntp,
-        rtp_timestamp: info.rtp_timestamp,
-        packet_count: info.packet_count,
-        octet_count: info.octet_count,
     }
 }
 

@@ -64,10 +64,12 @@ impl<T: Transport> Core<T> {
             payload_type: source.mapping.payload_type(packet.payload_type())?,
             rewrite: &sent.rewrite,
             rtx: resend.rtx,
+            descriptor: &stored.meta.descriptor,
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
         };
-        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
+        let len =
+            seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
         stream.send.on_resent(now, len);
         transport.meters.sent.add(now, len);
         transport.meters.rtx_sent.add(now, len);

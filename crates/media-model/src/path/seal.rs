@@ -5,7 +5,7 @@
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
 use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
-use tureen_rtp_wire::payload::vp8;
+use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
@@ -21,6 +21,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) rewrite: &'a Rewrite,
     /// What makes it a retransmission in a stream of its own.
     pub(crate) rtx: Option<RtxHeader>,
+    pub(crate) descriptor: &'a PayloadDescriptor,
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
     pub(crate) abs_send_time: u32,
@@ -42,7 +43,8 @@ pub(crate) fn seal<T: Transport>(
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
     };
-    let (header_len, len) = write(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
+    let (header_len, len) =
+        write(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
     let cipher = transport.adapter.cipher();
     let sealed = match outgoing.repeat {
         false => cipher.protect_rtp(slot, header_len, len),
@@ -89,14 +91,10 @@ fn write(
     let len = writer.finish();
     let payload_at = len.checked_sub(packet.payload().len())?;
     let header_len = payload_at.checked_sub(prefix.len())?;
-    patch(slot.get_mut(payload_at..len)?, rewrite.payload);
+    patch(slot.get_mut(payload_at..len)?, rewrite.payload, outgoing.descriptor);
     Some((header_len, len))
 }
 
-fn patch(payload: &mut [u8], patch: PayloadPatch) {
-    if let PayloadPatch::Vp8 { picture_id, tl0_pic_idx } = patch
-        && let Some(descriptor) = vp8::Descriptor::parse(payload)
-    {
-        vp8::patch(payload, &descriptor, picture_id.unwrap_or_default(), tl0_pic_idx.unwrap_or_default());
-    }
+fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
+    patch.apply(payload, descriptor);
 }

@@ -33,7 +33,8 @@ impl<T: Transport> Core<T> {
     }
 
     pub(crate) fn arm_stream(&mut self, key: Key<Producer>, encoding: u8) {
-        let Some(stream) = self.producers.get_mut(key).and_then(|producer| producer.stream_mut(encoding)) else {
+        let Some(stream) = self.producers.get_mut(key).and_then(|producer| producer.stream_mut(encoding))
+        else {
             return;
         };
         let deadline = stream.recv.next_deadline();
@@ -53,7 +54,8 @@ impl<T: Transport> Core<T> {
     }
 
     fn stream_due(&mut self, now: Time, key: Key<Producer>, encoding: u8, out: &mut impl Egress) {
-        let Some(stream) = self.producers.get_mut(key).and_then(|producer| producer.stream_mut(encoding)) else {
+        let Some(stream) = self.producers.get_mut(key).and_then(|producer| producer.stream_mut(encoding))
+        else {
             return;
         };
         if !stream.timer.fired(now) {

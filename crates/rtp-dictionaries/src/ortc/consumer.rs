@@ -46,8 +46,9 @@ pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -
 
 /// The parameters of a consumer: what the producer has and the receiver can take. The transport sets `mid`.
 ///
-/// - A media codec stays if the receiver has it, an RTX codec if the receiver has RTX for that codec (and `enable_rtx`),
-///   a RED codec if the receiver has it and the codecs of all its blocks stay. Feedback is the receiver's.
+/// - A media codec stays if the receiver has it, an RTX codec if the receiver has RTX for that codec (and
+///   `enable_rtx`), a RED codec if the receiver has it and the codecs of all its blocks stay. Feedback is the
+///   receiver's.
 /// - A header extension stays if the receiver receives it, under the same id.
 /// - Bandwidth is estimated in one way: transport-wide feedback if its extension stays, else REMB if
 ///   absolute send times do, else not at all. Feedback of the other way goes.
@@ -81,8 +82,8 @@ pub fn get_consumer_rtp_parameters(
 }
 
 /// The parameters of a consumer that hands a producer to another router: all codecs with their payload types,
-/// all encodings, no feedback and extensions for bandwidth estimation, no `mid`. The dependency descriptor goes along with
-/// video. RTX and NACK are there with `enable_rtx` only.
+/// all encodings, no feedback and extensions for bandwidth estimation, no `mid`. The dependency descriptor goes
+/// along with video. RTX and NACK are there with `enable_rtx` only.
 ///
 /// `ssrc_base` and `rtx_ssrc_base` are two random numbers, from 100000000 to 999999999 by custom.
 pub fn get_pipe_consumer_rtp_parameters(

@@ -51,8 +51,8 @@ pub enum RtpMappingError {
 /// `ssrc_base` for the first, one more for each of the others (modulo 2^32).
 ///
 /// No encodings are as good as one without members. Pass validated parameters
-/// ([`validate_rtp_parameters`](crate::validate_rtp_parameters)) and a random `ssrc_base`, from 100000000 to 999999999 by
-/// custom.
+/// ([`validate_rtp_parameters`](crate::validate_rtp_parameters)) and a random `ssrc_base`, from 100000000 to
+/// 999999999 by custom.
 ///
 /// # Errors
 /// [`RtpMappingError`] names the member at fault.

@@ -59,10 +59,10 @@ impl Descriptor {
         (elements.is_complete() && count != 0).then_some(descriptor)
     }
 
-    /// The first packet of a coded video sequence: N set, or a sequence header starts here.
+    /// The first packet of a coded video sequence: N set, or a sequence header in a packet that continues nothing.
     #[inline]
     pub fn is_key_frame(&self) -> bool {
-        self.new_sequence || self.sequence_header
+        self.new_sequence || (self.sequence_header && !self.continues)
     }
 
     /// Whether the packet may start a frame: its first element is not a continuation. Only the dependency descriptor

@@ -35,8 +35,8 @@ pub struct Descriptor {
     pub non_reference: bool,
     /// Octets of the descriptor, 1 to 6.
     pub header_len: u8,
-    /// The P bit of the payload header is clear. Read where the payload starts the first partition only.
-    inverse_key_frame_clear: bool,
+    /// The payload starts the first partition, and the P bit of the payload header is clear (section 4.3).
+    pub key_frame: bool,
 }
 
 impl Descriptor {
@@ -76,16 +76,16 @@ impl Descriptor {
             partition_id: first & 0x07,
             non_reference: first & 0x20 != 0,
             header_len: u8::try_from(at).ok()?,
-            inverse_key_frame_clear: false,
+            key_frame: false,
         };
-        descriptor.inverse_key_frame_clear = descriptor.starts_frame() && payload_header & 1 == 0;
+        descriptor.key_frame = descriptor.starts_frame() && payload_header & 1 == 0;
         Some(descriptor)
     }
 
     /// The first packet of a key frame: S set, partition 0, P clear (section 4.3).
     #[inline]
     pub fn is_key_frame(&self) -> bool {
-        self.inverse_key_frame_clear
+        self.key_frame
     }
 
     /// S set and partition 0: the first packet of a frame (section 4.2).

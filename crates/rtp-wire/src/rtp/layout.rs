@@ -91,7 +91,8 @@ impl RtpLayout {
             return Err(WireError::Version);
         }
         let csrcs_end = FIXED_HEADER_LEN + 4 * usize::from(first & 0x0f);
-        let end = if first & EXTENSION_BIT == 0 { csrcs_end } else { extension_block(bytes, csrcs_end)?.1.end };
+        let end =
+            if first & EXTENSION_BIT == 0 { csrcs_end } else { extension_block(bytes, csrcs_end)?.1.end };
         if end > bytes.len() { Err(WireError::Truncated) } else { Ok(end) }
     }
 

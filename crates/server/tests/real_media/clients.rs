@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::pictures::{FRAME_RATE, FRAMES, HEIGHT, Source, WIDTH};
+use crate::pictures::{FRAME_RATE, HEIGHT, SENT_FRAMES, Source, WIDTH};
 use crate::process::Process;
 use crate::{ports, shared_directory};
 
 /// Frequency of the tone that publishers send, in Hz.
 pub(crate) const TONE: f64 = 1000.0;
 /// Length of a run in seconds.
-pub(crate) const SECONDS: usize = FRAMES / FRAME_RATE;
+pub(crate) const SECONDS: usize = SENT_FRAMES / FRAME_RATE;
 pub(crate) const VIDEO_SSRC: u32 = 2222;
 pub(crate) const VIDEO_RTX_SSRC: u32 = 2223;
 pub(crate) const AUDIO_SSRC: u32 = 1111;
@@ -76,6 +76,17 @@ pub(crate) struct FfmpegStream {
     pub(crate) srtp: Option<SrtpKey>,
 }
 
+/// Draws the pictures and encodes all movies, where no earlier run has. This comes before the first client: FFmpeg gives a
+/// stream up that has not started within 10 s.
+pub(crate) fn prepare() -> Source {
+    let directory = shared_directory();
+    let source = Source::render(&directory);
+    for codec in [Codec::Vp8, Codec::H264] {
+        movie(&directory, &source, codec);
+    }
+    source
+}
+
 /// Encodes the numbered pictures and the tone into a file in `directory`, or takes that of an earlier run: a machine that
 /// is busy encoding does not keep real time. A key frame every second, since FFmpeg does not answer requests for one.
 fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
@@ -84,7 +95,7 @@ fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
         Codec::H264 => ("ts", "-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency"),
         _ => ("mkv", "-c:v libvpx -deadline realtime -cpu-used 8"),
     };
-    let path = directory.join(format!("movie-{}-1.{suffix}", video.name()));
+    let path = directory.join(format!("movie-{}-{SENT_FRAMES}-1.{suffix}", video.name()));
     let lock = File::create(path.with_extension("lock")).expect("a file to lock");
     lock.lock().expect("a lock");
     if !path.exists() {
@@ -93,7 +104,12 @@ fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
         let mut command = Command::new("ffmpeg");
         command.args("-hide_banner -loglevel error -nostdin -y -f rawvideo -pix_fmt yuv420p".split(' '));
         command.args(["-video_size", &size, "-framerate", &FRAME_RATE.to_string(), "-i"]).arg(source.path());
-        command.args(["-f", "lavfi", "-i", &format!("sine=frequency={TONE}:sample_rate=48000:duration={SECONDS}")]);
+        command.args([
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("sine=frequency={TONE}:sample_rate=48000:duration={SECONDS}"),
+        ]);
         command.args(encoder.split(' ')).args("-b:v 2M -g 30 -c:a libopus -b:a 64k -ac 2".split(' '));
         let status = command.arg(&draft).status().expect("ffmpeg to run");
         assert!(status.success(), "ffmpeg encodes no {}: {status}", video.name());
@@ -179,7 +195,9 @@ impl Receiver {
         fs::write(&description, session_description(reception)).expect("an SDP file");
         let (format, suffix) = match reception.codec {
             Codec::Opus => (&["-ac", "1", "-f", "wav"][..], "wav"),
-            Codec::Vp8 | Codec::H264 => (&["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"][..], "yuv"),
+            Codec::Vp8 | Codec::H264 => {
+                (&["-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo"][..], "yuv")
+            }
         };
         let output = directory.join(format!("{name}.{suffix}"));
         let mut command = Command::new("ffmpeg");

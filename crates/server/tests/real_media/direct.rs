@@ -5,14 +5,15 @@ use tureen_sim::link::{LinkConfig, Loss};
 use tureen_sim::relay::{Filter, Impairment, Relay, RelayConfig};
 
 use crate::clients::{
-    AUDIO_SSRC, Address, Codec, FfmpegStream, GstreamerStream, Publisher, Receiver, Reception, SECONDS, SrtpKey,
-    TONE, VIDEO_SSRC, ffmpeg_publish,
+    AUDIO_SSRC, Address, Codec, FfmpegStream, GstreamerStream, Publisher, Receiver, Reception, SECONDS,
+    SrtpKey, TONE, VIDEO_SSRC, ffmpeg_publish, prepare,
 };
-use crate::pictures::{Comparison, GOOD_SSIM, Source};
+use crate::pictures::{Comparison, GOOD_SSIM};
 use crate::tone::Sound;
-use crate::{ports, report, shared_directory, take_turn};
+use crate::{ports, report, take_turn};
 
-fn pair() -> Address {
+/// A free pair of ports.
+pub(crate) fn pair() -> Address {
     let (rtp, rtcp) = ports::free_pair();
     Address { rtp, rtcp }
 }
@@ -33,12 +34,15 @@ pub(crate) fn lossy_relay(target: u16, share: f64, seed: u64) -> Relay {
 #[test]
 fn real_media_direct_vp8_opus() {
     let _turn = take_turn();
-    let source = Source::render(&shared_directory());
+    let source = prepare();
     let directory = tempfile::tempdir().unwrap();
     let (audio, video, also, nowhere) = (pair(), pair(), pair(), pair());
-    let listener = Receiver::gstreamer(directory.path(), "listen", &reception(Codec::Opus, 101, audio, nowhere.rtcp));
-    let viewer = Receiver::gstreamer(directory.path(), "view", &reception(Codec::Vp8, 102, video, nowhere.rtcp));
-    let other = Receiver::ffmpeg(directory.path(), "view-ffmpeg", &reception(Codec::Vp8, 102, also, nowhere.rtcp));
+    let listener =
+        Receiver::gstreamer(directory.path(), "listen", &reception(Codec::Opus, 101, audio, nowhere.rtcp));
+    let viewer =
+        Receiver::gstreamer(directory.path(), "view", &reception(Codec::Vp8, 102, video, nowhere.rtcp));
+    let other =
+        Receiver::ffmpeg(directory.path(), "view-ffmpeg", &reception(Codec::Vp8, 102, also, nowhere.rtcp));
     let stream = |codec, ssrc, payload_type, to| FfmpegStream { codec, ssrc, payload_type, to, srtp: None };
     let streams = [
         stream(Codec::Opus, AUDIO_SSRC, 101, audio),
@@ -50,7 +54,7 @@ fn real_media_direct_vp8_opus() {
     for (name, receiver) in [("GStreamer", viewer), ("FFmpeg", other)] {
         let comparison = source.compare(&receiver.finish().0);
         report(&format!("direct VP8, {name}: {}", comparison.summary()));
-        comparison.assert_faithful(0.98);
+        comparison.assert_faithful(1.0);
     }
     sound.assert_tone(TONE, SECONDS as f64 - 1.0);
 }
@@ -58,10 +62,11 @@ fn real_media_direct_vp8_opus() {
 #[test]
 fn real_media_direct_h264_srtp() {
     let _turn = take_turn();
-    let source = Source::render(&shared_directory());
+    let source = prepare();
     let directory = tempfile::tempdir().unwrap();
     let suite = "AES_CM_128_HMAC_SHA1_80".to_owned();
-    let ours = SrtpKey { suite: suite.clone(), base64: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd".to_owned() };
+    let ours =
+        SrtpKey { suite: suite.clone(), base64: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd".to_owned() };
     let theirs = SrtpKey { suite, base64: "KCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RF".to_owned() };
     let (one, other, nowhere) = (pair(), pair(), pair());
     let secure = |at| Reception {
@@ -83,14 +88,14 @@ fn real_media_direct_h264_srtp() {
     for (name, receiver) in receivers {
         let comparison = source.compare(&receiver.finish().0);
         report(&format!("direct H264 over SRTP, {name}: {}", comparison.summary()));
-        comparison.assert_faithful(0.98);
+        comparison.assert_faithful(1.0);
     }
 }
 
 /// GStreamer to GStreamer over a path that loses 3% of RTP: what arrives, and both statistics.
 fn lossy_run(nack: bool, rtx_payload_type: Option<u8>, srtp: bool) -> Comparison {
     let _turn = take_turn();
-    let source = Source::render(&shared_directory());
+    let source = prepare();
     let directory = tempfile::tempdir().unwrap();
     let key = SrtpKey {
         suite: "AEAD_AES_128_GCM".to_owned(),
@@ -115,17 +120,17 @@ fn lossy_run(nack: bool, rtx_payload_type: Option<u8>, srtp: bool) -> Comparison
 
 #[test]
 fn real_media_direct_loss_rtx() {
-    lossy_run(true, Some(103), false).assert_faithful(0.98);
+    lossy_run(true, Some(103), false).assert_faithful(1.0);
 }
 
 #[test]
 fn real_media_direct_loss_plain() {
-    lossy_run(true, None, false).assert_faithful(0.98);
+    lossy_run(true, None, false).assert_faithful(1.0);
 }
 
 #[test]
 fn real_media_direct_loss_srtp_rtx() {
-    lossy_run(true, Some(103), true).assert_faithful(0.98);
+    lossy_run(true, Some(103), true).assert_faithful(1.0);
 }
 
 #[test]

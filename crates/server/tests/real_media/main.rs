@@ -3,11 +3,13 @@
 //! What arrives is decoded and compared with what was sent, picture by picture. Needs `ffmpeg`, and `/usr/bin/python3`
 //! with GStreamer's bindings and plugins.
 
+mod api;
 mod clients;
 mod direct;
 mod pictures;
 mod ports;
 mod process;
+mod through_server;
 mod tone;
 
 use std::fs::{self, File};

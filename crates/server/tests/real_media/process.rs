@@ -80,7 +80,12 @@ impl Process {
             if let Some(status) = self.child.try_wait().expect("a child to wait for") {
                 panic!("{} ended with {status}:\n{}", self.name, self.stderr());
             }
-            assert!(Instant::now() < deadline, "{} was not ready in {limit:?}:\n{}", self.name, self.stderr());
+            assert!(
+                Instant::now() < deadline,
+                "{} was not ready in {limit:?}:\n{}",
+                self.name,
+                self.stderr()
+            );
             thread::sleep(POLL);
         }
     }

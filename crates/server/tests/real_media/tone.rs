@@ -56,8 +56,11 @@ impl Sound {
     /// nearly all from the first such window on.
     pub(crate) fn assert_tone(&self, frequency: f64, seconds: f64) {
         let window = self.rate as usize * WINDOW_MS / 1000;
-        let pure: Vec<bool> =
-            self.samples.chunks_exact(window).map(|samples| purity(samples, self.rate, frequency) > 0.95).collect();
+        let pure: Vec<bool> = self
+            .samples
+            .chunks_exact(window)
+            .map(|samples| purity(samples, self.rate, frequency) > 0.95)
+            .collect();
         let heard = pure.iter().filter(|&&pure| pure).count();
         let from_first = pure.iter().skip_while(|&&pure| !pure).count();
         let heard_seconds = (heard * WINDOW_MS) as f64 / 1000.0;
@@ -125,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_wav_file_is_read() {
-        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0".to_vec();
+        let mut file =
+            b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\xbb\0\0\0\xee\x02\0\x04\0\x10\0".to_vec();
         file.extend(b"LIST\x03\0\0\0abc\0data\x08\0\0\0\x01\0\x09\0\xff\xff\x09\0");
         let sound = Sound::parse(&file).unwrap();
         assert_eq!((sound.rate, sound.samples), (48_000, vec![1, -1]));

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use tureen_srtp::{CryptoProvider, Profile};
 
 /// Every provider of this build.
-
 pub(crate) fn providers() -> Vec<&'static dyn CryptoProvider> {
     vec![
         #[cfg(feature = "aws-lc")]
@@ -25,8 +24,13 @@ pub(crate) struct RtpPacket {
 }
 
 /// A packet with the given parts; the extension has the one-byte form with `extension` four-byte words.
-
-pub(crate) fn rtp(sequence: u16, ssrc: u32, csrcs: usize, extension: Option<u8>, payload: &[u8]) -> RtpPacket {
+pub(crate) fn rtp(
+    sequence: u16,
+    ssrc: u32,
+    csrcs: usize,
+    extension: Option<u8>,
+    payload: &[u8],
+) -> RtpPacket {
     let mut bytes = vec![0x80 | csrcs as u8, 96];
     if extension.is_some() {
         bytes[0] |= 0x10;
@@ -52,13 +56,11 @@ pub(crate) fn any_profile() -> impl Strategy<Value = Profile> {
 }
 
 /// Random keying material of the profile, from 44 random bytes.
-
 pub(crate) fn keying_material(profile: Profile, random: &[u8]) -> Vec<u8> {
     random[..profile.keying_material_len()].to_vec()
 }
 
 /// `packet` in a buffer with `room` more bytes.
-
 pub(crate) fn with_room(packet: &[u8], room: usize) -> Vec<u8> {
     let mut buf = packet.to_vec();
     buf.resize(packet.len() + room, 0xEE);

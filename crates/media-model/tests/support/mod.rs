@@ -1,0 +1,232 @@
+//! A Core over plain transports with null ciphers, driven by hand: what tests need to see a packet go in and out.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use std::net::SocketAddr;
+use tureen_media_model::{
+    AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerInfo, ConsumerOptions, Core, CoreConfig,
+    CreateRouter, Event, Produce, ProducerId, ProducerInfo, ProducerOptions, Request, RouterId,
+    RouterOptions, ShardId, TransportId, TransportOptions,
+};
+use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities, RtpParameters};
+use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
+use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_transport::{
+    Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, SocketId,
+};
+
+/// What left the Core: destination and bytes.
+#[derive(Debug, Default)]
+pub struct Sink {
+    pub sent: Vec<(Destination, Vec<u8>)>,
+    slot: Vec<u8>,
+    to: Option<Destination>,
+}
+
+impl Egress for Sink {
+    fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
+        self.slot.clear();
+        self.slot.resize(capacity, 0);
+        self.to = Some(to);
+        Some(&mut self.slot)
+    }
+
+    fn commit(&mut self, len: usize) {
+        if let Some(to) = self.to.take() {
+            self.sent.push((to, self.slot[..len].to_vec()));
+        }
+    }
+}
+
+struct Batch<'a> {
+    datagrams: Vec<(Arrival, &'a mut [u8])>,
+}
+
+impl Ingress for Batch<'_> {
+    fn next(&mut self) -> Option<Datagram<'_>> {
+        let (arrival, bytes) = self.datagrams.pop()?;
+        Some(Datagram { arrival, bytes })
+    }
+}
+
+pub fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// A Core and its clock.
+pub struct Bench {
+    pub core: Core<PlainTransport>,
+    pub now: Time,
+    pub out: Sink,
+    pub router: RouterId,
+    next_id: u128,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self::on_shard(0)
+    }
+
+    pub fn on_shard(shard: u8) -> Self {
+        let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
+        let core = Core::new(CoreConfig { shard: ShardId(shard), seed: 7, wall_clock });
+        let router = RouterId(1);
+        let mut bench =
+            Self { core, now: Time::from_millis(1000), out: Sink::default(), router, next_id: 100 };
+        let media_codecs = serde_json::from_value(serde_json::json!([
+            {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
+        ]))
+        .unwrap();
+        bench.ask(CreateRouter { id: router, options: RouterOptions { media_codecs } }).unwrap();
+        bench
+    }
+
+    pub fn id(&mut self) -> u128 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub fn ask<R: Request<PlainTransport>>(&mut self, request: R) -> R::Reply {
+        let reply = self.core.handle_command(self.now, request.into());
+        let reply = R::reply(reply).expect("a reply of the request's type");
+        self.core.handle_timeout(self.now, &mut self.out);
+        reply
+    }
+
+    /// A transport on socket `socket`, connected to the peer at port 10000 + socket.
+    pub fn transport(&mut self, socket: u32) -> TransportId {
+        let id = TransportId(self.id());
+        let local = address(40_000 + socket as u16);
+        let bound = BoundSocket { id: SocketId(socket), local };
+        let transport = PlainTransport::new(&PlainTransportOptions::default(), bound, None, &[0; 46]);
+        let router = self.router;
+        self.ask(AddTransport { router, id, transport, options: TransportOptions::default() }).unwrap();
+        let remote = address(10_000 + socket as u16);
+        let options =
+            PlainConnectOptions { ip: Some(remote.ip()), port: Some(remote.port()), ..Default::default() };
+        self.ask(ConnectTransport { id, options }).unwrap().unwrap();
+        id
+    }
+
+    pub fn produce(
+        &mut self,
+        transport: TransportId,
+        kind: MediaKind,
+        parameters: RtpParameters,
+    ) -> ProducerInfo {
+        let id = ProducerId(self.id());
+        let options = ProducerOptions {
+            id,
+            kind,
+            rtp_parameters: parameters,
+            paused: false,
+            key_frame_request_delay: Default::default(),
+        };
+        self.ask(Produce { transport, options }).unwrap()
+    }
+
+    pub fn consume(&mut self, transport: TransportId, producer: ProducerId) -> ConsumerInfo {
+        let options = self.consumer_options(producer);
+        self.ask(Consume { transport, options }).unwrap()
+    }
+
+    pub fn consumer_options(&mut self, producer_id: ProducerId) -> ConsumerOptions {
+        ConsumerOptions {
+            id: ConsumerId(self.id()),
+            producer_id,
+            rtp_capabilities: capabilities(),
+            paused: false,
+            mid: None,
+            preferred_layers: None,
+            enable_rtx: None,
+            ignore_dtx: false,
+            pipe: false,
+        }
+    }
+
+    /// Hands in a datagram from the peer of a socket.
+    pub fn receive(&mut self, socket: u32, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        let arrival = Arrival { socket: SocketId(socket), source: address(10_000 + socket as u16) };
+        let mut batch = Batch { datagrams: vec![(arrival, &mut bytes)] };
+        self.core.handle_batch(self.now, &mut batch, &mut self.out);
+    }
+
+    /// Lets time pass, timers included.
+    pub fn pass(&mut self, millis: u64) {
+        let end = Time::from_millis(self.now.as_millis() + millis);
+        while let Some((at, _)) = self.core.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.core.handle_timeout(self.now, &mut self.out);
+        }
+        self.now = end;
+    }
+
+    /// What left for the peer of a socket since the last call, RTP and RTCP apart.
+    pub fn sent_to(&mut self, socket: u32) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let to = Destination::Udp { socket: SocketId(socket), remote: address(10_000 + socket as u16) };
+        let (mine, rest): (Vec<_>, Vec<_>) = self.out.sent.drain(..).partition(|(other, _)| *other == to);
+        self.out.sent = rest;
+        let bytes = mine.into_iter().map(|(_, bytes)| bytes);
+        bytes.partition(|bytes| !(192..=223).contains(&bytes[1]))
+    }
+
+    pub fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.core.poll_event()).collect()
+    }
+}
+
+pub fn capabilities() -> RtpCapabilities {
+    serde_json::from_value(serde_json::json!({
+        "codecs": [
+            {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "preferredPayloadType": 100,
+             "rtcpFeedback": [{"type": "nack"}]},
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "preferredPayloadType": 101,
+             "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}, {"type": "ccm", "parameter": "fir"}]},
+            {"kind": "video", "mimeType": "video/rtx", "clockRate": 90000, "preferredPayloadType": 102,
+             "parameters": {"apt": 101}}
+        ],
+        "headerExtensions": [
+            {"kind": "video", "uri": "urn:ietf:params:rtp-hdrext:sdes:mid", "preferredId": 1},
+            {"kind": "video", "uri": "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", "preferredId": 4},
+            {"kind": "video", "uri": "urn:3gpp:video-orientation", "preferredId": 8}
+        ]
+    }))
+    .unwrap()
+}
+
+pub fn vp8_parameters(ssrc: u32) -> RtpParameters {
+    serde_json::from_value(serde_json::json!({
+        "mid": "v",
+        "codecs": [
+            {"mimeType": "video/VP8", "clockRate": 90000, "payloadType": 96,
+             "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]},
+            {"mimeType": "video/rtx", "clockRate": 90000, "payloadType": 97, "parameters": {"apt": 96}}
+        ],
+        "headerExtensions": [{"uri": "urn:3gpp:video-orientation", "id": 5}],
+        "encodings": [{"ssrc": ssrc, "rtx": {"ssrc": ssrc + 1}}],
+        "rtcp": {"cname": "tester"}
+    }))
+    .unwrap()
+}
+
+/// One VP8 packet that is a whole frame.
+pub fn vp8(ssrc: u32, sequence_number: u16, timestamp: u32, key_frame: bool) -> Vec<u8> {
+    let picture_id = sequence_number & 0x7fff;
+    let [high, low] = picture_id.to_be_bytes();
+    let frame = if key_frame { 0x10 } else { 0x11 };
+    let payload = [0x90, 0x80, high | 0x80, low, frame, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00];
+    let header = RtpHeader { marker: true, payload_type: 96, sequence_number, timestamp, ssrc };
+    packet(&header, &payload)
+}
+
+pub fn packet(header: &RtpHeader, payload: &[u8]) -> Vec<u8> {
+    let mut buffer = vec![0; 1500];
+    let mut writer = RtpWriter::new(&mut buffer, header, ExtensionForm::OneByte).unwrap();
+    writer.payload(payload).unwrap();
+    let len = writer.finish();
+    buffer.truncate(len);
+    buffer
+}

@@ -1,0 +1,193 @@
+//! Waits for many sockets at once, and can be woken from another thread.
+
+use crate::sys;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The token that stands for the waker.
+const WAKER: u64 = u64::MAX;
+/// How many ready descriptors one wait reports; the others come with the next.
+const EVENTS: usize = 256;
+
+/// Waits until descriptors become readable: `epoll(7)` on Linux, `poll(2)` elsewhere.
+///
+/// Readiness is level-triggered: a socket that was not read empty is ready again at once.
+#[derive(Debug)]
+pub struct Poller {
+    backend: Backend,
+    wakeups: File,
+    shared: Arc<Wakeup>,
+}
+
+#[derive(Debug)]
+enum Backend {
+    #[cfg(target_os = "linux")]
+    Epoll(sys::Epoll),
+    Poll(PollSet),
+}
+
+#[derive(Debug)]
+struct Wakeup {
+    /// Whether a wake-up is under way, so that many calls of `wake` cost one system call.
+    pending: AtomicBool,
+    file: File,
+}
+
+/// Ends a [`Poller::wait`] from any thread.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<Wakeup>);
+
+impl Poller {
+    /// A poller with the best means of the system.
+    ///
+    /// # Errors
+    /// Those of `epoll_create1(2)` and `eventfd(2)`: too many open files.
+    pub fn new() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let backend = Backend::Epoll(sys::Epoll::new(EVENTS)?);
+        #[cfg(not(target_os = "linux"))]
+        let backend = Backend::Poll(PollSet::default());
+        Self::with(backend)
+    }
+
+    /// A poller over `poll(2)`, as on systems without `epoll(7)`. Its timeouts are rounded up to milliseconds.
+    ///
+    /// # Errors
+    /// Those of `eventfd(2)` or `socketpair(2)`: too many open files.
+    pub fn portable() -> io::Result<Self> {
+        Self::with(Backend::Poll(PollSet::default()))
+    }
+
+    fn with(backend: Backend) -> io::Result<Self> {
+        let (wakeups, file) = sys::wake_channel()?;
+        let shared = Arc::new(Wakeup { pending: AtomicBool::new(false), file });
+        let mut poller = Self { backend, wakeups, shared };
+        match &mut poller.backend {
+            #[cfg(target_os = "linux")]
+            Backend::Epoll(epoll) => epoll.add(poller.wakeups.as_fd(), WAKER)?,
+            Backend::Poll(set) => set.add(poller.wakeups.as_fd(), WAKER)?,
+        }
+        Ok(poller)
+    }
+
+    /// Watches `source` until it is removed or closed; `token` is any number but [`u64::MAX`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for the token [`u64::MAX`], `AlreadyExists` for a source that is watched, those of `epoll_ctl(2)`.
+    pub fn add(&mut self, source: &impl AsFd, token: u64) -> io::Result<()> {
+        if token == WAKER {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        match &mut self.backend {
+            #[cfg(target_os = "linux")]
+            Backend::Epoll(epoll) => epoll.add(source.as_fd(), token),
+            Backend::Poll(set) => set.add(source.as_fd(), token),
+        }
+    }
+
+    /// Stops watching `source`; to be called before it is closed.
+    ///
+    /// # Errors
+    /// `NotFound` for a source that is not watched, those of `epoll_ctl(2)`.
+    pub fn remove(&mut self, source: &impl AsFd) -> io::Result<()> {
+        match &mut self.backend {
+            #[cfg(target_os = "linux")]
+            Backend::Epoll(epoll) => epoll.remove(source.as_fd()),
+            Backend::Poll(set) => set.remove(source.as_fd()),
+        }
+    }
+
+    /// Waits until a source is readable, the waker is used, a signal comes or `timeout` nanoseconds are over; `None`
+    /// waits without a limit, zero does not wait. Clears `ready` and fills it with the tokens of the readable sources,
+    /// at most 256 of them, and returns whether the waker was used.
+    ///
+    /// # Errors
+    /// Those of `epoll_pwait2(2)` or `poll(2)`; not `Interrupted`, which ends the wait early.
+    pub fn wait(&mut self, timeout: Option<u64>, ready: &mut Vec<u64>) -> io::Result<bool> {
+        ready.clear();
+        let mut woken = false;
+        let each = |token| {
+            if token == WAKER {
+                woken = true;
+            } else {
+                ready.push(token);
+            }
+        };
+        let result = match &mut self.backend {
+            #[cfg(target_os = "linux")]
+            Backend::Epoll(epoll) => epoll.wait(timeout, each),
+            Backend::Poll(set) => set.wait(timeout, each),
+        };
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        if woken {
+            self.drain();
+        }
+        Ok(woken)
+    }
+
+    /// A handle that ends [`wait`](Self::wait).
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.shared))
+    }
+
+    fn drain(&mut self) {
+        let mut bytes = [0; 64];
+        while self.wakeups.read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
+        // After the read: a wake-up between the two finds the flag set and writes nothing, but this wait returns anyway,
+        // and the swap makes what came before that wake-up visible to the caller.
+        self.shared.pending.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Waker {
+    /// Ends the wait that is under way, or else the next one. Cheap when the poller was woken already.
+    pub fn wake(&self) {
+        if !self.0.pending.swap(true, Ordering::AcqRel) {
+            // Where it is full already it wakes as well, and a poller that is gone needs no waking.
+            let _ = (&self.0.file).write(&1_u64.to_ne_bytes());
+        }
+    }
+}
+
+/// The descriptors of a poller over `poll(2)`.
+#[derive(Debug, Default)]
+struct PollSet {
+    fds: Vec<libc::pollfd>,
+    tokens: Vec<u64>,
+}
+
+impl PollSet {
+    fn add(&mut self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        if self.position(fd).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.fds.push(sys::readable(fd));
+        self.tokens.push(token);
+        Ok(())
+    }
+
+    fn remove(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let position = self.position(fd).ok_or(io::ErrorKind::NotFound)?;
+        self.fds.swap_remove(position);
+        self.tokens.swap_remove(position);
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<u64>, mut each: impl FnMut(u64)) -> io::Result<()> {
+        sys::poll_readable(&mut self.fds, sys::milliseconds(timeout))?;
+        let ready = self.fds.iter().zip(&self.tokens).filter(|(fd, _)| fd.revents != 0);
+        ready.take(EVENTS).for_each(|(_, token)| each(*token));
+        Ok(())
+    }
+
+    fn position(&self, fd: BorrowedFd<'_>) -> Option<usize> {
+        self.fds.iter().position(|entry| entry.fd == fd.as_raw_fd())
+    }
+}
