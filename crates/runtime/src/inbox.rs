@@ -1,0 +1,158 @@
+//! What the program asks of a shard: one queue in one order, so that nothing overtakes what it depends on.
+//!
+//! Calls are admitted up to a limit; closes always are, and as each object is closed at most once by whoever made it, their
+//! number is bounded by that of live objects. Must not know Cores or sockets' contents.
+
+use crate::error::{AddPlainTransportError, CallError};
+use crate::listen::BoundPair;
+use crate::snapshot::ShardSnapshot;
+use crate::transport::AnyTransport;
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+use futures_channel::oneshot;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tureen_media_model::{Command, Reply, RouterId, TransportId};
+use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions};
+use tureen_udp::Waker;
+
+pub(crate) enum Message {
+    Call(Box<Command<AnyTransport>>, oneshot::Sender<Reply<AnyTransport>>),
+    Close(Box<Command<AnyTransport>>),
+    AddPlain(Box<AddPlain>, oneshot::Sender<Result<PlainDetails, AddPlainTransportError>>),
+    Snapshot(oneshot::Sender<ShardSnapshot>),
+    #[cfg(test)]
+    Panic,
+}
+
+impl Message {
+    /// Whether it counts among the calls that are admitted up to a limit.
+    fn was_admitted(&self) -> bool {
+        matches!(self, Self::Call(..) | Self::AddPlain(..) | Self::Snapshot(_))
+    }
+}
+
+/// A plain transport whose sockets are bound and wait for their shard.
+pub(crate) struct AddPlain {
+    pub(crate) router: RouterId,
+    pub(crate) id: TransportId,
+    pub(crate) options: PlainTransportOptions,
+    pub(crate) sockets: BoundPair,
+    pub(crate) key_material: KeyMaterial,
+}
+
+/// A packet that the program sends on a direct transport.
+pub(crate) struct ProgramPacket {
+    pub(crate) transport: TransportId,
+    pub(crate) packet: Bytes,
+}
+
+/// How a shard fares, for those who wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    stopping: AtomicBool,
+    died: AtomicBool,
+}
+
+impl Status {
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn die(&self) {
+        self.died.store(true, Ordering::Release);
+    }
+
+    /// Why a shard does not answer.
+    pub(crate) fn absence(&self) -> CallError {
+        if self.died.load(Ordering::Acquire) { CallError::ShardDied } else { CallError::Stopped }
+    }
+}
+
+/// The program's end.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    messages: Sender<Message>,
+    packets: Sender<ProgramPacket>,
+    calls: Arc<Admission>,
+    pub(crate) waker: Waker,
+    pub(crate) status: Arc<Status>,
+}
+
+#[derive(Debug)]
+struct Admission {
+    waiting: AtomicUsize,
+    limit: usize,
+}
+
+/// The shard's end.
+pub(crate) struct Inbox {
+    messages: Receiver<Message>,
+    packets: Receiver<ProgramPacket>,
+    calls: Arc<Admission>,
+}
+
+/// The two ends of a shard's queues, for `calls` calls and `packets` packets.
+pub(crate) fn inbox(calls: usize, packets: usize, waker: Waker) -> (Outside, Inbox) {
+    let (messages, message_receiver) = unbounded();
+    let (packets, packet_receiver) = bounded(packets);
+    let calls = Arc::new(Admission { waiting: AtomicUsize::new(0), limit: calls });
+    let inbox = Inbox { messages: message_receiver, packets: packet_receiver, calls: Arc::clone(&calls) };
+    (Outside { messages, packets, calls, waker, status: Arc::default() }, inbox)
+}
+
+impl Outside {
+    /// Queues what expects an answer, within the limit.
+    pub(crate) fn call<A>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<A>) -> Message,
+    ) -> Result<oneshot::Receiver<A>, CallError> {
+        if self.calls.waiting.fetch_add(1, Ordering::AcqRel) >= self.calls.limit {
+            self.calls.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(CallError::Busy);
+        }
+        let (sender, answer) = oneshot::channel();
+        self.messages.send(message(sender)).map_err(|_| self.status.absence())?;
+        self.waker.wake();
+        Ok(answer)
+    }
+
+    /// Queues what must not be lost and expects no answer. A shard that is gone has closed everything already.
+    pub(crate) fn post(&self, message: Message) {
+        if self.messages.send(message).is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    /// Queues a packet; gives it back where there is no room.
+    pub(crate) fn packet(&self, packet: ProgramPacket) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
+        self.packets.try_send(packet)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+impl Inbox {
+    pub(crate) fn next(&self) -> Option<Message> {
+        let message = self.messages.try_recv().ok()?;
+        if message.was_admitted() {
+            self.calls.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        Some(message)
+    }
+
+    pub(crate) fn next_packet(&self) -> Option<ProgramPacket> {
+        match self.packets.try_recv() {
+            Ok(packet) => Some(packet),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        !self.messages.is_empty() || !self.packets.is_empty()
+    }
+}

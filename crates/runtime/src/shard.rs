@@ -1,0 +1,283 @@
+//! The loop of a shard: sleep, take in, carry out, send, tell.
+//!
+//! Each turn does a bounded amount of each kind of work, so that none starves another, and looks again at once if it left
+//! something. Must not know what media is.
+
+use crate::clock::Clock;
+use crate::error::{AddPlainTransportError, CallError};
+use crate::event::EventSink;
+use crate::inbox::{AddPlain, Inbox, Message, Status};
+use crate::net::Net;
+use crate::relay::RelayLinks;
+use crate::snapshot::{IoCounters, ShardSnapshot, TurnCounters};
+use crate::transport::AnyTransport;
+use std::sync::Arc;
+use std::time::Duration;
+use tureen_media_model::{AddTransport, Core, CoreConfig, Request, TransportOptions};
+use tureen_rtp_wire::Time;
+use tureen_transport::{BoundSocket, PlainDetails, PlainTransport, Transport};
+use tureen_udp::Socket;
+
+/// Receive batches taken from one socket before the next socket has its turn.
+const ROUNDS_PER_SOCKET: usize = 4;
+/// Messages carried out in one turn.
+const MESSAGES_PER_TURN: usize = 64;
+/// Packets of the program taken in one turn.
+const PROGRAM_PACKETS_PER_TURN: usize = 256;
+/// Relay batches taken from each other shard in one turn.
+const RELAY_BATCHES_PER_TURN: usize = 16;
+/// A shard looks around at least this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// While a queue of others is full a shard looks for room this often.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// What a shard is made of; it is put together on its own thread.
+pub(crate) struct ShardParts {
+    pub(crate) core: CoreConfig,
+    pub(crate) clock: Clock,
+    pub(crate) net: Net,
+    pub(crate) inbox: Inbox,
+    pub(crate) relay: RelayLinks,
+    pub(crate) events: EventSink,
+    pub(crate) egress_hold: Duration,
+}
+
+pub(crate) struct Shard {
+    core: Core<AnyTransport>,
+    parts: ShardParts,
+    status: Arc<Status>,
+    turns: TurnCounters,
+    now: Time,
+    /// When the oldest packet that is held back was written.
+    held_since: Option<Time>,
+    /// Whether the last turn left something undone.
+    unfinished: bool,
+    /// Packets of the program are copied here, to be opened in place.
+    scratch: Vec<u8>,
+}
+
+impl Shard {
+    pub(crate) fn new(parts: ShardParts, status: Arc<Status>) -> Self {
+        let core = Core::new(parts.core);
+        let now = parts.clock.now();
+        let turns = TurnCounters::default();
+        Self { core, parts, status, turns, now, held_since: None, unfinished: false, scratch: Vec::new() }
+    }
+
+    /// Turns until the runtime stops it.
+    pub(crate) fn run(&mut self) {
+        while !self.status.stopping() {
+            self.turn();
+        }
+        // What was asked before the stop is still carried out.
+        while self.take_messages() > 0 {
+            self.settle();
+        }
+    }
+
+    /// The event queue's end, everything else being dropped.
+    pub(crate) fn into_events(self) -> EventSink {
+        self.parts.events
+    }
+
+    fn turn(&mut self) {
+        let ready = self.sleep();
+        let mut done = self.receive(ready);
+        if self.parts.inbox.has_more() {
+            // Messages may close sockets that packets are held for, or move a lane.
+            self.flush();
+            done += self.take_messages() + self.take_packets();
+        }
+        done += self.take_relays();
+        let timed = self.core.poll_timeout().is_some_and(|(at, _)| at <= self.now);
+        if done > 0 || timed {
+            self.core.handle_timeout(self.now, &mut self.parts.net.outgoing());
+        }
+        done += self.settle();
+        self.unfinished |= self.parts.inbox.has_more() || self.parts.relay.has_waiting();
+        self.turns.all += 1;
+        self.turns.timed += u64::from(timed);
+        self.turns.idle += u64::from(done == 0 && !timed);
+    }
+
+    /// Sleeps until there is something to do; returns how many sockets are readable.
+    fn sleep(&mut self) -> usize {
+        let timeout = self.longest_sleep();
+        let ready = match self.parts.net.wait(timeout) {
+            Ok(ready) => ready,
+            Err(error) => {
+                // Nothing a shard does makes this fail; should it, the shard must not spin.
+                tracing::error!(%error, "cannot wait for sockets");
+                std::thread::sleep(RETRY);
+                0
+            }
+        };
+        self.unfinished = false;
+        self.now = self.parts.clock.now();
+        if ready == 0 && self.held_since.is_some() {
+            self.flush();
+        }
+        ready
+    }
+
+    fn longest_sleep(&self) -> Duration {
+        if self.unfinished || self.held_since.is_some() {
+            return Duration::ZERO;
+        }
+        let limit = if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
+        match self.core.poll_timeout() {
+            Some((at, _)) => at.since(self.parts.clock.now()).min(limit),
+            None => limit,
+        }
+    }
+
+    /// Takes in what is there on the first `ready` sockets that are readable, a bounded number of batches each.
+    fn receive(&mut self, ready: usize) -> usize {
+        let mut batches = 0;
+        for nth in 0..ready {
+            let Some(socket) = self.parts.net.ready(nth) else { continue };
+            for _ in 0..ROUNDS_PER_SOCKET {
+                let Some((mut ingress, mut egress)) = self.parts.net.receive(socket) else { break };
+                self.now = self.parts.clock.now();
+                self.core.handle_batch(self.now, &mut ingress, &mut egress);
+                batches += 1;
+                self.flush_unless_held();
+            }
+        }
+        batches
+    }
+
+    fn take_messages(&mut self) -> usize {
+        for taken in 0..MESSAGES_PER_TURN {
+            let Some(message) = self.parts.inbox.next() else { return taken };
+            self.carry_out(message);
+        }
+        MESSAGES_PER_TURN
+    }
+
+    fn carry_out(&mut self, message: Message) {
+        // Whoever dropped the future does not want the answer.
+        match message {
+            Message::Call(command, answer) => {
+                let _ = answer.send(self.core.handle_command(self.now, *command));
+            }
+            Message::Close(command) => {
+                self.core.handle_command(self.now, *command);
+            }
+            Message::AddPlain(transport, answer) => {
+                let _ = answer.send(self.add_plain(*transport));
+            }
+            Message::Snapshot(answer) => {
+                let _ = answer.send(self.snapshot());
+            }
+            #[cfg(test)]
+            Message::Panic => panic!("asked to"),
+        }
+    }
+
+    fn add_plain(&mut self, request: AddPlain) -> Result<PlainDetails, AddPlainTransportError> {
+        let AddPlain { router, id, options, sockets, key_material } = request;
+        let rtp = self.bound(sockets.rtp)?;
+        let rtcp = match sockets.rtcp.map(|socket| self.bound(socket)).transpose() {
+            Ok(rtcp) => rtcp,
+            Err(error) => {
+                self.parts.net.release(rtp.id);
+                return Err(error);
+            }
+        };
+        let transport = PlainTransport::new(&options, rtp, rtcp, &key_material);
+        let details = transport.details();
+        let transport = AnyTransport::from(transport);
+        let request = AddTransport { router, id, transport, options: TransportOptions { direct: false } };
+        let reply = self.core.handle_command(self.now, request.into());
+        match <AddTransport<AnyTransport> as Request<AnyTransport>>::reply(reply) {
+            Some(Ok(())) => Ok(details),
+            refused => {
+                self.parts.net.release(rtp.id);
+                rtcp.into_iter().for_each(|rtcp| self.parts.net.release(rtcp.id));
+                Err(refused.and_then(Result::err).map_or(CallError::WrongReply.into(), Into::into))
+            }
+        }
+    }
+
+    fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddPlainTransportError> {
+        let local = socket.local_addr();
+        let id = self.parts.net.add(socket).map_err(AddPlainTransportError::Register)?;
+        Ok(BoundSocket { id, local })
+    }
+
+    fn take_packets(&mut self) -> usize {
+        for taken in 0..PROGRAM_PACKETS_PER_TURN {
+            let Some(program) = self.parts.inbox.next_packet() else { return taken };
+            self.scratch.clear();
+            self.scratch.extend_from_slice(&program.packet);
+            let mut egress = self.parts.net.outgoing();
+            // A transport that closed meanwhile: what was sent on it is dropped, as on a socket.
+            let _ = self.core.handle_program_packet(self.now, program.transport, &mut self.scratch, &mut egress);
+        }
+        PROGRAM_PACKETS_PER_TURN
+    }
+
+    fn take_relays(&mut self) -> usize {
+        let Self { core, parts, now, .. } = self;
+        let ShardParts { net, relay, .. } = parts;
+        relay.receive(RELAY_BATCHES_PER_TURN, |batch| core.handle_relay(*now, batch, &mut net.outgoing()))
+    }
+
+    /// Lets go what the turn brought about: packets, relay batches, events, closed sockets. Returns how much that was.
+    fn settle(&mut self) -> usize {
+        self.flush_unless_held();
+        let Self { core, parts, .. } = self;
+        let relayed = parts.relay.send_all(|recycled| core.poll_relay(recycled));
+        let told = parts.events.pass_on(|| core.poll_event());
+        let mut closed = 0;
+        while let Some(socket) = self.core.poll_released_socket() {
+            // Last words to a closed transport's remote are on their way before its socket goes.
+            self.flush();
+            self.parts.net.release(socket);
+            closed += 1;
+        }
+        relayed + told + closed
+    }
+
+    /// Sends what was written, unless it may be held back for a larger batch; only as long as input keeps coming.
+    fn flush_unless_held(&mut self) {
+        if self.parts.egress_hold.is_zero() || !self.parts.net.holds_packets() {
+            return self.flush();
+        }
+        let since = *self.held_since.get_or_insert(self.now);
+        if self.now.since(since) >= self.parts.egress_hold {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.held_since = None;
+        let Self { core, parts, .. } = self;
+        let ShardParts { net, events, .. } = parts;
+        net.flush(|lane, packet| {
+            if let Some((transport, component)) = core.lane_owner(lane) {
+                events.direct_packet(transport, component, packet);
+            }
+        });
+    }
+
+    fn snapshot(&self) -> ShardSnapshot {
+        let parts = &self.parts;
+        let io = IoCounters {
+            direct_packets_dropped: parts.events.packets_dropped(),
+            relay_packets_dropped: parts.relay.packets_dropped(),
+            ..parts.net.counters
+        };
+        ShardSnapshot {
+            shard: parts.events.shard(),
+            core: *self.core.counters(),
+            population: self.core.population(),
+            io,
+            turns: self.turns,
+            sockets: parts.net.sockets(),
+            traces_lost: self.core.lost_traces(),
+            cpu_time: tureen_udp::thread_cpu_time(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The closed set of transports that a shard carries. Must not know sockets or channels.
+
+use tureen_transport::{
+    Arrival, Cipher, CipherError, Component, Destination, DirectTransport, Opened, PathEvent, PlainConnectError,
+    PlainConnectOptions, PlainDetails, PlainTransport, SocketId, Transport,
+};
+
+/// Any transport of a shard.
+#[derive(Debug)]
+pub struct AnyTransport {
+    variant: Variant,
+    shape: CipherShape,
+}
+
+#[derive(Debug)]
+enum Variant {
+    Plain(PlainTransport),
+    Direct(DirectTransport),
+}
+
+/// What a cipher answers without being changed. The variants lend their ciphers only for writing, so [`AnyTransport`] takes
+/// these answers along whenever it lends itself as the cipher.
+#[derive(Clone, Copy, Debug, Default)]
+struct CipherShape {
+    rtp_overhead: usize,
+    rtcp_overhead: usize,
+    forbids_altered_repeats: bool,
+}
+
+impl CipherShape {
+    fn of(cipher: &impl Cipher) -> Self {
+        Self {
+            rtp_overhead: cipher.rtp_overhead(),
+            rtcp_overhead: cipher.rtcp_overhead(),
+            forbids_altered_repeats: cipher.forbids_altered_repeats(),
+        }
+    }
+}
+
+/// What connecting a transport takes, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnyConnectOptions {
+    /// Of a plain transport.
+    Plain(PlainConnectOptions),
+}
+
+impl From<PlainConnectOptions> for AnyConnectOptions {
+    fn from(options: PlainConnectOptions) -> Self {
+        Self::Plain(options)
+    }
+}
+
+/// Why a transport refuses to connect. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnyConnectError {
+    /// A plain transport refuses.
+    #[error(transparent)]
+    Plain(#[from] PlainConnectError),
+    /// The options are those of another kind of transport, or the transport has nothing to connect to.
+    #[error("these options do not belong to a {0} transport")]
+    WrongKind(&'static str),
+}
+
+/// What a transport tells of itself, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnyDetails {
+    /// A plain transport.
+    Plain(PlainDetails),
+    /// A direct transport.
+    Direct,
+}
+
+impl From<PlainTransport> for AnyTransport {
+    fn from(transport: PlainTransport) -> Self {
+        Self { variant: Variant::Plain(transport), shape: CipherShape::default() }
+    }
+}
+
+impl From<DirectTransport> for AnyTransport {
+    fn from(transport: DirectTransport) -> Self {
+        Self { variant: Variant::Direct(transport), shape: CipherShape::default() }
+    }
+}
+
+impl Transport for AnyTransport {
+    type ConnectOptions = AnyConnectOptions;
+    type ConnectError = AnyConnectError;
+    type Details = AnyDetails;
+
+    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.open(arrival, datagram),
+            Variant::Direct(transport) => transport.open(arrival, datagram),
+        }
+    }
+
+    fn destination(&self, component: Component) -> Option<Destination> {
+        match &self.variant {
+            Variant::Plain(transport) => transport.destination(component),
+            Variant::Direct(transport) => transport.destination(component),
+        }
+    }
+
+    fn cipher(&mut self) -> &mut impl Cipher {
+        self.shape = match &mut self.variant {
+            Variant::Plain(transport) => CipherShape::of(transport.cipher()),
+            Variant::Direct(transport) => CipherShape::of(transport.cipher()),
+        };
+        self
+    }
+
+    fn poll_event(&mut self) -> Option<PathEvent> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.poll_event(),
+            Variant::Direct(transport) => transport.poll_event(),
+        }
+    }
+
+    fn sockets(&self) -> [Option<SocketId>; 2] {
+        match &self.variant {
+            Variant::Plain(transport) => transport.sockets(),
+            Variant::Direct(transport) => transport.sockets(),
+        }
+    }
+
+    fn connect(&mut self, options: AnyConnectOptions) -> Result<(), AnyConnectError> {
+        match (&mut self.variant, options) {
+            (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => Ok(transport.connect(options)?),
+            (Variant::Direct(_), _) => Err(AnyConnectError::WrongKind("direct")),
+        }
+    }
+
+    fn details(&self) -> AnyDetails {
+        match &self.variant {
+            Variant::Plain(transport) => AnyDetails::Plain(transport.details()),
+            Variant::Direct(_) => AnyDetails::Direct,
+        }
+    }
+}
+
+impl Cipher for AnyTransport {
+    fn rtp_overhead(&self) -> usize {
+        self.shape.rtp_overhead
+    }
+
+    fn rtcp_overhead(&self) -> usize {
+        self.shape.rtcp_overhead
+    }
+
+    fn forbids_altered_repeats(&self) -> bool {
+        self.shape.forbids_altered_repeats
+    }
+
+    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
+            Variant::Direct(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
+        }
+    }
+
+    fn protect_rtp_again(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
+            Variant::Direct(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
+        }
+    }
+
+    fn expect_repeats(&mut self) {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().expect_repeats(),
+            Variant::Direct(transport) => transport.cipher().expect_repeats(),
+        }
+    }
+
+    fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().protect_rtcp(buffer, len),
+            Variant::Direct(transport) => transport.cipher().protect_rtcp(buffer, len),
+        }
+    }
+
+    fn unprotect_rtp(&mut self, buffer: &mut [u8], header_len: usize) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().unprotect_rtp(buffer, header_len),
+            Variant::Direct(transport) => transport.cipher().unprotect_rtp(buffer, header_len),
+        }
+    }
+
+    fn unprotect_rtcp(&mut self, buffer: &mut [u8]) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().unprotect_rtcp(buffer),
+            Variant::Direct(transport) => transport.cipher().unprotect_rtcp(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use tureen_transport::{BoundSocket, PlainTransportOptions};
+
+    fn plain(enable_srtp: bool) -> AnyTransport {
+        let socket = BoundSocket { id: SocketId(3), local: SocketAddr::from(([127, 0, 0, 1], 40_000)) };
+        let options = PlainTransportOptions { enable_srtp, ..Default::default() };
+        PlainTransport::new(&options, socket, None, &[7; 46]).into()
+    }
+
+    #[test]
+    fn a_lent_cipher_answers_for_the_variant() {
+        let mut transport = plain(false);
+        let mut packet = [0; 16];
+        let cipher = transport.cipher();
+        assert_eq!((cipher.rtp_overhead(), cipher.protect_rtp(&mut packet, 12, 16)), (0, Ok(16)));
+        let mut transport = plain(true);
+        let cipher = transport.cipher();
+        assert_eq!(cipher.protect_rtp(&mut packet, 12, 16), Err(CipherError::NotReady));
+    }
+
+    #[test]
+    fn only_options_of_the_own_kind_are_taken() {
+        let mut direct = AnyTransport::from(DirectTransport::new());
+        let options = PlainConnectOptions::default();
+        assert_eq!(direct.connect(options.clone().into()), Err(AnyConnectError::WrongKind("direct")));
+        let mut plain = plain(false);
+        assert_eq!(plain.connect(options.into()), Err(PlainConnectError::Missing("ip").into()));
+        assert_eq!(plain.sockets(), [Some(SocketId(3)), None]);
+        assert_eq!(direct.destination(Component::Rtp), Some(Destination::Program));
+    }
+}
