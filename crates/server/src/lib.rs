@@ -16,8 +16,10 @@ pub mod cli;
 mod config;
 mod http;
 pub mod inspect;
+mod load;
 mod media_codec;
 mod metrics;
+mod rooms;
 mod server;
 
 pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};

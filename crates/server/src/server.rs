@@ -2,13 +2,16 @@
 
 use crate::config::{ConfigError, Settings};
 use crate::http::{self, App, Client};
+use crate::load::tell_load;
+use crate::rooms::Rooms;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tureen::{WorkerManager, WorkerSettings};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,15 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The codecs of the settings are refused.
+    #[error("media_codecs: {0}")]
+    MediaCodecs(#[from] tureen::dictionaries::RouterCapabilitiesError),
+    /// The threads that forward media cannot be started.
+    #[error("shards: {0}")]
+    Worker(#[from] tureen::CreateWorkerError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 /// A running server. Dropping it stops it at once; [`Server::shutdown`] is the gentle way.
@@ -34,6 +46,7 @@ pub struct Server {
     grace: Duration,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
+    chores: [JoinHandle<()>; 2],
     app: Arc<App>,
 }
 
@@ -48,7 +61,9 @@ impl Server {
         let listener = TcpListener::bind(settings.http_listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let grace = Duration::from_secs(settings.shutdown_grace.into());
-        let app = Arc::new(App::new(settings));
+        let app = Arc::new(App::new(&settings, start_rooms(&settings).await?));
+        let idle = Duration::from_secs(settings.idle_timeout.into());
+        let chores = [tokio::spawn(remove_idle(Arc::clone(&app), idle)), tokio::spawn(tell_load(Arc::clone(&app)))];
         let (stop, stopped) = watch::channel(false);
         let service = http::router(Arc::clone(&app)).into_make_service_with_connect_info::<Client>();
         let http = tokio::spawn(async move {
@@ -57,7 +72,7 @@ impl Server {
                 tracing::error!(%error, "HTTP ended");
             }
         });
-        Ok(Self { address, grace, stop, http, app })
+        Ok(Self { address, grace, stop, http, chores, app })
     }
 
     /// Where HTTP listens.
@@ -71,12 +86,38 @@ impl Server {
         if timeout(self.grace, &mut self.http).await.is_err() {
             tracing::warn!("requests under way were cut off");
         }
+        self.app.rooms.close().await;
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.http.abort();
+        self.chores.iter().for_each(JoinHandle::abort);
+        self.app.rooms.worker().close();
+    }
+}
+
+async fn start_rooms(settings: &Settings) -> Result<Rooms, StartError> {
+    let mut options = WorkerSettings::default();
+    options.rtc_port_range = settings.rtc_min_port..=settings.rtc_max_port;
+    options.runtime.shards = Some(settings.shards).filter(|&shards| shards != 0);
+    let manager = WorkerManager::new().map_err(StartError::Thread)?;
+    let worker = manager.create_worker(options).await?;
+    worker.on_died(|reason| tracing::error!(reason, "the worker died"));
+    Ok(Rooms::new(worker, Arc::new(settings.clone()))?)
+}
+
+/// Looks for idle broadcasters, four times in the time that they have, but at most once a second.
+async fn remove_idle(app: Arc<App>, limit: Duration) {
+    if limit.is_zero() {
+        return;
+    }
+    let mut turns = interval((limit / 4).max(Duration::from_secs(1)));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        app.rooms.remove_idle(limit).await;
     }
 }
 

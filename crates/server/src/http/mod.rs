@@ -1,10 +1,14 @@
 //! HTTP: routes, and what is done to every request. Must not know how rooms work.
 
+mod body;
+mod broadcasters;
+mod error;
 mod page;
 mod rate;
 
 use crate::config::Settings;
 use crate::metrics::Metrics;
+use crate::rooms::Rooms;
 use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
@@ -22,22 +26,28 @@ use tokio::net::TcpListener;
 
 /// What all requests share.
 pub(crate) struct App {
-    pub(crate) settings: Settings,
+    pub(crate) rooms: Rooms,
     pub(crate) metrics: Metrics,
+    max_body_bytes: usize,
     rate: RateLimiter,
     started: Instant,
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings) -> Self {
-        let rate = RateLimiter::new(settings.max_requests_per_second);
-        Self { settings, metrics: Metrics::new(), rate, started: Instant::now() }
+    pub(crate) fn new(settings: &Settings, rooms: Rooms) -> Self {
+        Self {
+            rooms,
+            metrics: Metrics::new(),
+            max_body_bytes: settings.max_body_bytes,
+            rate: RateLimiter::new(settings.max_requests_per_second),
+            started: Instant::now(),
+        }
     }
 }
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("App").field("rooms", &self.rooms).finish_non_exhaustive()
     }
 }
 
@@ -57,11 +67,12 @@ impl Connected<IncomingStream<'_, TcpListener>> for Client {
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
+    let limit = DefaultBodyLimit::max(app.max_body_bytes);
     Router::new()
         .route("/", get(page::status))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
+        .merge(broadcasters::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here; / lists what is") })
         .layer(limit)
         .layer(from_fn_with_state(Arc::clone(&app), observe))
@@ -93,15 +104,33 @@ async fn observe(
     response
 }
 
+/// Says 503 once the Worker is gone: nothing can be forwarded then.
 async fn healthz(State(app): State<Arc<App>>) -> Response {
+    let census = app.rooms.census().await;
+    let worker = app.rooms.worker();
+    let (status, word) = if worker.died() {
+        (StatusCode::SERVICE_UNAVAILABLE, "died")
+    } else if worker.closed() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "ok")
+    };
     let body = json!({
-        "status": "ok",
+        "status": word,
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": app.started.elapsed().as_secs(),
+        "shards": worker.shards(),
+        "rooms": census.rooms,
+        "broadcasters": census.broadcasters,
     });
-    axum::Json(body).into_response()
+    (status, axum::Json(body)).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
+    app.metrics.count_rooms(app.rooms.census().await);
+    // A Worker that is gone has no figures; the counters keep their last.
+    if let Ok(shards) = app.rooms.worker().snapshot().await {
+        app.metrics.shards(&shards);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }
