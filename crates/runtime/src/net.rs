@@ -4,6 +4,7 @@
 
 use crate::snapshot::IoCounters;
 use std::io;
+use std::marker::PhantomData;
 use std::time::Duration;
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane, SocketId};
 use tureen_udp::{Poller, RecvBatch, SendBatch, Socket, Waker};
@@ -60,7 +61,7 @@ impl Net {
     pub(crate) fn receive(
         &mut self,
         socket: SocketId,
-    ) -> Option<(Received<impl Iterator<Item = tureen_udp::Datagram<'_>>>, Outgoing<'_>)> {
+    ) -> Option<(Received<'_, impl Iterator<Item = tureen_udp::Datagram<'_>>>, Outgoing<'_>)> {
         let Self { received, sockets, outgoing, program, counters, .. } = self;
         match sockets.get(socket)?.recv(received) {
             Ok(0) => return None,
@@ -70,7 +71,7 @@ impl Net {
                 return None;
             }
         }
-        let ingress = Received { datagrams: received.datagrams_mut(), socket };
+        let ingress = Received { datagrams: received.datagrams_mut(), socket, bytes: PhantomData };
         Some((ingress, Outgoing { sockets, batch: outgoing, program, counters }))
     }
 
@@ -152,12 +153,14 @@ impl Sockets {
 
 /// A received batch.
 #[derive(Debug)]
-pub(crate) struct Received<I> {
+pub(crate) struct Received<'a, I> {
     datagrams: I,
     socket: SocketId,
+    /// Says that what the iterator yields lives as long as this does.
+    bytes: PhantomData<&'a mut [u8]>,
 }
 
-impl<'a, I: Iterator<Item = tureen_udp::Datagram<'a>>> Ingress for Received<I> {
+impl<'a, I: Iterator<Item = tureen_udp::Datagram<'a>>> Ingress for Received<'a, I> {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let datagram = self.datagrams.next()?;
         let arrival = Arrival { socket: self.socket, source: datagram.source };

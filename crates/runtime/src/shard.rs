@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tureen_media_model::{AddTransport, Core, CoreConfig, Request, TransportOptions};
 use tureen_rtp_wire::Time;
-use tureen_transport::{BoundSocket, PlainDetails, PlainTransport, Transport};
+use tureen_transport::{BoundSocket, PlainDetails, PlainTransport, SocketId, Transport};
 use tureen_udp::Socket;
 
 /// Receive batches taken from one socket before the next socket has its turn.
@@ -137,14 +137,21 @@ impl Shard {
         for nth in 0..ready {
             let Some(socket) = self.parts.net.ready(nth) else { continue };
             for _ in 0..ROUNDS_PER_SOCKET {
-                let Some((mut ingress, mut egress)) = self.parts.net.receive(socket) else { break };
-                self.now = self.parts.clock.now();
-                self.core.handle_batch(self.now, &mut ingress, &mut egress);
+                if !self.receive_batch(socket) {
+                    break;
+                }
                 batches += 1;
                 self.flush_unless_held();
             }
         }
         batches
+    }
+
+    fn receive_batch(&mut self, socket: SocketId) -> bool {
+        let Some((mut ingress, mut egress)) = self.parts.net.receive(socket) else { return false };
+        self.now = self.parts.clock.now();
+        self.core.handle_batch(self.now, &mut ingress, &mut egress);
+        true
     }
 
     fn take_messages(&mut self) -> usize {
