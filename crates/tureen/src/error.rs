@@ -146,6 +146,8 @@ impl From<AddPlainTransportError> for CreateTransportError {
             AddPlainTransportError::Register(error) => Self::Register(error),
             AddPlainTransportError::Refused(error) => error.into(),
             AddPlainTransportError::Call(error) => Self::Request(error.into()),
+            // Not known here: at any rate there is no transport.
+            _ => Self::Request(RequestError::Closed),
         }
     }
 }
@@ -155,6 +157,8 @@ impl From<AddDirectTransportError> for CreateTransportError {
         match error {
             AddDirectTransportError::Refused(error) => error.into(),
             AddDirectTransportError::Call(error) => Self::Request(error.into()),
+            // Not known here: at any rate there is no transport.
+            _ => Self::Request(RequestError::Closed),
         }
     }
 }
@@ -182,7 +186,7 @@ impl From<ConnectTransportError> for ConnectError {
             ConnectTransportError::Entropy(error) => Self::Entropy(error),
             ConnectTransportError::Call(error) => Self::Request(error.into()),
             // A plain transport is given options of its own kind.
-            ConnectTransportError::Refused(_) => Self::Request(RequestError::Closed),
+            _ => Self::Request(RequestError::Closed),
         }
     }
 }

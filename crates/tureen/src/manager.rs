@@ -42,7 +42,7 @@ impl WorkerManager {
             return Err(CreateWorkerError::RtcPortRange { min, max });
         }
         let runtime = Runtime::start(settings.runtime)?;
-        let events = runtime.events().clone();
+        let events = runtime.events();
         let shared = Arc::new(WorkerShared::new(WorkerParts {
             id: WorkerId(Uuid::new_v4().as_u128()),
             runtime,

@@ -242,7 +242,9 @@ impl Router {
         let producer =
             self.inner.shared.producer(producer_id).ok_or(CanConsumeError::ProducerNotFound(*producer_id))?;
         let info = producer.info.get().ok_or(CanConsumeError::ProducerNotFound(*producer_id))?;
-        Ok(dict::can_consume(&info.consumable_rtp_parameters, rtp_capabilities)?)
+        let mut capabilities = rtp_capabilities.clone();
+        dict::validate_rtp_capabilities(&mut capabilities)?;
+        Ok(dict::can_consume(&info.consumable_rtp_parameters, &capabilities))
     }
 
     /// Exchanges the codecs. What exists stays as it is; what is made from now on goes by the new ones.

@@ -20,7 +20,7 @@ use crate::error::{ConsumeError, CreateTransportError, ProduceError, RequestErro
 use crate::event::{TransportEvent, TransportObserverEvent};
 use crate::index::Living;
 use crate::link::Link;
-use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_event, on_events};
+use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
 use crate::options::{ConsumerOptions, ProducerOptions};
 use crate::producer::{Producer, ProducerShared, produce};
