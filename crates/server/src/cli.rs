@@ -57,7 +57,9 @@ enum ServeError {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        Some(Command::Inspect(args)) => inspect::run(&args, &mut std::io::stdout()).map_err(|error| error.to_string()),
+        Some(Command::Inspect(args)) => {
+            inspect::run(&args, &mut std::io::stdout()).map_err(|error| error.to_string())
+        }
         Some(Command::Serve(args)) => serve(*args).map_err(|error| error.to_string()),
         None => serve(cli.serve).map_err(|error| error.to_string()),
     };
@@ -157,15 +159,21 @@ mod tests {
         let defaults: toml::Table = Settings::default().to_toml().parse().unwrap();
         let command = Cli::command();
         for (name, value) in defaults {
-            let argument = command.get_arguments().find(|argument| argument.get_id() == name.as_str()).unwrap();
+            let argument =
+                command.get_arguments().find(|argument| argument.get_id() == name.as_str()).unwrap();
             let help = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
             let (_, told) = help.split_once("Default: ").unwrap_or_else(|| panic!("{name}: {help}"));
             match value {
                 toml::Value::String(text) => assert!(told.starts_with(&text), "{name}: {help}"),
-                toml::Value::Integer(number) => assert!(told.starts_with(&format!("{number}.")), "{name}: {help}"),
+                toml::Value::Integer(number) => {
+                    assert!(told.starts_with(&format!("{number}.")), "{name}: {help}")
+                }
                 _ => assert!(!told.is_empty()),
             }
-            assert_eq!(argument.get_env().unwrap().to_str().unwrap(), format!("TUREEN_{}", name.to_uppercase()));
+            assert_eq!(
+                argument.get_env().unwrap().to_str().unwrap(),
+                format!("TUREEN_{}", name.to_uppercase())
+            );
         }
     }
 

@@ -159,7 +159,10 @@ impl Settings {
             return refuse("rtc_min_port", "must be 1 to 65535".into());
         }
         if self.rtc_max_port < self.rtc_min_port {
-            return refuse("rtc_max_port", format!("{} is below rtc_min_port, {}", self.rtc_max_port, self.rtc_min_port));
+            return refuse(
+                "rtc_max_port",
+                format!("{} is below rtc_min_port, {}", self.rtc_max_port, self.rtc_min_port),
+            );
         }
         if self.listen_ips.is_empty() {
             return refuse("listen_ips", "must name an address".into());

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn numbers_are_numbers_and_hexadecimal_is_text() {
-        let codec: MediaCodec = "video/H264/90000;packetization-mode=1;profile-level-id=420010".parse().unwrap();
+        let codec: MediaCodec =
+            "video/H264/90000;packetization-mode=1;profile-level-id=420010".parse().unwrap();
         assert_eq!(codec.0.parameters.get_u64("packetization-mode"), Some(1));
         assert_eq!(codec.to_string(), "video/H264/90000;packetization-mode=1;profile-level-id=420010");
     }

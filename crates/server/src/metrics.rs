@@ -2,7 +2,8 @@
 
 use crate::rooms::Census;
 use ::metrics::{
-    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder,
+    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    with_local_recorder,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
@@ -88,7 +89,8 @@ fn record(snapshot: &ShardSnapshot) {
         ("relay_queue_full", io.relay_packets_dropped),
     ];
     for (reason, value) in drops {
-        counter!("tureen_packets_dropped_total", "shard" => shard.clone(), "reason" => reason).absolute(value);
+        counter!("tureen_packets_dropped_total", "shard" => shard.clone(), "reason" => reason)
+            .absolute(value);
     }
     let objects = [
         ("router", population.routers),
@@ -111,7 +113,10 @@ fn describe() {
     describe_gauge!("tureen_broadcasters", "Broadcasters in all rooms");
     describe_counter!("tureen_datagrams_received_total", "Datagrams that came in, by shard");
     describe_counter!("tureen_bytes_received_total", "Bytes of datagrams that came in, by shard");
-    describe_counter!("tureen_packets_sent_total", "RTP packets that went out, retransmissions included, by shard");
+    describe_counter!(
+        "tureen_packets_sent_total",
+        "RTP packets that went out, retransmissions included, by shard"
+    );
     describe_counter!("tureen_bytes_sent_total", "Bytes of RTP packets that went out, by shard");
     describe_counter!("tureen_rtcp_sent_total", "RTCP compounds that went out, by shard");
     describe_counter!("tureen_retransmissions_total", "Packets sent again, by shard");

@@ -63,7 +63,8 @@ impl Server {
         let grace = Duration::from_secs(settings.shutdown_grace.into());
         let app = Arc::new(App::new(&settings, start_rooms(&settings).await?));
         let idle = Duration::from_secs(settings.idle_timeout.into());
-        let chores = [tokio::spawn(remove_idle(Arc::clone(&app), idle)), tokio::spawn(tell_load(Arc::clone(&app)))];
+        let chores =
+            [tokio::spawn(remove_idle(Arc::clone(&app), idle)), tokio::spawn(tell_load(Arc::clone(&app)))];
         let (stop, stopped) = watch::channel(false);
         let service = http::router(Arc::clone(&app)).into_make_service_with_connect_info::<Client>();
         let http = tokio::spawn(async move {
@@ -104,7 +105,7 @@ async fn start_rooms(settings: &Settings) -> Result<Rooms, StartError> {
     options.runtime.shards = Some(settings.shards).filter(|&shards| shards != 0);
     let manager = WorkerManager::new().map_err(StartError::Thread)?;
     let worker = manager.create_worker(options).await?;
-    worker.on_died(|reason| tracing::error!(reason, "the worker died"));
+    worker.on_died(|reason| tracing::error!(reason, "the worker died")).detach();
     Ok(Rooms::new(worker, Arc::new(settings.clone()))?)
 }
 

@@ -144,7 +144,10 @@ async fn add_transport(
     Ok(axum::Json(TransportReply::of(&transport)).into_response())
 }
 
-async fn remove_transport(State(app): State<Arc<App>>, Path((room, broadcaster, transport)): OnBroadcaster) -> Answer {
+async fn remove_transport(
+    State(app): State<Arc<App>>,
+    Path((room, broadcaster, transport)): OnBroadcaster,
+) -> Answer {
     app.rooms.broadcaster(&room, &broadcaster).await?.remove_transport(&transport).await?;
     Ok(done())
 }
@@ -158,7 +161,10 @@ async fn connect(
     Ok(done())
 }
 
-async fn transport_stats(State(app): State<Arc<App>>, Path((room, broadcaster, transport)): OnBroadcaster) -> Answer {
+async fn transport_stats(
+    State(app): State<Arc<App>>,
+    Path((room, broadcaster, transport)): OnBroadcaster,
+) -> Answer {
     let found = app.rooms.broadcaster(&room, &broadcaster).await?.transport(&transport).await?;
     let stats = found.get_stats().await.map_err(|error| Refusal::request(error, "transport", transport))?;
     Ok(axum::Json([stats]).into_response())
@@ -204,9 +210,11 @@ async fn consume(
     OptionalJson(request): OptionalJson<ConsumeRequest>,
 ) -> Answer {
     let id = query?.0.producer_id.ok_or_else(|| ApiError::argument("producerId: missing in the query"))?;
-    let producer: ProducerId = id.parse().map_err(|error| ApiError::argument(format!("producerId: {error}")))?;
+    let producer: ProducerId =
+        id.parse().map_err(|error| ApiError::argument(format!("producerId: {error}")))?;
     let broadcaster = app.rooms.broadcaster(&room, &broadcaster).await?;
-    let consumer = broadcaster.consume(&transport, producer, request.rtp_capabilities, request.paused).await?;
+    let consumer =
+        broadcaster.consume(&transport, producer, request.rtp_capabilities, request.paused).await?;
     let reply = json!({
         "id": consumer.id(),
         "producerId": consumer.producer_id(),
@@ -246,12 +254,18 @@ on_object! {
     consumer_stats: consumer "consumer", get_stats -> |stats| axum::Json(stats).into_response();
 }
 
-async fn close_producer(State(app): State<Arc<App>>, Path((room, broadcaster, transport, id)): OnTransport) -> Answer {
+async fn close_producer(
+    State(app): State<Arc<App>>,
+    Path((room, broadcaster, transport, id)): OnTransport,
+) -> Answer {
     app.rooms.broadcaster(&room, &broadcaster).await?.close_producer(&transport, &id).await?;
     Ok(done())
 }
 
-async fn close_consumer(State(app): State<Arc<App>>, Path((room, broadcaster, transport, id)): OnTransport) -> Answer {
+async fn close_consumer(
+    State(app): State<Arc<App>>,
+    Path((room, broadcaster, transport, id)): OnTransport,
+) -> Answer {
     app.rooms.broadcaster(&room, &broadcaster).await?.close_consumer(&transport, &id).await?;
     Ok(done())
 }

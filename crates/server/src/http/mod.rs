@@ -132,5 +132,6 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
     if let Ok(shards) = app.rooms.worker().snapshot().await {
         app.metrics.shards(&shards);
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+        .into_response()
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 const PAGE: &str = include_str!("page.html");
 
 /// `GET /`.
-pub(super) async fn status(State(app): State<Arc<App>>, ConnectInfo(client): ConnectInfo<Client>) -> Html<String> {
+pub(super) async fn status(
+    State(app): State<Arc<App>>,
+    ConnectInfo(client): ConnectInfo<Client>,
+) -> Html<String> {
     let census = app.rooms.census().await;
     let url = client.local.map_or_else(String::new, |local| format!("http://{local}"));
     let page = PAGE

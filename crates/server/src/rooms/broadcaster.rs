@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 use tureen::dictionaries::{CryptoSuite, RtpCapabilities};
 use tureen::{
-    Consumer, ConsumerId, ConsumerOptions, ListenInfo, PlainConnectOptions, PlainTransport, PlainTransportOptions,
-    PortRange, Producer, ProducerId, ProducerOptions, Router, Transport, TransportId,
+    Consumer, ConsumerId, ConsumerOptions, ListenInfo, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, PortRange, Producer, ProducerId, ProducerOptions, Router, Transport, TransportId,
 };
 
 /// What a broadcaster runs on.
@@ -94,7 +94,8 @@ impl Broadcaster {
         for entry in contents.transports.values() {
             // A transport that is closed has no traffic.
             if let Ok(stats) = entry.transport.get_stats().await {
-                traffic = traffic.saturating_add(stats.base.bytes_received).saturating_add(stats.base.bytes_sent);
+                traffic =
+                    traffic.saturating_add(stats.base.bytes_received).saturating_add(stats.base.bytes_sent);
             }
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +115,9 @@ impl Broadcaster {
             id: other.id.clone(),
             display_name: other.display_name.clone(),
             device: other.device.clone(),
-            producers: wanted.map(|producer| ProducerInfo { id: producer.id(), kind: producer.kind() }).collect(),
+            producers: wanted
+                .map(|producer| ProducerInfo { id: producer.id(), kind: producer.kind() })
+                .collect(),
         }
     }
 
@@ -150,7 +153,9 @@ impl Broadcaster {
         options.srtp_crypto_suite = new.srtp_crypto_suite;
         let transport = self.router.create_plain_transport(options).await?;
         let (producers, consumers) = (BTreeMap::new(), BTreeMap::new());
-        contents.transports.insert(transport.id(), Entry { transport: transport.clone(), producers, consumers });
+        contents
+            .transports
+            .insert(transport.id(), Entry { transport: transport.clone(), producers, consumers });
         Ok(transport)
     }
 
@@ -158,11 +163,14 @@ impl Broadcaster {
     fn listen_info(&self, reached_on: Option<IpAddr>) -> ListenInfo {
         let ips = &self.settings.listen_ips;
         let reached_on = reached_on.map(|ip| ip.to_canonical());
-        let same_family = |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
+        let same_family =
+            |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
         let fallback = || IpAddr::from([127, 0, 0, 1]);
         let ip = ips.iter().find(same_family).or(ips.first()).copied().unwrap_or_else(fallback);
         let announced = match self.settings.announced_address.as_str() {
-            AUTO => reached_on.filter(|reached_on| ip.is_unspecified() && reached_on.is_ipv4() == ip.is_ipv4()),
+            AUTO => {
+                reached_on.filter(|reached_on| ip.is_unspecified() && reached_on.is_ipv4() == ip.is_ipv4())
+            }
             address => return self.listen_on(ip, Some(address.to_owned())),
         };
         self.listen_on(ip, announced.map(|ip| ip.to_string()))

@@ -97,14 +97,20 @@ impl Rooms {
             if rooms.len() >= self.settings.max_rooms {
                 return Err(Refusal::Full { what: "rooms", limit: self.settings.max_rooms });
             }
-            rooms.insert(name.to_owned(), Room { router: self.new_router().await?, broadcasters: BTreeMap::new() });
+            rooms.insert(
+                name.to_owned(),
+                Room { router: self.new_router().await?, broadcasters: BTreeMap::new() },
+            );
         }
         let room = rooms.get_mut(name).ok_or_else(|| Refusal::unknown("room", name))?;
         if room.broadcasters.contains_key(&new.id) {
             return Err(Refusal::Argument(format!("id: '{}' is in the room already", new.id)));
         }
         if room.broadcasters.len() >= self.settings.max_broadcasters {
-            return Err(Refusal::Full { what: "broadcasters in the room", limit: self.settings.max_broadcasters });
+            return Err(Refusal::Full {
+                what: "broadcasters in the room",
+                limit: self.settings.max_broadcasters,
+            });
         }
         let others: Vec<_> = room.broadcasters.values().map(Arc::clone).collect();
         let (id, router) = (new.id.clone(), room.router.clone());
@@ -181,7 +187,10 @@ impl Rooms {
     pub(crate) async fn census(&self) -> Census {
         let guard = self.rooms.lock().await;
         let rooms = || guard.iter().flatten();
-        Census { rooms: rooms().count(), broadcasters: rooms().map(|(_, room)| room.broadcasters.len()).sum() }
+        Census {
+            rooms: rooms().count(),
+            broadcasters: rooms().map(|(_, room)| room.broadcasters.len()).sum(),
+        }
     }
 
     /// Closes every room, and makes none any more.

@@ -1,7 +1,8 @@
 //! Why rooms refuse something, sorted by who has to act. Must not know HTTP.
 
 use tureen::{
-    ConnectError, ConsumeError, CreateRouterError, CreateTransportError, ProduceError, RequestError, runtime::BindError,
+    ConnectError, ConsumeError, CreateRouterError, CreateTransportError, ProduceError, RequestError,
+    runtime::BindError,
 };
 
 /// Why something was refused. Nothing has changed then.
