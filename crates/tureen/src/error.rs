@@ -1,0 +1,297 @@
+//! One error enum for each operation; what a lower layer refuses keeps its own words and names its own field.
+
+use tureen_media_model as model;
+use tureen_runtime::{
+    AddDirectTransportError, AddPlainTransportError, AnyConnectError, CallError, ConnectTransportError,
+    SendPacketError,
+};
+
+/// Why a request did not get its answer, whatever it was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The object, or one that it hangs on, is closed.
+    #[error("it is closed")]
+    Closed,
+    /// The Worker died.
+    #[error("the worker died")]
+    WorkerDied,
+    /// The Worker has too many requests waiting; this one was not carried out.
+    #[error("the worker is busy")]
+    Busy,
+}
+
+impl From<CallError> for RequestError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Busy => Self::Busy,
+            CallError::ShardDied => Self::WorkerDied,
+            _ => Self::Closed,
+        }
+    }
+}
+
+impl From<model::NotFoundError> for RequestError {
+    /// The Core forgets what was closed.
+    fn from(_: model::NotFoundError) -> Self {
+        Self::Closed
+    }
+}
+
+/// Why a Worker could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateWorkerError {
+    /// `rtc_port_range` is empty or starts at 0.
+    #[error("rtc_port_range {min} to {max} is no range of ports from 1 to 65535")]
+    RtcPortRange {
+        /// The lowest port.
+        min: u16,
+        /// The highest port.
+        max: u16,
+    },
+    /// The shards could not be started.
+    #[error(transparent)]
+    Start(#[from] tureen_runtime::StartError),
+}
+
+/// Why a Router could not be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateRouterError {
+    /// There is no answer; [`RequestError::Closed`]: the Worker is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(#[from] model::CreateRouterError),
+}
+
+/// Why a Router's codecs could not be exchanged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateMediaCodecsError {
+    /// There is no answer; [`RequestError::Closed`]: the Router is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// `media_codecs` is refused.
+    #[error(transparent)]
+    Refused(model::UpdateMediaCodecsError),
+}
+
+impl From<model::UpdateMediaCodecsError> for UpdateMediaCodecsError {
+    fn from(error: model::UpdateMediaCodecsError) -> Self {
+        match error {
+            model::UpdateMediaCodecsError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why [`Router::can_consume`](crate::Router::can_consume) cannot tell.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CanConsumeError {
+    /// The Router is closed.
+    #[error("the router is closed")]
+    Closed,
+    /// The Router has no such producer.
+    #[error("producer {0} not found")]
+    ProducerNotFound(model::ProducerId),
+    /// `rtp_capabilities` is malformed.
+    #[error(transparent)]
+    RtpCapabilities(#[from] tureen_rtp_dictionaries::RtpCapabilitiesError),
+}
+
+/// Why a transport could not be made. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateTransportError {
+    /// There is no answer; [`RequestError::Closed`]: the Router is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// `shard` names none of the Worker's.
+    #[error("shard {0} does not exist")]
+    ShardNotFound(u8),
+    /// `rtcp_listen_info` is given though RTCP shares the RTP port.
+    #[error("rtcpListenInfo must not be given with rtcpMux")]
+    RtcpListenInfo,
+    /// Its sockets could not be bound.
+    #[error(transparent)]
+    Bind(#[from] tureen_runtime::BindError),
+    /// Its key could not be drawn.
+    #[error(transparent)]
+    Entropy(#[from] tureen_runtime::EntropyError),
+    /// The shard cannot wait for its sockets.
+    #[error("cannot wait for a socket: {0}")]
+    Register(#[source] std::io::Error),
+    /// The shard refused it.
+    #[error(transparent)]
+    Refused(model::AddTransportError),
+}
+
+impl From<model::AddTransportError> for CreateTransportError {
+    fn from(error: model::AddTransportError) -> Self {
+        match error {
+            model::AddTransportError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+impl From<AddPlainTransportError> for CreateTransportError {
+    fn from(error: AddPlainTransportError) -> Self {
+        match error {
+            AddPlainTransportError::Bind(error) => Self::Bind(error),
+            AddPlainTransportError::Entropy(error) => Self::Entropy(error),
+            AddPlainTransportError::Register(error) => Self::Register(error),
+            AddPlainTransportError::Refused(error) => error.into(),
+            AddPlainTransportError::Call(error) => Self::Request(error.into()),
+            // Not known here: at any rate there is no transport.
+            _ => Self::Request(RequestError::Closed),
+        }
+    }
+}
+
+impl From<AddDirectTransportError> for CreateTransportError {
+    fn from(error: AddDirectTransportError) -> Self {
+        match error {
+            AddDirectTransportError::Refused(error) => error.into(),
+            AddDirectTransportError::Call(error) => Self::Request(error.into()),
+            // Not known here: at any rate there is no transport.
+            _ => Self::Request(RequestError::Closed),
+        }
+    }
+}
+
+/// Why a plain transport did not connect. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An option is refused, or it was connected before.
+    #[error(transparent)]
+    Refused(tureen_transport::PlainConnectError),
+    /// Its key could not be drawn.
+    #[error(transparent)]
+    Entropy(#[from] tureen_runtime::EntropyError),
+}
+
+impl From<ConnectTransportError> for ConnectError {
+    fn from(error: ConnectTransportError) -> Self {
+        match error {
+            ConnectTransportError::NotFound(gone) => Self::Request(gone.into()),
+            ConnectTransportError::Refused(AnyConnectError::Plain(error)) => Self::Refused(error),
+            ConnectTransportError::Entropy(error) => Self::Entropy(error),
+            ConnectTransportError::Call(error) => Self::Request(error.into()),
+            // A plain transport is given options of its own kind.
+            _ => Self::Request(RequestError::Closed),
+        }
+    }
+}
+
+/// Why a producer could not be made. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(model::ProduceError),
+}
+
+impl From<model::ProduceError> for ProduceError {
+    fn from(error: model::ProduceError) -> Self {
+        match error {
+            model::ProduceError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why a consumer could not be made. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumeError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The transport's Router has no such producer, or no longer.
+    #[error("producer {0} not found")]
+    ProducerNotFound(model::ProducerId),
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(model::ConsumeError),
+}
+
+/// Why a priority could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetPriorityError {
+    /// There is no answer; [`RequestError::Closed`]: the consumer is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// `priority` is 0.
+    #[error("priority must be 1 to 255")]
+    Zero,
+}
+
+impl From<model::PriorityError> for SetPriorityError {
+    fn from(error: model::PriorityError) -> Self {
+        match error {
+            model::PriorityError::NotFound(gone) => Self::Request(gone.into()),
+            _ => Self::Zero,
+        }
+    }
+}
+
+/// Why a packet of the program was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The object, or one that it hangs on, is closed.
+    #[error("it is closed")]
+    Closed,
+    /// The producer's transport is not a direct one.
+    #[error("only producers of a direct transport take packets of the program")]
+    NotDirect,
+    /// Too many packets wait for the shard; this one was dropped.
+    #[error("too many packets wait; this one was dropped")]
+    Full,
+    /// The packet is longer than a datagram can be.
+    #[error("{0} bytes are more than the 65507 of a datagram")]
+    TooLong(usize),
+    /// By its first two bytes it is not what the call is for: RTP, or RTCP (RFC 5761 section 4).
+    #[error("not an {0} packet")]
+    WrongKind(&'static str),
+    /// What was given does not serialise to a packet.
+    #[error("the packet does not serialise")]
+    Malformed,
+}
+
+impl From<SendPacketError> for SendError {
+    fn from(error: SendPacketError) -> Self {
+        match error {
+            SendPacketError::WrongKind(kind) => Self::WrongKind(kind),
+            SendPacketError::TooLong(bytes) => Self::TooLong(bytes),
+            SendPacketError::Full => Self::Full,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// Why the system's account of resources could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResourceUsageError {
+    /// The Worker is closed.
+    #[error("the worker is closed")]
+    Closed,
+    /// The operating system refused.
+    #[error("getrusage: {0}")]
+    System(std::io::Error),
+}

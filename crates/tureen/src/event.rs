@@ -1,0 +1,214 @@
+//! What listeners are told, one pair of enums for each class: public events and observer events.
+//!
+//! Public events report what others caused; observer events report everything. Objects in them are weak, so that an
+//! event that nobody reads keeps nothing open.
+
+use crate::consumer::WeakConsumer;
+use crate::listeners::{Class, ListenerError, Signal};
+use crate::producer::WeakProducer;
+use crate::router::WeakRouter;
+use crate::transport::{TransportTuple, WeakTransport};
+use crate::worker::WeakWorker;
+use bytes::Bytes;
+use tureen_media_model::{
+    ConsumerScore, ConsumerTrace, ProducerScore, ProducerTrace, TransportTrace, VideoOrientation,
+};
+use tureen_rtp_dictionaries::MediaLayers;
+
+macro_rules! events {
+    ($(
+        $(#[$doc:meta])*
+        $Event:ident {
+            $($(#[$variant_doc:meta])* $Variant:ident $(($payload:ty))? = $name:literal, $class:expr;)*
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum $Event {
+            $($(#[$variant_doc])* $Variant $(($payload))?,)*
+            /// The stream was not read in time: so many traces or packets are missing here.
+            Lagged(u64),
+        }
+
+        impl Signal for $Event {
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Variant { .. } => $name,)*
+                    Self::Lagged(_) => "lagged",
+                }
+            }
+
+            fn class(&self) -> Class {
+                match self {
+                    $(Self::$Variant { .. } => $class,)*
+                    Self::Lagged(_) => Class::Lifecycle,
+                }
+            }
+
+            fn lagged(count: u64) -> Self {
+                Self::Lagged(count)
+            }
+        }
+    )*};
+}
+
+const SCORE: Class = Class::Newest(0);
+const LAYERS: Class = Class::Newest(1);
+const ORIENTATION: Class = Class::Newest(2);
+const TUPLE: Class = Class::Newest(3);
+const RTCP_TUPLE: Class = Class::Newest(4);
+const PAUSE: Class = Class::Switch(5);
+
+events! {
+    /// News of a [`WorkerManager`](crate::WorkerManager).
+    WorkerManagerEvent {
+        /// A Worker was made.
+        NewWorker(WeakWorker) = "newworker", Class::Lifecycle;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// News of a [`Worker`](crate::Worker).
+    WorkerEvent {
+        /// One of its shards ended unasked; the text says why. The Worker is closed.
+        Died(String) = "died", Class::Lifecycle;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`Worker`](crate::Worker).
+    WorkerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// A Router was made on it.
+        NewRouter(WeakRouter) = "newrouter", Class::Lifecycle;
+    }
+    /// News of a [`Router`](crate::Router).
+    RouterEvent {
+        /// Its Worker closed or died, and it with it.
+        WorkerClose = "workerclose", Class::Lifecycle;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`Router`](crate::Router).
+    RouterObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// A transport was made on it.
+        NewTransport(WeakTransport) = "newtransport", Class::Lifecycle;
+    }
+    /// News of a transport.
+    TransportEvent {
+        /// Its router closed, and it with it.
+        RouterClose = "routerclose", Class::Lifecycle;
+        /// A trace that [`enable_trace_event`](crate::Transport::enable_trace_event) asked for.
+        Trace(TransportTrace) = "trace", Class::Sample;
+        /// Plain transports with comedia: the remote address of RTP became known.
+        Tuple(TransportTuple) = "tuple", TUPLE;
+        /// Plain transports with comedia and without RTCP multiplexing: the remote address of RTCP became known.
+        RtcpTuple(TransportTuple) = "rtcptuple", RTCP_TUPLE;
+        /// Direct transports: an RTCP packet for the program.
+        Rtcp(Bytes) = "rtcp", Class::Sample;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a transport.
+    TransportObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// A producer was made on it.
+        NewProducer(WeakProducer) = "newproducer", Class::Lifecycle;
+        /// A consumer was made on it.
+        NewConsumer(WeakConsumer) = "newconsumer", Class::Lifecycle;
+        /// As [`TransportEvent::Trace`].
+        Trace(TransportTrace) = "trace", Class::Sample;
+        /// As [`TransportEvent::Tuple`].
+        Tuple(TransportTuple) = "tuple", TUPLE;
+        /// As [`TransportEvent::RtcpTuple`].
+        RtcpTuple(TransportTuple) = "rtcptuple", RTCP_TUPLE;
+        /// As [`TransportEvent::Rtcp`].
+        Rtcp(Bytes) = "rtcp", Class::Sample;
+    }
+    /// News of a [`Producer`](crate::Producer).
+    ProducerEvent {
+        /// Its transport closed, and it with it.
+        TransportClose = "transportclose", Class::Lifecycle;
+        /// The score of one of its streams changed; all are told.
+        Score(Vec<ProducerScore>) = "score", SCORE;
+        /// The source was turned (RFC 7742 section 4).
+        VideoOrientationChange(VideoOrientation) = "videoorientationchange", ORIENTATION;
+        /// A trace that [`enable_trace_event`](crate::Producer::enable_trace_event) asked for.
+        Trace(ProducerTrace) = "trace", Class::Sample;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`Producer`](crate::Producer).
+    ProducerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// It was paused.
+        Pause = "pause", PAUSE;
+        /// It was resumed.
+        Resume = "resume", PAUSE;
+        /// As [`ProducerEvent::Score`].
+        Score(Vec<ProducerScore>) = "score", SCORE;
+        /// As [`ProducerEvent::VideoOrientationChange`].
+        VideoOrientationChange(VideoOrientation) = "videoorientationchange", ORIENTATION;
+        /// As [`ProducerEvent::Trace`].
+        Trace(ProducerTrace) = "trace", Class::Sample;
+    }
+    /// News of a [`Consumer`](crate::Consumer).
+    ConsumerEvent {
+        /// Its transport closed, and it with it.
+        TransportClose = "transportclose", Class::Lifecycle;
+        /// Its producer closed, and it with it.
+        ProducerClose = "producerclose", Class::Lifecycle;
+        /// Its producer was paused, whether or not the consumer itself is.
+        ProducerPause = "producerpause", PAUSE;
+        /// Its producer was resumed, whether or not the consumer itself is paused.
+        ProducerResume = "producerresume", PAUSE;
+        /// A score that concerns it changed.
+        Score(ConsumerScore) = "score", SCORE;
+        /// Other layers are being forwarded; `None` for none.
+        LayersChange(Option<MediaLayers>) = "layerschange", LAYERS;
+        /// A trace that [`enable_trace_event`](crate::Consumer::enable_trace_event) asked for.
+        Trace(ConsumerTrace) = "trace", Class::Sample;
+        /// On a direct transport: an RTP packet for the program.
+        Rtp(Bytes) = "rtp", Class::Sample;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`Consumer`](crate::Consumer).
+    ConsumerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// Media stopped: it or its producer was paused, and neither was before.
+        Pause = "pause", PAUSE;
+        /// Media may flow again: neither it nor its producer is paused, and one was before.
+        Resume = "resume", PAUSE;
+        /// As [`ConsumerEvent::Score`].
+        Score(ConsumerScore) = "score", SCORE;
+        /// As [`ConsumerEvent::LayersChange`].
+        LayersChange(Option<MediaLayers>) = "layerschange", LAYERS;
+        /// As [`ConsumerEvent::Trace`].
+        Trace(ConsumerTrace) = "trace", Class::Sample;
+    }
+}
+
+macro_rules! from_listener_error {
+    ($($Event:ident),*) => {$(
+        impl From<ListenerError> for $Event {
+            fn from(error: ListenerError) -> Self {
+                Self::ListenerError(error)
+            }
+        }
+    )*};
+}
+
+from_listener_error!(
+    WorkerManagerEvent,
+    WorkerEvent,
+    RouterEvent,
+    TransportEvent,
+    ProducerEvent,
+    ConsumerEvent
+);

@@ -1,0 +1,86 @@
+//! Where Workers come from, and the one thread that tells listeners what happens to them.
+
+use crate::dispatch::{Created, Task, start};
+use crate::error::CreateWorkerError;
+use crate::event::WorkerManagerEvent;
+use crate::listeners::{Emitter, HandlerId, ListenerError, on_events};
+use crate::log::LogFilter;
+use crate::options::WorkerSettings;
+use crate::stream::EventStream;
+use crate::worker::{Worker, WorkerParts, WorkerShared};
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use tureen_media_model::WorkerId;
+use tureen_runtime::Runtime;
+use uuid::Uuid;
+
+/// Makes Workers and tells their listeners what happens, on a thread of its own.
+///
+/// The thread ends once the manager's handles and all its Workers' are gone.
+#[derive(Clone)]
+pub struct WorkerManager {
+    tasks: Sender<Task>,
+    emitter: Emitter<WorkerManagerEvent>,
+}
+
+impl WorkerManager {
+    /// Starts the thread that events are told on.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { tasks: start()?, emitter: Emitter::default() })
+    }
+
+    /// Starts a Worker's shards.
+    ///
+    /// # Errors
+    /// A port range that is empty or starts at 0, no or too many shards, or the operating system gives no threads.
+    pub async fn create_worker(&self, settings: WorkerSettings) -> Result<Worker, CreateWorkerError> {
+        let (min, max) = (*settings.rtc_port_range.start(), *settings.rtc_port_range.end());
+        if min == 0 || min > max {
+            return Err(CreateWorkerError::RtcPortRange { min, max });
+        }
+        let runtime = Runtime::start(settings.runtime)?;
+        let events = runtime.events();
+        let shared = Arc::new(WorkerShared::new(WorkerParts {
+            id: WorkerId(Uuid::new_v4().as_u128()),
+            runtime,
+            log: LogFilter::new(settings.log_level, &settings.log_tags),
+            rtc_port_range: settings.rtc_port_range,
+            app_data: settings.app_data,
+            tasks: self.tasks.clone(),
+        }));
+        shared.task(Task::Attach(Arc::clone(&shared), events));
+        let worker = Worker::new(Arc::clone(&shared), self.clone());
+        shared.task(Task::Created(Created::Worker(self.emitter.clone(), worker.downgrade())));
+        Ok(worker)
+    }
+
+    /// Its news as a stream.
+    pub fn events(&self) -> EventStream<WorkerManagerEvent> {
+        self.emitter.stream()
+    }
+
+    /// A Worker was made.
+    pub fn on_new_worker(&self, listener: impl Fn(Worker) + Send + Sync + 'static) -> HandlerId {
+        self.emitter.listen(move |event| {
+            if let WorkerManagerEvent::NewWorker(worker) = event
+                && let Some(worker) = worker.upgrade()
+            {
+                listener(worker);
+            }
+        })
+    }
+
+    on_events! { WorkerManagerEvent, |this| this.emitter;
+        /// A listener of the manager panicked.
+        on_listener_error => ListenerError(ListenerError);
+    }
+}
+
+impl std::fmt::Debug for WorkerManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerManager").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! What objects are made with, defaults filled in.
+
+use crate::app_data::AppData;
+use crate::log::{LogLevel, LogTag};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use tureen_media_model::ProducerId;
+use tureen_rtp_dictionaries::{
+    CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
+    SrtpParameters,
+};
+
+/// How a Worker is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerSettings {
+    /// How much is logged. Default [`LogLevel::Error`].
+    pub log_level: LogLevel,
+    /// The tags whose warnings and details are logged. Default none.
+    pub log_tags: Vec<LogTag>,
+    /// The UDP ports that sockets take where a transport chooses none, 1 to 65535. Default 10000 to 59999.
+    pub rtc_port_range: RangeInclusive<u16>,
+    /// How the shards are run: how many, their queues, batching. Default: one for each core.
+    pub runtime: tureen_runtime::RuntimeConfig,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            log_level: LogLevel::default(),
+            log_tags: Vec::new(),
+            rtc_port_range: 10_000..=59_999,
+            runtime: tureen_runtime::RuntimeConfig::default(),
+            app_data: AppData::default(),
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// The defaults with so many shards, 1 to 255.
+    pub fn with_shards(shards: u8) -> Self {
+        let runtime = tureen_runtime::RuntimeConfig { shards: Some(shards), ..Default::default() };
+        Self { runtime, ..Self::default() }
+    }
+}
+
+/// Settings that a running Worker takes; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkerUpdateSettings {
+    /// How much is logged.
+    pub log_level: Option<LogLevel>,
+    /// The tags whose warnings and details are logged.
+    pub log_tags: Option<Vec<LogTag>>,
+}
+
+/// How a Router is made.
+#[derive(Clone, Debug, Default)]
+pub struct RouterOptions {
+    /// The codecs that may be produced. Default none.
+    pub media_codecs: Vec<RouterRtpCodecCapability>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl RouterOptions {
+    /// A router of these codecs.
+    pub fn new(media_codecs: Vec<RouterRtpCodecCapability>) -> Self {
+        Self { media_codecs, ..Self::default() }
+    }
+}
+
+/// Where a transport listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenInfo {
+    /// The local address; unspecified for all of its family.
+    pub ip: IpAddr,
+    /// The address or host name that remotes are told instead of `ip`. Default `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_address: Option<String>,
+    /// The port; 0 or `None` for one of the range. Default `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The ports to choose from. Default: the Worker's `rtc_port_range`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_range: Option<PortRange>,
+    /// Socket flags. Default none.
+    #[serde(default)]
+    pub flags: SocketFlags,
+    /// SO_SNDBUF in bytes. Default: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_buffer_size: Option<u32>,
+    /// SO_RCVBUF in bytes. Default: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recv_buffer_size: Option<u32>,
+}
+
+impl ListenInfo {
+    /// Listens on `ip`, with defaults.
+    pub fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            announced_address: None,
+            port: None,
+            port_range: None,
+            flags: SocketFlags::default(),
+            send_buffer_size: None,
+            recv_buffer_size: None,
+        }
+    }
+
+    /// Listens on 127.0.0.1, with defaults.
+    pub fn loopback() -> Self {
+        Self::new(Ipv4Addr::LOCALHOST.into())
+    }
+}
+
+/// UDP ports, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRange {
+    /// The lowest, at least 1.
+    pub min: u16,
+    /// The highest, at least `min`.
+    pub max: u16,
+}
+
+/// Flags of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SocketFlags {
+    /// Whether an IPv6 socket refuses IPv4. Default `false`.
+    pub ipv6_only: bool,
+    /// Whether other sockets may share the port; needs a fixed `port`. Default `false`.
+    pub udp_reuse_port: bool,
+}
+
+/// How a plain transport is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PlainTransportOptions {
+    /// Where RTP comes in, and RTCP too with `rtcp_mux`.
+    pub listen_info: ListenInfo,
+    /// Where RTCP comes in; only without `rtcp_mux`. Default: as RTP, on the port above.
+    pub rtcp_listen_info: Option<ListenInfo>,
+    /// Whether RTP and RTCP share one port (RFC 5761). Default `true`.
+    pub rtcp_mux: bool,
+    /// Whether the remote addresses are learned from the first packets. Default `false`.
+    pub comedia: bool,
+    /// Whether packets are SRTP (RFC 3711). Default `false`.
+    pub enable_srtp: bool,
+    /// The suite offered with SRTP. Default AES_CM_128_HMAC_SHA1_80.
+    pub srtp_crypto_suite: CryptoSuite,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl PlainTransportOptions {
+    /// Listens on `listen_info`, with defaults.
+    pub fn new(listen_info: ListenInfo) -> Self {
+        Self {
+            listen_info,
+            rtcp_listen_info: None,
+            rtcp_mux: true,
+            comedia: false,
+            enable_srtp: false,
+            srtp_crypto_suite: CryptoSuite::AesCm128HmacSha1_80,
+            shard: None,
+            app_data: AppData::default(),
+        }
+    }
+}
+
+/// What a plain transport's remote tells of itself.
+///
+/// Without comedia `ip` and `port` are required, and `rtcp_port` exactly where RTCP has its own port; with comedia none of
+/// the three may be given. `srtp_parameters` must be given exactly with SRTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PlainConnectOptions {
+    /// The remote address.
+    pub ip: Option<IpAddr>,
+    /// The remote RTP port, at least 1.
+    pub port: Option<u16>,
+    /// The remote RTCP port, at least 1.
+    pub rtcp_port: Option<u16>,
+    /// The remote's suite and key.
+    pub srtp_parameters: Option<SrtpParameters>,
+}
+
+impl PlainConnectOptions {
+    /// A remote that takes RTP and RTCP at one port.
+    pub fn to(ip: IpAddr, port: u16) -> Self {
+        Self { ip: Some(ip), port: Some(port), ..Self::default() }
+    }
+}
+
+/// How a direct transport is made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct DirectTransportOptions {
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl DirectTransportOptions {
+    /// The defaults, on a certain shard.
+    pub fn on_shard(shard: u8) -> Self {
+        Self { shard: Some(shard), ..Self::default() }
+    }
+}
+
+/// How a producer is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProducerOptions {
+    /// Its id. Default: a random one.
+    pub id: Option<ProducerId>,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What the endpoint sends.
+    pub rtp_parameters: RtpParameters,
+    /// Whether it starts paused. Default `false`.
+    pub paused: bool,
+    /// The least time between two key-frame requests towards the source. Default 0.
+    pub key_frame_request_delay: Duration,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl ProducerOptions {
+    /// A producer of `kind`, with defaults.
+    pub fn new(kind: MediaKind, rtp_parameters: RtpParameters) -> Self {
+        Self {
+            id: None,
+            kind,
+            rtp_parameters,
+            paused: false,
+            key_frame_request_delay: Duration::ZERO,
+            app_data: AppData::default(),
+        }
+    }
+}
+
+/// How a consumer is made. It is best made paused, and resumed once its endpoint is ready.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConsumerOptions {
+    /// What it consumes.
+    pub producer_id: ProducerId,
+    /// What its endpoint can receive.
+    pub rtp_capabilities: RtpCapabilities,
+    /// Whether it starts paused. Default `false`.
+    pub paused: bool,
+    /// Its MID, 1 to 8 bytes. Default: the transport's next number.
+    pub mid: Option<String>,
+    /// The layers wanted of a simulcast or SVC source. Default: the best.
+    pub preferred_layers: Option<MediaLayers>,
+    /// Whether lost packets are sent again in a stream of their own (RFC 4588). Default: for video.
+    pub enable_rtx: Option<bool>,
+    /// Whether packets of Opus without sound are left out. Default `false`.
+    pub ignore_dtx: bool,
+    /// Whether every encoding is carried, each as a stream of its own. Default `false`.
+    pub pipe: bool,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl ConsumerOptions {
+    /// Consumes `producer_id`, with defaults.
+    pub fn new(producer_id: ProducerId, rtp_capabilities: RtpCapabilities) -> Self {
+        Self {
+            producer_id,
+            rtp_capabilities,
+            paused: false,
+            mid: None,
+            preferred_layers: None,
+            enable_rtx: None,
+            ignore_dtx: false,
+            pipe: false,
+            app_data: AppData::default(),
+        }
+    }
+}

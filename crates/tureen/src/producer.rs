@@ -1,0 +1,430 @@
+//! The Producer: a source of audio or video that comes in on a transport.
+
+use crate::app_data::AppData;
+use crate::children::Children;
+use crate::consumer::ConsumerShared;
+use crate::dispatch::{Created, Task};
+use crate::error::{ProduceError, RequestError, SendError};
+use crate::event::{ProducerEvent, ProducerObserverEvent};
+use crate::index::Living;
+use crate::listeners::{Emitter, ListenerError, Outlet, lock, on_events};
+use crate::liveness::Liveness;
+use crate::log::{LogLevel, LogTag};
+use crate::options::ProducerOptions;
+use crate::stream::EventStream;
+use crate::switch::Switch;
+use crate::transport::{AnyTransport, TransportInner, TransportShared};
+use crate::typed;
+use crate::worker::Burden;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use tureen_media_model as model;
+use tureen_media_model::{
+    CloseCause, CloseProducer, DumpProducer, GetProducerStats, PauseProducer, Produce, ProducerDump,
+    ProducerId, ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags,
+    ResumeProducer, TraceProducer, VideoOrientation,
+};
+use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpParameters};
+use uuid::Uuid;
+
+/// What all handles to one producer, and its consumers, share.
+pub(crate) struct ProducerShared {
+    pub(crate) id: ProducerId,
+    pub(crate) transport: Arc<TransportShared>,
+    pub(crate) liveness: Arc<Liveness>,
+    pub(crate) consumers: Children<ConsumerShared>,
+    /// Set once the shard has made it.
+    pub(crate) info: OnceLock<Arc<ProducerInfo>>,
+    serial: u64,
+    kind: MediaKind,
+    outlet: Outlet<ProducerEvent, ProducerObserverEvent>,
+    paused: Switch,
+    scores: Mutex<Vec<ProducerScore>>,
+    burden: Mutex<Option<Burden>>,
+    app_data: AppData,
+}
+
+impl Living for ProducerShared {
+    fn liveness(&self) -> &Arc<Liveness> {
+        &self.liveness
+    }
+}
+
+impl ProducerShared {
+    fn new(transport: &Arc<TransportShared>, options: &ProducerOptions) -> Self {
+        let worker = &transport.link.worker;
+        Self {
+            id: options.id.unwrap_or_else(|| ProducerId(Uuid::new_v4().as_u128())),
+            transport: Arc::clone(transport),
+            liveness: Liveness::under(&transport.liveness),
+            consumers: Children::default(),
+            info: OnceLock::new(),
+            serial: worker.serial(),
+            kind: options.kind,
+            outlet: Outlet::default(),
+            paused: Switch::new(options.paused),
+            scores: Mutex::default(),
+            burden: Mutex::new(Some(worker.burden(&transport.link))),
+            app_data: options.app_data.clone(),
+        }
+    }
+
+    fn close(self: &Arc<Self>) {
+        let orphaned = self.liveness.closed_from_above();
+        if self.liveness.close() && !orphaned {
+            self.transport.link.close(CloseProducer { id: self.id });
+            self.transport.link.worker.task(Task::ProducerClosed(Arc::clone(self)));
+        }
+    }
+
+    /// It was never made: nobody is told, and nothing is left of it.
+    fn abandon(&self) {
+        self.liveness.close();
+        if self.liveness.announce() {
+            self.forget();
+        }
+    }
+
+    /// Tells listeners why it closed.
+    pub(crate) fn announce_closing(&self, cause: CloseCause) {
+        if cause == CloseCause::TransportClosed {
+            self.outlet.tell(&ProducerEvent::TransportClose);
+        }
+        self.outlet.observe(&ProducerObserverEvent::Close);
+        self.outlet.end();
+        self.forget();
+    }
+
+    fn forget(&self) {
+        self.transport.producers.remove(self.serial);
+        self.transport.link.worker.index.producers.remove(&self.id, self);
+        lock(&self.burden).take();
+    }
+
+    pub(crate) fn handle_event(&self, event: model::ProducerEvent) {
+        let outlet = &self.outlet;
+        match event {
+            model::ProducerEvent::Paused => outlet.observe(&ProducerObserverEvent::Pause),
+            model::ProducerEvent::Resumed => outlet.observe(&ProducerObserverEvent::Resume),
+            model::ProducerEvent::Score(scores) => {
+                let worker = &self.transport.link.worker;
+                if worker.log.allows(LogLevel::Debug, LogTag::Score) {
+                    tracing::debug!(target: "tureen::score", worker = %worker.id, producer = %self.id, ?scores);
+                }
+                lock(&self.scores).clone_from(&scores);
+                outlet.tell(&ProducerEvent::Score(scores.clone()));
+                outlet.observe(&ProducerObserverEvent::Score(scores));
+            }
+            model::ProducerEvent::VideoOrientation(orientation) => {
+                outlet.tell(&ProducerEvent::VideoOrientationChange(orientation));
+                outlet.observe(&ProducerObserverEvent::VideoOrientationChange(orientation));
+            }
+            model::ProducerEvent::Trace(trace) => {
+                outlet.tell(&ProducerEvent::Trace(trace.clone()));
+                outlet.observe(&ProducerObserverEvent::Trace(trace));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A producer that is being made; it is closed again unless that succeeds.
+struct Pending(Option<Arc<ProducerShared>>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.close();
+        }
+    }
+}
+
+pub(crate) async fn produce(
+    transport: Arc<TransportInner>,
+    options: ProducerOptions,
+) -> Result<Producer, ProduceError> {
+    let parent = &transport.shared;
+    if parent.liveness.is_closed() {
+        return Err(RequestError::Closed.into());
+    }
+    let shared = Arc::new(ProducerShared::new(parent, &options));
+    if !parent.link.worker.index.producers.insert(shared.id, &shared) {
+        return Err(ProduceError::Refused(model::ProduceError::AlreadyExists(shared.id)));
+    }
+    parent.producers.insert(shared.serial, Arc::clone(&shared));
+    let mut pending = Pending(Some(Arc::clone(&shared)));
+    let request = model::ProducerOptions {
+        id: shared.id,
+        kind: options.kind,
+        rtp_parameters: options.rtp_parameters,
+        paused: options.paused,
+        key_frame_request_delay: options.key_frame_request_delay,
+    };
+    let info = match parent.link.call(Produce { transport: parent.id, options: request }).await? {
+        Ok(info) => Arc::new(info),
+        Err(refused) => {
+            shared.abandon();
+            return Err(refused.into());
+        }
+    };
+    if shared.liveness.is_closed() {
+        return Err(RequestError::Closed.into());
+    }
+    let info = Arc::clone(shared.info.get_or_init(|| info));
+    pending.0 = None;
+    let parent = Arc::clone(parent);
+    let producer = Producer { inner: Arc::new(ProducerInner { shared, info, transport }) };
+    let worker = Arc::clone(&parent.link.worker);
+    worker.task(Task::Created(Created::Producer(parent, producer.downgrade())));
+    Ok(producer)
+}
+
+struct ProducerInner {
+    shared: Arc<ProducerShared>,
+    info: Arc<ProducerInfo>,
+    transport: Arc<TransportInner>,
+}
+
+impl Drop for ProducerInner {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// A source of audio or video.
+///
+/// Clones are handles to the same producer; it closes with [`Producer::close`] or when the last handle goes. Its consumers
+/// do not keep it open.
+#[derive(Clone)]
+pub struct Producer {
+    inner: Arc<ProducerInner>,
+}
+
+/// A handle that does not keep its producer open.
+#[derive(Clone)]
+pub struct WeakProducer {
+    inner: Weak<ProducerInner>,
+    id: ProducerId,
+}
+
+impl WeakProducer {
+    /// The producer, unless its last handle is gone.
+    pub fn upgrade(&self) -> Option<Producer> {
+        self.inner.upgrade().map(|inner| Producer { inner })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> ProducerId {
+        self.id
+    }
+}
+
+impl Producer {
+    /// Its id.
+    pub fn id(&self) -> ProducerId {
+        self.inner.shared.id
+    }
+
+    /// The transport that its media comes in on.
+    pub fn transport(&self) -> AnyTransport {
+        self.inner.transport.any()
+    }
+
+    /// Whether it, or its transport, is closed.
+    pub fn closed(&self) -> bool {
+        self.inner.shared.liveness.is_closed()
+    }
+
+    /// Audio or video.
+    pub fn kind(&self) -> MediaKind {
+        self.inner.shared.kind
+    }
+
+    /// What its endpoint sends, defaults filled in.
+    pub fn rtp_parameters(&self) -> &RtpParameters {
+        &self.inner.info.rtp_parameters
+    }
+
+    /// What consumers are offered.
+    pub fn consumable_rtp_parameters(&self) -> &RtpParameters {
+        &self.inner.info.consumable_rtp_parameters
+    }
+
+    /// What kind of layers it has.
+    pub fn producer_type(&self) -> ProducerType {
+        self.inner.info.producer_type
+    }
+
+    /// Whether it is paused.
+    pub fn paused(&self) -> bool {
+        self.inner.shared.paused.is_on()
+    }
+
+    /// The last known score of each stream seen, 0 (worst) to 10.
+    pub fn score(&self) -> Vec<ProducerScore> {
+        lock(&self.inner.shared.scores).clone()
+    }
+
+    /// The program's own data.
+    pub fn app_data(&self) -> &AppData {
+        &self.inner.shared.app_data
+    }
+
+    /// Closes it, and its consumers, at once; does nothing if it is closed.
+    pub fn close(&self) {
+        self.inner.shared.close();
+    }
+
+    /// A handle that does not keep it open.
+    pub fn downgrade(&self) -> WeakProducer {
+        WeakProducer { inner: Arc::downgrade(&self.inner), id: self.id() }
+    }
+
+    /// Stops its media from reaching its consumers; does nothing if it is paused.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn pause(&self) -> Result<(), RequestError> {
+        let shared = &self.inner.shared;
+        let link = &shared.transport.link;
+        let (ticket, answer) =
+            shared.paused.issue(|| link.ask(&shared.liveness, PauseProducer { id: shared.id }));
+        answer.await?;
+        shared.paused.apply(ticket, true);
+        Ok(())
+    }
+
+    /// Lets its media reach its consumers again; does nothing if it is not paused. Consumers of video then ask for a key
+    /// frame.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn resume(&self) -> Result<(), RequestError> {
+        let shared = &self.inner.shared;
+        let link = &shared.transport.link;
+        let (ticket, answer) =
+            shared.paused.issue(|| link.ask(&shared.liveness, ResumeProducer { id: shared.id }));
+        answer.await?;
+        shared.paused.apply(ticket, false);
+        Ok(())
+    }
+
+    /// Chooses its trace events: `rtp`, `keyframe`, `nack`, `pli`, `fir`, `sr`. Other names are left out; none turns them
+    /// off.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn enable_trace_event(&self, types: &[&str]) -> Result<(), RequestError> {
+        let shared = &self.inner.shared;
+        let flags = ProducerTraceFlags::from_names(types.iter().copied());
+        shared.transport.link.ask(&shared.liveness, TraceProducer { id: shared.id, flags }).await
+    }
+
+    /// Statistics of each stream seen.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn get_stats(&self) -> Result<Vec<ProducerStats>, RequestError> {
+        let shared = &self.inner.shared;
+        shared.transport.link.ask(&shared.liveness, GetProducerStats { id: shared.id }).await
+    }
+
+    /// Its internals.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn dump(&self) -> Result<ProducerDump, RequestError> {
+        let shared = &self.inner.shared;
+        shared.transport.link.ask(&shared.liveness, DumpProducer { id: shared.id }).await
+    }
+
+    /// On a direct transport: puts an RTP packet in, as its endpoint would send it. Never waits.
+    ///
+    /// # Errors
+    /// [`SendError`]. A packet that is not well formed, or not one of this transport's producers', shows in the transport's
+    /// counters only.
+    pub fn send(&self, packet: Bytes) -> Result<(), SendError> {
+        let shared = &self.inner.shared;
+        if !shared.transport.is_direct() {
+            return Err(SendError::NotDirect);
+        }
+        if shared.liveness.is_closed() {
+            return Err(SendError::Closed);
+        }
+        Ok(shared.transport.link.shard().send_rtp(shared.transport.id, packet)?)
+    }
+
+    /// On a direct transport: puts a packet of the `rtp` crate in; see [`Producer::send`].
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send_packet(&self, packet: &rtp::packet::Packet) -> Result<(), SendError> {
+        self.send(typed::rtp_bytes(packet)?)
+    }
+
+    /// Its news as a stream.
+    pub fn events(&self) -> EventStream<ProducerEvent> {
+        self.inner.shared.outlet.public.stream()
+    }
+
+    /// Everything that happens to it, whoever caused it.
+    pub fn observer(&self) -> ProducerObserver {
+        ProducerObserver { emitter: self.inner.shared.outlet.observer.clone() }
+    }
+
+    on_events! { ProducerEvent, |this| this.inner.shared.outlet.public;
+        /// Its transport closed, and it with it.
+        on_transport_close => TransportClose;
+        /// The score of one of its streams changed; all are told.
+        on_score => Score([ProducerScore]);
+        /// The source was turned; needs the header extension `urn:3gpp:video-orientation`.
+        on_video_orientation_change => VideoOrientationChange(VideoOrientation);
+        /// A trace that [`Producer::enable_trace_event`] asked for.
+        on_trace => Trace(ProducerTrace);
+        /// A listener of it or its observer panicked.
+        on_listener_error => ListenerError(ListenerError);
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for WeakProducer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakProducer").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Everything that happens to a [`Producer`]. It does not keep the producer open.
+#[derive(Clone)]
+pub struct ProducerObserver {
+    emitter: Emitter<ProducerObserverEvent>,
+}
+
+impl ProducerObserver {
+    /// All of it as a stream.
+    pub fn events(&self) -> EventStream<ProducerObserverEvent> {
+        self.emitter.stream()
+    }
+
+    on_events! { ProducerObserverEvent, |this| this.emitter;
+        /// It closed.
+        on_close => Close;
+        /// It was paused.
+        on_pause => Pause;
+        /// It was resumed.
+        on_resume => Resume;
+        /// As [`Producer::on_score`].
+        on_score => Score([ProducerScore]);
+        /// As [`Producer::on_video_orientation_change`].
+        on_video_orientation_change => VideoOrientationChange(VideoOrientation);
+        /// As [`Producer::on_trace`].
+        on_trace => Trace(ProducerTrace);
+    }
+}
