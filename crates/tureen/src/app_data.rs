@@ -44,7 +44,6 @@ impl AppData {
         // Outside of the lock: dropping the program's data may run anything.
         drop(replaced);
     }
-
 }
 
 impl std::fmt::Debug for AppData {

@@ -2,7 +2,8 @@
 
 use tureen_media_model as model;
 use tureen_runtime::{
-    AddDirectTransportError, AddPlainTransportError, AnyConnectError, CallError, ConnectTransportError, SendPacketError,
+    AddDirectTransportError, AddPlainTransportError, AnyConnectError, CallError, ConnectTransportError,
+    SendPacketError,
 };
 
 /// Why a request did not get its answer, whatever it was about.

@@ -204,4 +204,11 @@ macro_rules! from_listener_error {
     )*};
 }
 
-from_listener_error!(WorkerManagerEvent, WorkerEvent, RouterEvent, TransportEvent, ProducerEvent, ConsumerEvent);
+from_listener_error!(
+    WorkerManagerEvent,
+    WorkerEvent,
+    RouterEvent,
+    TransportEvent,
+    ProducerEvent,
+    ConsumerEvent
+);

@@ -25,7 +25,11 @@ impl Liveness {
 
     /// An object that closes with `parent` and with `source`.
     pub(crate) fn under_both(parent: &Arc<Self>, source: &Arc<Self>) -> Arc<Self> {
-        Arc::new(Self { parent: Some(Arc::clone(parent)), source: Some(Arc::clone(source)), ..Self::default() })
+        Arc::new(Self {
+            parent: Some(Arc::clone(parent)),
+            source: Some(Arc::clone(source)),
+            ..Self::default()
+        })
     }
 
     /// Whether the object, or one that it hangs on, is closed.

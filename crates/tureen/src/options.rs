@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use tureen_media_model::ProducerId;
 use tureen_rtp_dictionaries::{
-    CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters, SrtpParameters,
+    CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
+    SrtpParameters,
 };
 
 /// How a Worker is made.

@@ -20,9 +20,9 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseProducer, DumpProducer, GetProducerStats, PauseProducer, Produce, ProducerDump, ProducerId,
-    ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags, ResumeProducer, TraceProducer,
-    VideoOrientation,
+    CloseCause, CloseProducer, DumpProducer, GetProducerStats, PauseProducer, Produce, ProducerDump,
+    ProducerId, ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags,
+    ResumeProducer, TraceProducer, VideoOrientation,
 };
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpParameters};
 use uuid::Uuid;
@@ -139,7 +139,10 @@ impl Drop for Pending {
     }
 }
 
-pub(crate) async fn produce(transport: Arc<TransportInner>, options: ProducerOptions) -> Result<Producer, ProduceError> {
+pub(crate) async fn produce(
+    transport: Arc<TransportInner>,
+    options: ProducerOptions,
+) -> Result<Producer, ProduceError> {
     let parent = &transport.shared;
     if parent.liveness.is_closed() {
         return Err(RequestError::Closed.into());
@@ -149,6 +152,11 @@ pub(crate) async fn produce(transport: Arc<TransportInner>, options: ProducerOpt
         return Err(ProduceError::Refused(model::ProduceError::AlreadyExists(shared.id)));
     }
     parent.producers.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the transport from here on finds the producer; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     let mut pending = Pending(Some(Arc::clone(&shared)));
     let request = model::ProducerOptions {
         id: shared.id,
@@ -172,7 +180,7 @@ pub(crate) async fn produce(transport: Arc<TransportInner>, options: ProducerOpt
     let parent = Arc::clone(parent);
     let producer = Producer { inner: Arc::new(ProducerInner { shared, info, transport }) };
     let worker = Arc::clone(&parent.link.worker);
-    worker.task(Task::Created(Created::Producer(parent, producer.downgrade())));
+    worker.task(Created::Producer(parent, producer.downgrade()).task());
     Ok(producer)
 }
 
@@ -284,7 +292,8 @@ impl Producer {
     pub async fn pause(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) = shared.paused.issue(|| link.ask(&shared.liveness, PauseProducer { id: shared.id }));
+        let (ticket, answer) =
+            shared.paused.issue(|| link.ask(&shared.liveness, PauseProducer { id: shared.id }));
         answer.await?;
         shared.paused.apply(ticket, true);
         Ok(())
@@ -298,7 +307,8 @@ impl Producer {
     pub async fn resume(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) = shared.paused.issue(|| link.ask(&shared.liveness, ResumeProducer { id: shared.id }));
+        let (ticket, answer) =
+            shared.paused.issue(|| link.ask(&shared.liveness, ResumeProducer { id: shared.id }));
         answer.await?;
         shared.paused.apply(ticket, false);
         Ok(())
@@ -383,7 +393,10 @@ impl Producer {
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

@@ -117,7 +117,10 @@ impl WeakRouter {
     }
 }
 
-pub(crate) async fn create_router(worker: Worker, options: RouterOptions) -> Result<Router, CreateRouterError> {
+pub(crate) async fn create_router(
+    worker: Worker,
+    options: RouterOptions,
+) -> Result<Router, CreateRouterError> {
     let owner = Arc::clone(worker.shared());
     if owner.liveness.is_closed() {
         return Err(RequestError::Closed.into());
@@ -133,6 +136,11 @@ pub(crate) async fn create_router(worker: Worker, options: RouterOptions) -> Res
         worker: Arc::clone(&owner),
     });
     owner.routers.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the Worker from here on finds the Router; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     // From here on dropping the handle, be it because this future is dropped, closes what was made so far.
     let router = Router { inner: Arc::new(RouterInner { shared: Arc::clone(&shared), worker }) };
     let options = model::RouterOptions { media_codecs: options.media_codecs };
@@ -314,7 +322,10 @@ fn merge(whole: &mut RouterDump, part: RouterDump) {
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Router")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

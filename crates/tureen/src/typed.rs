@@ -18,7 +18,9 @@ pub(crate) fn rtp_packet(packet: &Bytes) -> Option<rtp::packet::Packet> {
     rtp::packet::Packet::unmarshal(&mut packet.clone()).ok()
 }
 
-pub(crate) fn rtcp_bytes(packets: &[Box<dyn rtcp::packet::Packet + Send + Sync>]) -> Result<Bytes, SendError> {
+pub(crate) fn rtcp_bytes(
+    packets: &[Box<dyn rtcp::packet::Packet + Send + Sync>],
+) -> Result<Bytes, SendError> {
     rtcp::packet::marshal(packets).map_err(|_| SendError::Malformed)
 }
 

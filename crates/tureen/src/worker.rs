@@ -359,7 +359,10 @@ impl Worker {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 
@@ -401,5 +404,5 @@ impl WorkerObserver {
 /// Tells of a Router that was made.
 pub(crate) fn announce_router(router: &Router) {
     let worker = router.worker().shared();
-    worker.task(Task::Created(Created::Router(Arc::clone(worker), router.downgrade())));
+    worker.task(Created::Router(Arc::clone(worker), router.downgrade()).task());
 }

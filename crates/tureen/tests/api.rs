@@ -7,10 +7,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use support::{Kept, Log, Stage, audio, capabilities, consumer, from_json, media_codecs, opus, video, vp8};
 use tureen::dictionaries::{CryptoSuite, MediaKind, SrtpParameters};
 use tureen::{
-    AppData, CanConsumeError, ConnectError, ConsumeError, ConsumerOptions, CreateTransportError, CreateWorkerError,
-    DirectTransportOptions, ListenInfo, LogLevel, LogTag, PlainConnectOptions, PlainTransportOptions, ProduceError,
-    ProducerId, ProducerOptions, RouterOptions, SetPriorityError, Transport, TransportType, WorkerManager,
-    WorkerSettings, WorkerUpdateSettings, model,
+    AppData, CanConsumeError, ConnectError, ConsumeError, ConsumerOptions, CreateTransportError,
+    CreateWorkerError, DirectTransportOptions, ListenInfo, LogLevel, LogTag, PlainConnectOptions,
+    PlainTransportOptions, ProduceError, ProducerId, ProducerOptions, RouterOptions, SetPriorityError,
+    Transport, TransportType, WorkerManager, WorkerSettings, WorkerUpdateSettings, model,
 };
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -39,13 +39,18 @@ fn worker_settings_are_checked_and_can_be_changed() {
     assert_eq!(worker.app_data().get::<&str>().as_deref(), Some(&"mine"));
     assert_eq!((worker.shards(), worker.pid()), (2, std::process::id()));
     assert_eq!(worker.log_filter().level(), LogLevel::Error);
-    let update = from_json::<WorkerUpdateSettings>(serde_json::json!({"logLevel": "debug", "logTags": ["rtp", "score"]}));
+    let update = from_json::<WorkerUpdateSettings>(
+        serde_json::json!({"logLevel": "debug", "logTags": ["rtp", "score"]}),
+    );
     block_on(worker.update_settings(update)).expect("it is open");
     assert_eq!(worker.log_filter().level(), LogLevel::Debug);
     assert_eq!(worker.log_filter().tags(), [LogTag::Rtp, LogTag::Score]);
     let usage = block_on(worker.get_resource_usage()).expect("the system tells");
     assert!(usage.ru_maxrss > 0);
-    assert_eq!(serde_json::to_value(usage).expect("it serialises").as_object().map(|fields| fields.len()), Some(16));
+    assert_eq!(
+        serde_json::to_value(usage).expect("it serialises").as_object().map(|fields| fields.len()),
+        Some(16)
+    );
     let router = block_on(worker.create_router(RouterOptions::default())).expect("a router");
     let dump = serde_json::to_value(block_on(worker.dump()).expect("it is open")).expect("it serialises");
     assert_eq!(dump["routerIds"], serde_json::json!([router.id().to_string()]));
@@ -60,7 +65,11 @@ fn routers_negotiate() {
     let bad = from_json(serde_json::json!([{"kind": "audio", "mimeType": "audio/PCMU", "clockRate": 1}]));
     let refused = block_on(stage.worker.create_router(RouterOptions::new(bad))).err();
     assert!(matches!(refused, Some(tureen::CreateRouterError::Refused(_))), "{refused:?}");
-    assert_eq!(block_on(stage.worker.dump()).expect("it is open").router_ids, [stage.router.id()], "nothing is left");
+    assert_eq!(
+        block_on(stage.worker.dump()).expect("it is open").router_ids,
+        [stage.router.id()],
+        "nothing is left"
+    );
 
     let producer = video(&stage.transport(), 3000);
     assert_eq!(stage.router.can_consume(&producer.id(), &capabilities()), Ok(true));
@@ -71,14 +80,16 @@ fn routers_negotiate() {
     let nobody = ProducerId(7);
     let refused = stage.router.can_consume(&nobody, &audio_only);
     assert_eq!(refused, Err(CanConsumeError::ProducerNotFound(nobody)));
-    let elsewhere = block_on(stage.worker.create_router(RouterOptions::new(media_codecs()))).expect("a router");
+    let elsewhere =
+        block_on(stage.worker.create_router(RouterOptions::new(media_codecs()))).expect("a router");
     let refused = elsewhere.can_consume(&producer.id(), &audio_only);
     assert_eq!(refused, Err(CanConsumeError::ProducerNotFound(producer.id())), "it is another router's");
 
     block_on(stage.router.update_media_codecs(Vec::new())).expect("no codecs are codecs");
     assert!(stage.router.rtp_capabilities().codecs.is_empty());
     assert!(!producer.closed());
-    let refused = block_on(stage.transport_on(1).produce(ProducerOptions::new(MediaKind::Audio, opus(1)))).err();
+    let refused =
+        block_on(stage.transport_on(1).produce(ProducerOptions::new(MediaKind::Audio, opus(1)))).err();
     assert!(matches!(refused, Some(ProduceError::Refused(model::ProduceError::Mapping(_)))), "{refused:?}");
 }
 
@@ -119,7 +130,8 @@ fn what_produce_refuses_names_its_field() {
             other => panic!("expected a refusal, not {other:?}"),
         }
     };
-    let codec = serde_json::json!({"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111});
+    let codec =
+        serde_json::json!({"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111});
     let refused = refuse(serde_json::json!({"codecs": [codec], "encodings": []}));
     assert!(matches!(refused, model::ProduceError::NoEncodings), "{refused:?}");
     let refused = refuse(serde_json::json!({"codecs": [codec], "encodings": [{}]}));
@@ -177,7 +189,10 @@ fn what_consume_refuses_names_its_field() {
     assert_eq!(refused, Some(ConsumeError::Refused(model::ConsumeError::Mid)));
     let options = ConsumerOptions::new(producer.id(), Default::default());
     let refused = block_on(transport.consume(options)).err();
-    assert!(matches!(refused, Some(ConsumeError::Refused(model::ConsumeError::Parameters(_)))), "{refused:?}");
+    assert!(
+        matches!(refused, Some(ConsumeError::Refused(model::ConsumeError::Parameters(_)))),
+        "{refused:?}"
+    );
     assert!(block_on(transport.dump()).expect("it is open").base.consumer_ids.is_empty(), "nothing is left");
 }
 
@@ -206,13 +221,15 @@ fn a_plain_transport_listens_connects_and_forwards() {
     let endpoint = std::net::UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
     endpoint.set_read_timeout(Some(support::PATIENCE)).expect("a timeout");
     let port = endpoint.local_addr().expect("an address").port();
-    let sink = block_on(stage.router.create_plain_transport(PlainTransportOptions::new(ListenInfo::loopback())))
-        .expect("a transport");
+    let sink =
+        block_on(stage.router.create_plain_transport(PlainTransportOptions::new(ListenInfo::loopback())))
+            .expect("a transport");
     block_on(sink.connect(PlainConnectOptions::to(LOOPBACK, port))).expect("it connects");
     assert_eq!(sink.tuple().remote_port, Some(port));
     block_on(sink.set_max_incoming_bitrate(500_000)).expect("it is open");
 
-    let producer = block_on(source.produce(ProducerOptions::new(MediaKind::Audio, opus(1000)))).expect("a producer");
+    let producer =
+        block_on(source.produce(ProducerOptions::new(MediaKind::Audio, opus(1000)))).expect("a producer");
     let options = ConsumerOptions::new(producer.id(), capabilities());
     let consumer = block_on(sink.consume(options)).expect("a consumer");
     let log = Log::default();
@@ -221,7 +238,9 @@ fn a_plain_transport_listens_connects_and_forwards() {
         let log = log.clone();
         move |tuple| log.write(format!("{:?}", tuple.remote_port))
     }));
-    endpoint.send_to(&support::rtp_packet(1000, 111, 1, b"hi"), (LOOPBACK, tuple.local_port)).expect("it is sent");
+    endpoint
+        .send_to(&support::rtp_packet(1000, 111, 1, b"hi"), (LOOPBACK, tuple.local_port))
+        .expect("it is sent");
     assert_eq!(log.wait(1), [format!("{:?}", Some(port))]);
     let mut buffer = [0; 1500];
     loop {
@@ -271,7 +290,8 @@ fn what_a_plain_transport_refuses_names_its_field() {
         Some(SrtpParameters { crypto_suite: CryptoSuite::AesCm128HmacSha1_80, key_base64: local.key_base64 });
     assert!(refuse(options.clone()).contains("srtpParameters.keyBase64"));
     let key_base64 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    options.srtp_parameters = Some(SrtpParameters { crypto_suite: CryptoSuite::AesCm128HmacSha1_80, key_base64 });
+    options.srtp_parameters =
+        Some(SrtpParameters { crypto_suite: CryptoSuite::AesCm128HmacSha1_80, key_base64 });
     block_on(transport.connect(options.clone())).expect("it connects");
     let local = transport.srtp_parameters().expect("a key");
     assert_eq!(local.crypto_suite, CryptoSuite::AesCm128HmacSha1_80, "the remote's suite");

@@ -6,8 +6,8 @@ use pollster::block_on;
 use support::{Kept, Log, Stage, audio, capabilities, consumer, eventually, opus};
 use tureen::dictionaries::MediaKind;
 use tureen::{
-    Consumer, ConsumerOptions, DirectTransport, DirectTransportOptions, Producer, ProducerOptions, RequestError, Router,
-    RouterOptions, Transport, Worker,
+    Consumer, ConsumerOptions, DirectTransport, DirectTransportOptions, Producer, ProducerOptions,
+    RequestError, Router, RouterOptions, Transport, Worker,
 };
 
 /// Writes every closing event of everything on the stage to one log.
@@ -142,7 +142,12 @@ fn closing_a_router_closes_leaves_before_trunk() {
     for shards in [1, 2] {
         let scene = Scene::on(shards);
         scene.stage.router.close();
-        assert!(scene.consumer.closed() && scene.producer.closed() && scene.source.closed() && scene.sink.closed());
+        assert!(
+            scene.consumer.closed()
+                && scene.producer.closed()
+                && scene.source.closed()
+                && scene.sink.closed()
+        );
         assert!(!scene.stage.worker.closed());
         scene.expect(&[
             "producer transportclose",
@@ -193,8 +198,14 @@ fn a_closed_object_refuses_every_request() {
 
     assert_eq!(block_on(consumer.pause()), Err(RequestError::Closed));
     assert_eq!(block_on(consumer.resume()), Err(RequestError::Closed));
-    assert_eq!(block_on(consumer.set_priority(2)), Err(tureen::SetPriorityError::Request(RequestError::Closed)));
-    assert_eq!(block_on(consumer.unset_priority()), Err(tureen::SetPriorityError::Request(RequestError::Closed)));
+    assert_eq!(
+        block_on(consumer.set_priority(2)),
+        Err(tureen::SetPriorityError::Request(RequestError::Closed))
+    );
+    assert_eq!(
+        block_on(consumer.unset_priority()),
+        Err(tureen::SetPriorityError::Request(RequestError::Closed))
+    );
     let layers = tureen::dictionaries::MediaLayers { spatial_layer: 0, temporal_layer: None };
     assert_eq!(block_on(consumer.set_preferred_layers(layers)), Err(RequestError::Closed));
     assert_eq!(block_on(consumer.request_key_frame()), Err(RequestError::Closed));

@@ -2,12 +2,12 @@
 
 mod support;
 
-use futures_util::StreamExt as _;
+use futures_util::StreamExt;
 use pollster::block_on;
 use support::{Kept, Log, Stage, audio, consumer, eventually};
 use tureen::{
-    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterObserverEvent, Transport as _,
-    TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent,
+    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterObserverEvent,
+    Transport as _, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent,
 };
 
 #[test]
@@ -59,7 +59,8 @@ fn streams_tell_the_same_as_listeners() {
     let mut workers = stage.manager.events();
     let mut routers = stage.worker.observer().events();
     let mut transports = stage.router.observer().events();
-    let worker = block_on(stage.manager.create_worker(tureen::WorkerSettings::with_shards(1))).expect("a worker");
+    let worker =
+        block_on(stage.manager.create_worker(tureen::WorkerSettings::with_shards(1))).expect("a worker");
     let router = block_on(stage.worker.create_router(Default::default())).expect("a router");
     let transport = stage.transport();
     let mut children = transport.observer().events();
@@ -129,7 +130,8 @@ fn a_consumer_made_of_a_paused_producer_knows() {
     for shards in [1, 2] {
         let stage = Stage::with_shards(shards);
         let (source, sink) = (stage.transport_on(0), stage.transport_on(shards - 1));
-        let mut options = tureen::ProducerOptions::new(tureen::dictionaries::MediaKind::Audio, support::opus(1000));
+        let mut options =
+            tureen::ProducerOptions::new(tureen::dictionaries::MediaKind::Audio, support::opus(1000));
         options.paused = true;
         let producer = block_on(source.produce(options)).expect("a producer");
         assert!(producer.paused());
@@ -157,7 +159,9 @@ fn a_listener_that_panics_is_reported_and_harms_nobody() {
     let mut events = producer.events();
     block_on(producer.pause()).expect("it is open");
     assert_eq!(log.wait(2), ["second", "pause: first"]);
-    assert!(matches!(block_on(events.next()), Some(ProducerEvent::ListenerError(error)) if error.message == "first"));
+    assert!(
+        matches!(block_on(events.next()), Some(ProducerEvent::ListenerError(error)) if error.message == "first")
+    );
     block_on(producer.resume()).expect("the dispatcher lives");
     block_on(producer.pause()).expect("it is open");
     assert_eq!(log.wait(4)[2..], ["second", "pause: first"]);

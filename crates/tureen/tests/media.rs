@@ -19,7 +19,8 @@ fn a_packet_reaches_a_consumer_on_the_same_shard_and_on_another() {
         let consumer = consumer(&sink, &producer);
         let received = Arc::new(Mutex::new(Vec::new()));
         let in_listener = Arc::clone(&received);
-        let _kept = consumer.on_rtp(move |packet| in_listener.lock().expect("not poisoned").push(packet.clone()));
+        let _kept =
+            consumer.on_rtp(move |packet| in_listener.lock().expect("not poisoned").push(packet.clone()));
         for number in 0..20 {
             producer.send(rtp_packet(1000, 111, number, &[b'a' + number as u8])).expect("it is taken");
         }
@@ -45,8 +46,13 @@ fn typed_packets_go_in_and_come_out() {
     let _kept = consumer.on_rtp_packet(move |packet| {
         in_listener.write(format!("{} {:?}", packet.header.payload_type, packet.payload));
     });
-    let header =
-        rtp::header::Header { version: 2, payload_type: 111, sequence_number: 7, ssrc: 1000, ..Default::default() };
+    let header = rtp::header::Header {
+        version: 2,
+        payload_type: 111,
+        sequence_number: 7,
+        ssrc: 1000,
+        ..Default::default()
+    };
     let packet = rtp::packet::Packet { header, payload: bytes::Bytes::from_static(b"sound") };
     producer.send_packet(&packet).expect("it is taken");
     assert_eq!(log.wait(1), [r#"100 b"sound""#]);
@@ -61,7 +67,8 @@ fn a_key_frame_request_reaches_the_source_from_another_shard() {
         let log = Log::default();
         let in_listener = log.clone();
         let _kept = source.on_rtcp(move |compound| {
-            let plis = packets(compound).filter(|(subtype, kind)| (*subtype, *kind) == (PLI_SUBTYPE, PAYLOAD_SPECIFIC_FEEDBACK));
+            let plis = packets(compound)
+                .filter(|(subtype, kind)| (*subtype, *kind) == (PLI_SUBTYPE, PAYLOAD_SPECIFIC_FEEDBACK));
             plis.for_each(|_| in_listener.write("pli"));
         });
         // The source is known by what it sends.
@@ -97,7 +104,10 @@ fn rtcp_of_the_program_counts_as_the_endpoints() {
         in_listener.write(format!("{} {}", json["type"], json["direction"]));
     });
     let ssrc = consumer.rtp_parameters().encodings[0].ssrc.expect("an ssrc");
-    let pli = rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc };
+    let pli = rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication {
+        sender_ssrc: 1,
+        media_ssrc: ssrc,
+    };
     sink.send_rtcp_packets(&[Box::new(pli)]).expect("it is taken");
     assert_eq!(log.wait(1), [r#""pli" "in""#]);
     assert_eq!(block_on(consumer.dump()).expect("it is open").trace_event_types, ["pli"]);
@@ -114,7 +124,10 @@ fn a_paused_consumer_or_producer_passes_nothing_on() {
     let mut events = consumer.events();
     let payloads = |events: &mut tureen::EventStream<ConsumerEvent>| -> Vec<u8> {
         let rtp = std::iter::from_fn(|| events.try_next());
-        rtp.filter_map(|event| if let ConsumerEvent::Rtp(packet) = event { packet.last().copied() } else { None }).collect()
+        rtp.filter_map(
+            |event| if let ConsumerEvent::Rtp(packet) = event { packet.last().copied() } else { None },
+        )
+        .collect()
     };
     let mut seen = Vec::new();
     producer.send(rtp_packet(1000, 111, 1, b"a")).expect("it is taken");
@@ -159,7 +172,8 @@ fn statistics_tell_of_the_source_on_another_shard_too() {
             json[0]["packetCount"] == 5 && json[1]["packetCount"] == 5
         });
         assert_eq!((&json[0]["type"], &json[1]["type"]), (&"outbound-rtp".into(), &"inbound-rtp".into()));
-        let stats = serde_json::to_value(block_on(source.get_stats()).expect("it is open")).expect("it serialises");
+        let stats =
+            serde_json::to_value(block_on(source.get_stats()).expect("it is open")).expect("it serialises");
         assert_eq!(stats["type"], "direct-transport");
         assert!(stats["rtpBytesReceived"].as_u64().is_some_and(|bytes| bytes > 0), "{stats}");
     }
@@ -193,7 +207,10 @@ fn only_fit_packets_are_taken() {
     let stage = Stage::new();
     let source = stage.transport();
     let producer = audio(&source, 1000);
-    assert_eq!(producer.send(bytes::Bytes::from_static(b"\x80\xc8\x00\x00")), Err(SendError::WrongKind("RTP")));
+    assert_eq!(
+        producer.send(bytes::Bytes::from_static(b"\x80\xc8\x00\x00")),
+        Err(SendError::WrongKind("RTP"))
+    );
     assert_eq!(source.send_rtcp(rtp_packet(1000, 111, 1, b"x")), Err(SendError::WrongKind("RTCP")));
     assert_eq!(producer.send(rtp_packet(1, 111, 1, &[0; 70_000])), Err(SendError::TooLong(70_012)));
     let options = tureen::PlainTransportOptions::new(tureen::ListenInfo::loopback());

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use std::sync::{Arc, Weak};
 use tureen_media_model::{
     ConsumerDump, ConsumerId, ConsumerInfo, ConsumerScore, ConsumerStats, ConsumerTrace, ConsumerTraceFlags,
-    DumpConsumer, GetConsumerStats, PauseConsumer, ProducerId, RequestKeyFrame, ResumeConsumer, SetConsumerPriority,
-    SetPreferredLayers, TraceConsumer,
+    DumpConsumer, GetConsumerStats, PauseConsumer, ProducerId, RequestKeyFrame, ResumeConsumer,
+    SetConsumerPriority, SetPreferredLayers, TraceConsumer,
 };
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpParameters};
 
@@ -173,7 +173,10 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RequestError`].
-    pub async fn set_preferred_layers(&self, layers: MediaLayers) -> Result<Option<MediaLayers>, RequestError> {
+    pub async fn set_preferred_layers(
+        &self,
+        layers: MediaLayers,
+    ) -> Result<Option<MediaLayers>, RequestError> {
         let shared = &self.inner.shared;
         let preferred = shared.ask(SetPreferredLayers { id: shared.id, layers }).await?;
         shared.state().preferred_layers = preferred;
@@ -276,7 +279,10 @@ impl Consumer {
     }
 
     /// On a direct transport: an RTP packet for this program, as a packet of the `rtp` crate.
-    pub fn on_rtp_packet(&self, listener: impl Fn(&rtp::packet::Packet) + Send + Sync + 'static) -> HandlerId {
+    pub fn on_rtp_packet(
+        &self,
+        listener: impl Fn(&rtp::packet::Packet) + Send + Sync + 'static,
+    ) -> HandlerId {
         self.on_rtp(move |packet| {
             if let Some(packet) = typed::rtp_packet(packet) {
                 listener(&packet);
@@ -287,7 +293,10 @@ impl Consumer {
 
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("Consumer")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

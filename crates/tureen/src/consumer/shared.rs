@@ -106,7 +106,8 @@ impl ConsumerShared {
         drop(state);
         if self.transport.is_direct() {
             let encodings = info.rtp_parameters.encodings.iter();
-            let ssrcs = encodings.flat_map(|encoding| [encoding.ssrc, encoding.rtx.as_ref().map(|rtx| rtx.ssrc)]);
+            let ssrcs =
+                encodings.flat_map(|encoding| [encoding.ssrc, encoding.rtx.as_ref().map(|rtx| rtx.ssrc)]);
             self.transport.add_receiver(self, ssrcs.flatten());
         }
     }
@@ -116,7 +117,10 @@ impl ConsumerShared {
     }
 
     /// Asks its shard.
-    pub(super) fn ask<R, A>(&self, request: R) -> impl Future<Output = Result<A, RequestError>> + Send + use<R, A>
+    pub(super) fn ask<R, A>(
+        &self,
+        request: R,
+    ) -> impl Future<Output = Result<A, RequestError>> + Send + use<R, A>
     where
         R: Request<AnyTransport, Reply = Result<A, NotFoundError>>,
         A: Send,

@@ -7,10 +7,10 @@ mod plain;
 pub use describe::{
     PlainTransportDump, PlainTransportStats, TransportDump, TransportProtocol, TransportStats, TransportTuple,
 };
-pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use direct::create_direct;
-pub use plain::{PlainTransport, WeakPlainTransport};
+pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use plain::create_plain;
+pub use plain::{PlainTransport, WeakPlainTransport};
 
 use crate::app_data::AppData;
 use crate::children::Children;
@@ -34,8 +34,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId, TransportTrace,
-    TransportTraceFlags,
+    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId,
+    TransportTrace, TransportTraceFlags,
 };
 use uuid::Uuid;
 
@@ -51,7 +51,7 @@ pub enum TransportType {
 }
 
 /// What all handles to one transport, and all that is on it, share.
-pub struct TransportShared {
+pub(crate) struct TransportShared {
     pub(crate) id: TransportId,
     pub(crate) serial: u64,
     pub(crate) router: Arc<RouterShared>,
@@ -134,7 +134,8 @@ impl TransportShared {
             self.outlet.observe(&TransportObserverEvent::Rtcp(packet));
             return;
         }
-        let Some(ssrc) = packet.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes) else {
+        let Some(ssrc) = packet.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes)
+        else {
             return;
         };
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
@@ -207,6 +208,11 @@ fn prepare(
     });
     worker.index.transports.insert(shared.id, &shared);
     parent.transports.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the Router from here on finds the transport; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     Ok(Arc::new(TransportInner { shared, router }))
 }
 
@@ -224,7 +230,7 @@ fn complete<E: Into<CreateTransportError>>(
     }
     let router = Arc::clone(&inner.shared.router);
     let created = Created::Transport(Arc::clone(&router), inner.any().downgrade());
-    router.worker.task(Task::Created(created));
+    router.worker.task(created.task());
     Ok(())
 }
 
@@ -283,7 +289,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`ProduceError`], which names the field that is refused; nothing has changed then.
-    fn produce(&self, options: ProducerOptions) -> impl Future<Output = Result<Producer, ProduceError>> + Send + use<Self> {
+    fn produce(
+        &self,
+        options: ProducerOptions,
+    ) -> impl Future<Output = Result<Producer, ProduceError>> + Send + use<Self> {
         produce(Arc::clone(self.inner()), options)
     }
 
@@ -291,7 +300,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`ConsumeError`], which names the field that is refused; nothing has changed then.
-    fn consume(&self, options: ConsumerOptions) -> impl Future<Output = Result<Consumer, ConsumeError>> + Send + use<Self> {
+    fn consume(
+        &self,
+        options: ConsumerOptions,
+    ) -> impl Future<Output = Result<Consumer, ConsumeError>> + Send + use<Self> {
         consume(Arc::clone(self.inner()), options)
     }
 
@@ -299,7 +311,10 @@ pub trait Transport: sealed::Handle {
     ///
     /// # Errors
     /// [`RequestError`].
-    fn enable_trace_event(&self, types: &[&str]) -> impl Future<Output = Result<(), RequestError>> + Send + use<Self> {
+    fn enable_trace_event(
+        &self,
+        types: &[&str],
+    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<Self> {
         let shared = &self.inner().shared;
         let flags = TransportTraceFlags::from_names(types.iter().copied());
         shared.link.ask(&shared.liveness, TraceTransport { id: shared.id, flags })

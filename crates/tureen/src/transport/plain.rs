@@ -1,7 +1,8 @@
 //! The plain transport: RTP over UDP without ICE, with or without SRTP.
 
 use super::{
-    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportTuple, complete, prepare, sealed,
+    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportTuple, complete, prepare,
+    sealed,
 };
 use crate::error::{ConnectError, CreateTransportError, RequestError};
 use crate::event::{TransportEvent, TransportObserverEvent};
@@ -43,7 +44,8 @@ impl PlainState {
 
     fn tuple(&self) -> TransportTuple {
         let tuple = self.read(|details| self.tuple_of(details));
-        tuple.unwrap_or_else(|| TransportTuple::new(([0, 0, 0, 0], 0).into(), self.announced.as_deref(), None))
+        tuple
+            .unwrap_or_else(|| TransportTuple::new(([0, 0, 0, 0], 0).into(), self.announced.as_deref(), None))
     }
 
     fn tuple_of(&self, details: &PlainDetails) -> TransportTuple {
@@ -60,7 +62,8 @@ impl PlainState {
     }
 
     pub(super) fn stats(&self) -> PlainTransportStats {
-        let (rtcp_mux, comedia) = self.read(|details| (details.rtcp_mux, details.comedia)).unwrap_or_default();
+        let (rtcp_mux, comedia) =
+            self.read(|details| (details.rtcp_mux, details.comedia)).unwrap_or_default();
         PlainTransportStats { rtcp_mux, comedia, tuple: self.tuple(), rtcp_tuple: self.rtcp_tuple() }
     }
 
@@ -68,7 +71,11 @@ impl PlainState {
         PlainTransportDump { path: self.stats(), srtp_parameters: self.srtp_parameters() }
     }
 
-    pub(super) fn handle_event(&self, event: PathEvent, outlet: &Outlet<TransportEvent, TransportObserverEvent>) {
+    pub(super) fn handle_event(
+        &self,
+        event: PathEvent,
+        outlet: &Outlet<TransportEvent, TransportObserverEvent>,
+    ) {
         match event {
             PathEvent::Tuple(arrival) => {
                 if let Some(details) = lock(&self.details).as_mut() {
@@ -129,7 +136,8 @@ pub(crate) async fn create_plain(
     };
     let inner = prepare(router, options.shard, Some(state), options.app_data)?;
     let shared = &inner.shared;
-    let answer = shared.link.shard().add_plain_transport(shared.router.id, shared.id, &listen, adapter_options).await;
+    let answer =
+        shared.link.shard().add_plain_transport(shared.router.id, shared.id, &listen, adapter_options).await;
     let answer = answer.map(|details| {
         if let Some(plain) = &shared.plain {
             plain.replace(details);
@@ -182,7 +190,8 @@ impl PlainTransport {
 
     /// The addresses of RTP, and of RTCP too with `rtcp_mux`.
     pub fn tuple(&self) -> TransportTuple {
-        self.state().map_or_else(|| TransportTuple::new(([0, 0, 0, 0], 0).into(), None, None), PlainState::tuple)
+        self.state()
+            .map_or_else(|| TransportTuple::new(([0, 0, 0, 0], 0).into(), None, None), PlainState::tuple)
     }
 
     /// The addresses of RTCP, without `rtcp_mux`.
@@ -239,7 +248,10 @@ impl PlainTransport {
 impl std::fmt::Debug for PlainTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let id: TransportId = self.id();
-        f.debug_struct("PlainTransport").field("id", &id).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("PlainTransport")
+            .field("id", &id)
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{MediaKind, RtpCapabilities, RtpParameters};
 use tureen::{
-    Consumer, ConsumerOptions, DirectTransport, DirectTransportOptions, HandlerId, Producer, ProducerOptions, Router,
-    RouterOptions, Transport as _, Worker, WorkerManager, WorkerSettings,
+    Consumer, ConsumerOptions, DirectTransport, DirectTransportOptions, HandlerId, Producer, ProducerOptions,
+    Router, RouterOptions, Transport as _, Worker, WorkerManager, WorkerSettings,
 };
 
 /// How long anything may take.
@@ -92,7 +92,8 @@ impl Stage {
     }
 
     pub fn transport_on(&self, shard: u8) -> DirectTransport {
-        block_on(self.router.create_direct_transport(DirectTransportOptions::on_shard(shard))).expect("a transport")
+        block_on(self.router.create_direct_transport(DirectTransportOptions::on_shard(shard)))
+            .expect("a transport")
     }
 }
 
