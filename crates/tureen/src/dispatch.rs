@@ -6,7 +6,7 @@
 use crate::cascade::{self, Node};
 use crate::consumer::{ConsumerShared, WeakConsumer};
 use crate::event::{RouterObserverEvent, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent};
-use crate::listeners::{Emitter, lock};
+use crate::listeners::{Audience, Emitter, lock};
 use crate::log::{LogLevel, LogTag};
 use crate::producer::{ProducerShared, WeakProducer};
 use crate::router::{RouterShared, WeakRouter};
@@ -22,7 +22,7 @@ pub(crate) enum Task {
     /// Listen to a Worker's shards.
     Attach(Arc<WorkerShared>, Receiver<ShardEvent>),
     /// Tell of an object that was made.
-    Created(Created),
+    Created(Created, Audience),
     /// A Worker was closed.
     WorkerClosed(Arc<WorkerShared>),
     /// A Router was closed.
@@ -35,13 +35,28 @@ pub(crate) enum Task {
     ConsumerClosed(Arc<ConsumerShared>),
 }
 
-/// An object that was made, after the one that is told.
+/// An object that was made, after who is told.
 pub(crate) enum Created {
     Worker(Emitter<WorkerManagerEvent>, WeakWorker),
     Router(Arc<WorkerShared>, WeakRouter),
     Transport(Arc<RouterShared>, WeakTransport),
     Producer(Arc<TransportShared>, WeakProducer),
     Consumer(Arc<TransportShared>, WeakConsumer),
+}
+
+impl Created {
+    /// The task of telling those who listen now.
+    pub(crate) fn task(self) -> Task {
+        let audience = match &self {
+            Self::Worker(emitter, _) => emitter.audience(),
+            Self::Router(worker, _) => worker.outlet.observer.audience(),
+            Self::Transport(router, _) => router.outlet.observer.audience(),
+            Self::Producer(transport, _) | Self::Consumer(transport, _) => {
+                transport.outlet.observer.audience()
+            }
+        };
+        Task::Created(self, audience)
+    }
 }
 
 /// Starts the thread; it ends when every sender is gone.
@@ -125,7 +140,7 @@ fn carry_out(task: Task) {
     match task {
         // Attaching is the dispatcher's own.
         Task::Attach(..) => {}
-        Task::Created(created) => tell_created(created),
+        Task::Created(created, audience) => tell_created(created, audience),
         Task::WorkerClosed(worker) => {
             cascade::announce(Node::Worker(Arc::clone(&worker)));
             worker.stop();
@@ -137,23 +152,24 @@ fn carry_out(task: Task) {
     }
 }
 
-/// Tells of a new object, unless its parent's listeners were already told that all on it is closed.
-fn tell_created(created: Created) {
+fn tell_created(created: Created, audience: Audience) {
     match created {
         Created::Worker(emitter, worker) => {
-            for panic in emitter.emit(&WorkerManagerEvent::NewWorker(worker)) {
+            for panic in emitter.emit_to(audience, &WorkerManagerEvent::NewWorker(worker)) {
                 emitter.emit(&panic.into());
             }
         }
-        Created::Router(worker, router) => worker.outlet.observe(&WorkerObserverEvent::NewRouter(router)),
+        Created::Router(worker, router) => {
+            worker.outlet.observe_by(audience, &WorkerObserverEvent::NewRouter(router));
+        }
         Created::Transport(router, transport) => {
-            router.outlet.observe(&RouterObserverEvent::NewTransport(transport));
+            router.outlet.observe_by(audience, &RouterObserverEvent::NewTransport(transport));
         }
         Created::Producer(transport, producer) => {
-            transport.outlet.observe(&TransportObserverEvent::NewProducer(producer));
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewProducer(producer));
         }
         Created::Consumer(transport, consumer) => {
-            transport.outlet.observe(&TransportObserverEvent::NewConsumer(consumer));
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewConsumer(consumer));
         }
     }
 }
@@ -205,5 +221,55 @@ fn die(worker: &Arc<WorkerShared>, reason: String) {
         *lock(&worker.death) = Some(reason);
         cascade::announce(Node::Worker(Arc::clone(worker)));
         worker.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        CreateTransportError, DirectTransportOptions, RequestError, RouterOptions, Transport as _,
+        WorkerManager, WorkerSettings,
+    };
+    use pollster::block_on;
+    use std::sync::Mutex;
+    use tureen_media_model::ShardId;
+
+    #[test]
+    fn a_worker_whose_shard_ends_is_dead_with_all_on_it() {
+        let manager = WorkerManager::new().expect("a thread");
+        let worker = block_on(manager.create_worker(WorkerSettings::with_shards(2))).expect("a worker");
+        let router = block_on(worker.create_router(RouterOptions::default())).expect("a router");
+        let transport =
+            block_on(router.create_direct_transport(DirectTransportOptions::default())).expect("a transport");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let write = |line: &'static str| {
+            let told = Arc::clone(&told);
+            move || lock(&told).push(line.to_owned())
+        };
+        transport.on_router_close(write("transport routerclose")).detach();
+        router.on_worker_close(write("router workerclose")).detach();
+        router.observer().on_close(write("router close")).detach();
+        worker.observer().on_close(write("worker close")).detach();
+        let in_listener = Arc::clone(&told);
+        worker.on_died(move |reason| lock(&in_listener).push(format!("worker died of {reason}"))).detach();
+
+        handle_event(worker.shared(), ShardEvent::Died { shard: ShardId(1), reason: "a test".to_owned() });
+        assert!(worker.died() && worker.closed() && router.closed() && transport.closed());
+        assert_eq!(
+            *lock(&told),
+            [
+                "transport routerclose",
+                "router workerclose",
+                "router close",
+                "worker died of shard 1: a test",
+                "worker close",
+            ]
+        );
+        assert_eq!(block_on(worker.dump()).err(), Some(RequestError::WorkerDied));
+        let refused = block_on(router.create_direct_transport(DirectTransportOptions::default())).err();
+        assert!(matches!(refused, Some(CreateTransportError::Request(RequestError::Closed))));
+        handle_event(worker.shared(), ShardEvent::Died { shard: ShardId(0), reason: "again".to_owned() });
+        assert_eq!(lock(&told).len(), 5, "it dies once");
     }
 }

@@ -1,4 +1,54 @@
 //! A selective forwarding unit to program against: async handles to Workers, Routers, transports, producers and consumers.
+//!
+//! A [`Worker`] is a set of shards, each a thread with its own sockets; a [`Router`] spans them and forwards what comes in
+//! on one of its transports, as a [`Producer`], to any number of others, each with a [`Consumer`]. A [`PlainTransport`]
+//! carries RTP over UDP, a [`DirectTransport`] exchanges it with this program:
+//!
+//! ```
+//! use tureen::dictionaries::{MediaKind, from_json};
+//! use tureen::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # pollster::block_on(async {
+//! let manager = WorkerManager::new()?;
+//! let worker = manager.create_worker(WorkerSettings::with_shards(2)).await?;
+//! let opus = r#"[{"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2}]"#;
+//! let router = worker.create_router(RouterOptions::new(from_json(opus)?)).await?;
+//!
+//! // One direct transport to put RTP in ...
+//! let source = router.create_direct_transport(DirectTransportOptions::default()).await?;
+//! let sent = from_json(
+//!     r#"{
+//!         "codecs": [{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111}],
+//!         "encodings": [{"ssrc": 1000}]
+//!     }"#,
+//! )?;
+//! let producer = source.produce(ProducerOptions::new(MediaKind::Audio, sent)).await?;
+//!
+//! // ... and another, on another shard, to take it out.
+//! let sink = router.create_direct_transport(DirectTransportOptions::default()).await?;
+//! let consumer = sink.consume(ConsumerOptions::new(producer.id(), router.rtp_capabilities())).await?;
+//! let mut events = consumer.events();
+//!
+//! let header = rtp::header::Header { version: 2, payload_type: 111, ssrc: 1000, ..Default::default() };
+//! producer.send_packet(&rtp::packet::Packet { header, payload: "sound".into() })?;
+//! while let Some(event) = events.next().await {
+//!     if let ConsumerEvent::Rtp(packet) = event {
+//!         assert!(packet.ends_with(b"sound"));
+//!         break;
+//!     }
+//! }
+//!
+//! producer.close();
+//! assert!(consumer.closed());
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! Handles are `Clone`; an object closes with `close` or when its last handle goes. Children keep their parents open, not
+//! the other way round. Listeners (`on_…`, `events`, `observer`) are told on one thread of the [`WorkerManager`]. The futures
+//! run on any executor. `docs/CLOSING.md` says who closes whom and what each is told.
 
 mod app_data;
 mod cascade;

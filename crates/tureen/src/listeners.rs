@@ -74,6 +74,11 @@ trait Remove: Send + Sync {
     fn remove(&self, id: u64);
 }
 
+/// The listeners of one moment: what happened before somebody listened is none of their business, even where it is told
+/// after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Audience(u64);
+
 type Callback<E> = Arc<dyn Fn(&E) + Send + Sync>;
 type Callbacks<E> = Arc<[(u64, Callback<E>)]>;
 
@@ -87,7 +92,7 @@ struct Registry<E: Signal> {
     ended: AtomicBool,
     // Replaced, not changed, when listeners come and go: emitting shares it without copying.
     callbacks: Mutex<Callbacks<E>>,
-    streams: Mutex<Vec<Weak<Queue<E>>>>,
+    streams: Mutex<Vec<(u64, Weak<Queue<E>>)>>,
 }
 
 /// Takes a lock whose data no panic can leave half changed.
@@ -117,7 +122,7 @@ impl<E: Signal> Default for Emitter<E> {
 impl<E: Signal> Emitter<E> {
     /// Registers a callback.
     pub(crate) fn listen(&self, callback: impl Fn(&E) + Send + Sync + 'static) -> HandlerId {
-        let id = self.registry.next_id.fetch_add(1, Ordering::Relaxed);
+        let id = self.registry.next_id.fetch_add(1, Ordering::SeqCst);
         let mut callbacks = lock(&self.registry.callbacks);
         if self.registry.ended.load(Ordering::SeqCst) {
             return HandlerId { registration: None };
@@ -131,26 +136,40 @@ impl<E: Signal> Emitter<E> {
     /// Opens a stream of what is emitted from now on.
     pub(crate) fn stream(&self) -> EventStream<E> {
         let queue = Arc::new(Queue::default());
+        let id = self.registry.next_id.fetch_add(1, Ordering::SeqCst);
         let mut streams = lock(&self.registry.streams);
         if self.registry.ended.load(Ordering::SeqCst) {
             queue.end();
         } else {
-            streams.push(Arc::downgrade(&queue));
+            streams.push((id, Arc::downgrade(&queue)));
         }
         EventStream::new(queue)
     }
 
     /// Tells every listener; what is returned are the panics of callbacks.
     pub(crate) fn emit(&self, event: &E) -> Vec<ListenerError> {
-        lock(&self.registry.streams).retain(|stream| match stream.upgrade() {
+        self.emit_to(Audience(u64::MAX), event)
+    }
+
+    /// Those who listen now.
+    pub(crate) fn audience(&self) -> Audience {
+        Audience(self.registry.next_id.load(Ordering::SeqCst))
+    }
+
+    /// Tells those listeners of an audience that are still there.
+    pub(crate) fn emit_to(&self, audience: Audience, event: &E) -> Vec<ListenerError> {
+        lock(&self.registry.streams).retain(|(id, stream)| match stream.upgrade() {
             Some(queue) => {
-                queue.push(event);
+                if *id < audience.0 {
+                    queue.push(event);
+                }
                 true
             }
             None => false,
         });
         let callbacks = Arc::clone(&lock(&self.registry.callbacks));
-        let panics = callbacks.iter().filter_map(|(_, callback)| {
+        let addressed = callbacks.iter().filter(|(id, _)| *id < audience.0);
+        let panics = addressed.filter_map(|(_, callback)| {
             catch_unwind(AssertUnwindSafe(|| callback(event))).err().map(|payload| ListenerError {
                 event: event.name(),
                 message: panic_message(payload.as_ref()),
@@ -164,7 +183,7 @@ impl<E: Signal> Emitter<E> {
         self.registry.ended.store(true, Ordering::SeqCst);
         let callbacks = std::mem::replace(&mut *lock(&self.registry.callbacks), Arc::from([]));
         let streams = std::mem::take(&mut *lock(&self.registry.streams));
-        streams.iter().filter_map(Weak::upgrade).for_each(|queue| queue.end());
+        streams.iter().filter_map(|(_, stream)| stream.upgrade()).for_each(|queue| queue.end());
         // What a callback captured may panic when it is dropped.
         drop(catch_unwind(AssertUnwindSafe(|| drop(callbacks))));
     }
@@ -186,7 +205,7 @@ impl<E: Signal> Remove for Registry<E> {
 impl<E: Signal> Drop for Registry<E> {
     fn drop(&mut self) {
         let streams = self.streams.get_mut().unwrap_or_else(PoisonError::into_inner);
-        streams.iter().filter_map(Weak::upgrade).for_each(|queue| queue.end());
+        streams.iter().filter_map(|(_, stream)| stream.upgrade()).for_each(|queue| queue.end());
     }
 }
 
@@ -221,6 +240,11 @@ impl<P: Signal + From<ListenerError>, O: Signal> Outlet<P, O> {
     /// Emits an observer event.
     pub(crate) fn observe(&self, event: &O) {
         self.report(self.observer.emit(event));
+    }
+
+    /// Emits an observer event to those who listened when it happened.
+    pub(crate) fn observe_by(&self, audience: Audience, event: &O) {
+        self.report(self.observer.emit_to(audience, event));
     }
 
     /// No more events will come.
@@ -318,7 +342,11 @@ mod tests {
         let heard = Arc::new(AtomicUsize::new(0));
         let in_listener = Arc::clone(&heard);
         emitter.listen(|_: &Number| panic!("oh no")).detach();
-        emitter.listen(move |_| drop(in_listener.fetch_add(1, Ordering::SeqCst))).detach();
+        emitter
+            .listen(move |_| {
+                in_listener.fetch_add(1, Ordering::SeqCst);
+            })
+            .detach();
         let panics = emitter.emit(&Number(1));
         assert_eq!(panics, [ListenerError { event: "number", message: "oh no".to_owned() }]);
         assert_eq!(heard.load(Ordering::SeqCst), 1);

@@ -53,7 +53,7 @@ impl WorkerManager {
         }));
         shared.task(Task::Attach(Arc::clone(&shared), events));
         let worker = Worker::new(Arc::clone(&shared), self.clone());
-        shared.task(Task::Created(Created::Worker(self.emitter.clone(), worker.downgrade())));
+        shared.task(Created::Worker(self.emitter.clone(), worker.downgrade()).task());
         Ok(worker)
     }
 

@@ -152,6 +152,11 @@ pub(crate) async fn produce(
         return Err(ProduceError::Refused(model::ProduceError::AlreadyExists(shared.id)));
     }
     parent.producers.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the transport from here on finds the producer; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     let mut pending = Pending(Some(Arc::clone(&shared)));
     let request = model::ProducerOptions {
         id: shared.id,
@@ -175,7 +180,7 @@ pub(crate) async fn produce(
     let parent = Arc::clone(parent);
     let producer = Producer { inner: Arc::new(ProducerInner { shared, info, transport }) };
     let worker = Arc::clone(&parent.link.worker);
-    worker.task(Task::Created(Created::Producer(parent, producer.downgrade())));
+    worker.task(Created::Producer(parent, producer.downgrade()).task());
     Ok(producer)
 }
 

@@ -136,6 +136,11 @@ pub(crate) async fn create_router(
         worker: Arc::clone(&owner),
     });
     owner.routers.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the Worker from here on finds the Router; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     // From here on dropping the handle, be it because this future is dropped, closes what was made so far.
     let router = Router { inner: Arc::new(RouterInner { shared: Arc::clone(&shared), worker }) };
     let options = model::RouterOptions { media_codecs: options.media_codecs };

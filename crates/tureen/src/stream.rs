@@ -132,6 +132,7 @@ impl<E> std::fmt::Debug for EventStream<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[derive(Clone, Debug, PartialEq)]
     enum Test {
@@ -210,5 +211,58 @@ mod tests {
         assert_eq!(pollster::block_on(stream.next()), Some(Test::Born(3)));
         assert_eq!(pollster::block_on(stream.next()), None);
         writer.join().expect("the writer does not panic");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(Test),
+        Pop,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            1 => (0..9_usize).prop_map(|number| Step::Push(Test::Born(number))),
+            2 => (0..9_usize).prop_map(|number| Step::Push(Test::Score(number))),
+            2 => any::<bool>().prop_map(|paused| Step::Push(Test::Paused(paused))),
+            20 => (0..9_usize).prop_map(|number| Step::Push(Test::Trace(number))),
+            4 => Just(Step::Pop),
+        ];
+        prop::collection::vec(step, 0..1000)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whatever_the_reader_does_lifecycle_is_kept_the_newest_is_told_and_samples_are_counted(steps in steps()) {
+            let queue = Arc::new(Queue::default());
+            let mut stream = EventStream::new(Arc::clone(&queue));
+            let (mut pushed, mut told) = (Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Push(event) => {
+                        queue.push(&event);
+                        pushed.push(event);
+                    }
+                    Step::Pop => told.extend(stream.try_next()),
+                }
+            }
+            told.extend(drain(&mut stream));
+            let born = |events: &[Test]| -> Vec<Test> {
+                events.iter().filter(|event| matches!(event, Test::Born(_))).cloned().collect()
+            };
+            prop_assert_eq!(born(&told), born(&pushed));
+            for is_kind in [|event: &&Test| matches!(event, Test::Score(_)), |event: &&Test| matches!(event, Test::Paused(_))] {
+                prop_assert_eq!(told.iter().rfind(is_kind), pushed.iter().rfind(is_kind));
+            }
+            let samples = |events: &[Test]| -> u64 {
+                events.iter().map(|event| match event {
+                    Test::Trace(_) => 1,
+                    Test::Lagged(count) => *count,
+                    _ => 0,
+                }).sum()
+            };
+            prop_assert_eq!(samples(&told), samples(&pushed));
+        }
     }
 }

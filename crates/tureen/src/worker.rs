@@ -404,5 +404,5 @@ impl WorkerObserver {
 /// Tells of a Router that was made.
 pub(crate) fn announce_router(router: &Router) {
     let worker = router.worker().shared();
-    worker.task(Task::Created(Created::Router(Arc::clone(worker), router.downgrade())));
+    worker.task(Created::Router(Arc::clone(worker), router.downgrade()).task());
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures_util::StreamExt as _;
+use futures_util::StreamExt;
 use pollster::block_on;
 use support::{Kept, Log, Stage, audio, consumer, eventually};
 use tureen::{

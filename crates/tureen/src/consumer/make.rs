@@ -1,7 +1,7 @@
 //! How a consumer is made, and how its source is brought to its shard first where that is another one.
 
 use super::{Consumer, ConsumerInner, ConsumerShared};
-use crate::dispatch::{Created, Task};
+use crate::dispatch::Created;
 use crate::error::{ConsumeError, RequestError};
 use crate::link::Link;
 use crate::options::ConsumerOptions;
@@ -35,6 +35,11 @@ pub(crate) async fn consume(
     bring(&producer, &parent.link).await?;
     let shared = Arc::new(ConsumerShared::new(parent, &producer, &options));
     shared.enter();
+    // Whoever closes the transport or the producer from here on finds the consumer; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(closed(&shared));
+    }
     let mut pending = Pending(Some(Arc::clone(&shared)));
     let request = model::ConsumerOptions {
         id: shared.id,
@@ -55,17 +60,15 @@ pub(crate) async fn consume(
         }
     };
     shared.made(&info);
-    if parent.liveness.is_closed() {
-        return Err(RequestError::Closed.into());
-    }
     if shared.liveness.is_closed() {
-        return Err(ConsumeError::ProducerNotFound(producer_id));
+        parent.remove_receiver(&shared);
+        return Err(closed(&shared));
     }
     pending.0 = None;
     let parent = Arc::clone(parent);
     let consumer = Consumer { inner: Arc::new(ConsumerInner { shared, info, transport }) };
     let worker = Arc::clone(&parent.link.worker);
-    worker.task(Task::Created(Created::Consumer(parent, consumer.downgrade())));
+    worker.task(Created::Consumer(parent, consumer.downgrade()).task());
     Ok(consumer)
 }
 
@@ -80,6 +83,15 @@ async fn bring(producer: &ProducerShared, to: &Link) -> Result<(), ConsumeError>
     let source = published.map_err(|_| ConsumeError::ProducerNotFound(producer.id))?;
     to.call(MirrorSource { source }).await?.map_err(RequestError::from)?;
     Ok(())
+}
+
+/// What closed a consumer while it was being made.
+fn closed(shared: &ConsumerShared) -> ConsumeError {
+    if shared.transport.liveness.is_closed() {
+        RequestError::Closed.into()
+    } else {
+        ConsumeError::ProducerNotFound(shared.producer.id)
+    }
 }
 
 fn explain(refused: model::ConsumeError) -> ConsumeError {

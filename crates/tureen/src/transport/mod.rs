@@ -51,7 +51,7 @@ pub enum TransportType {
 }
 
 /// What all handles to one transport, and all that is on it, share.
-pub struct TransportShared {
+pub(crate) struct TransportShared {
     pub(crate) id: TransportId,
     pub(crate) serial: u64,
     pub(crate) router: Arc<RouterShared>,
@@ -208,6 +208,11 @@ fn prepare(
     });
     worker.index.transports.insert(shared.id, &shared);
     parent.transports.insert(shared.serial, Arc::clone(&shared));
+    // Whoever closes the Router from here on finds the transport; whoever did before did not.
+    if shared.liveness.is_closed() {
+        shared.abandon();
+        return Err(RequestError::Closed.into());
+    }
     Ok(Arc::new(TransportInner { shared, router }))
 }
 
@@ -225,7 +230,7 @@ fn complete<E: Into<CreateTransportError>>(
     }
     let router = Arc::clone(&inner.shared.router);
     let created = Created::Transport(Arc::clone(&router), inner.any().downgrade());
-    router.worker.task(Task::Created(created));
+    router.worker.task(created.task());
     Ok(())
 }
 
