@@ -195,3 +195,12 @@ fn a_transport_can_be_removed() {
     assert_eq!(server.get(&format!("{path}/stats")).0, 404);
     assert_eq!(server.delete(&path).0, 404);
 }
+
+#[test]
+fn a_server_that_was_stopped_listens_no_more() {
+    let server = TestServer::start(settings());
+    server.transport(&server.broadcaster("r", "b"), json!({}));
+    let address = server.url("").trim_start_matches("http://").to_owned();
+    server.shutdown();
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
