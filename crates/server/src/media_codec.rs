@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
-use tureen_rtp_dictionaries::{MediaKind, MimeType, ParameterValue, RouterRtpCodecCapability};
+use tureen::dictionaries::{MediaKind, MimeType, ParameterValue, RouterRtpCodecCapability};
 
 /// A codec of a room, written as `audio/opus/48000/2` or
 /// `video/H264/90000;packetization-mode=1;profile-level-id=42e01f`.
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_router_takes_the_default_codecs() {
         let codecs: Vec<_> = default_codecs().into_iter().map(|codec| codec.0).collect();
-        let capabilities = tureen_rtp_dictionaries::generate_router_rtp_capabilities(&codecs).unwrap();
+        let capabilities = tureen::dictionaries::generate_router_rtp_capabilities(&codecs).unwrap();
         for name in ["opus", "VP8", "VP9", "H264", "H265", "AV1"] {
             assert!(capabilities.codecs.iter().any(|codec| codec.mime_type.subtype() == name), "{name}");
         }
