@@ -1,4 +1,5 @@
 //! Loss, reordering and duplication on either leg, repaired with RTX and by plain retransmission.
+#![allow(clippy::print_stdout, reason = "the numbers are the result")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Whole conversations in virtual time: forwarding, pausing, closing, restarts, wrap-around, determinism and timers.
+#![allow(clippy::print_stdout, reason = "the numbers are the result")]
 
 mod common;
 
