@@ -5,7 +5,7 @@
 
 use crate::Fault;
 use crate::bytes::Bytes;
-use crate::scene::{ask, core, media_codecs, parameters, plain, remote};
+use crate::scene::{ask, core, media_codecs, parameters, plain, remote, router_capabilities};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tureen_media_model::{
@@ -15,7 +15,7 @@ use tureen_media_model::{
     ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId, RouterOptions, TransportEvent,
     TransportId,
 };
-use tureen_rtp_dictionaries::{MediaKind, generate_router_rtp_capabilities};
+use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::Time;
 use tureen_transport::{PlainConnectOptions, PlainTransport};
 
@@ -205,7 +205,7 @@ fn consume(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
     let options = ConsumerOptions {
         id: ConsumerId(id),
         producer_id: ProducerId(producer),
-        rtp_capabilities: generate_router_rtp_capabilities(&media_codecs()).expect("known codecs"),
+        rtp_capabilities: router_capabilities(),
         paused,
         mid: None,
         preferred_layers: None,

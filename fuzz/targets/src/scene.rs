@@ -1,8 +1,11 @@
 //! A small Core for the stateful targets: codecs, parameters, transports and the two ends of its batches.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 use tureen_media_model::{Core, CoreConfig, Request, ShardId};
-use tureen_rtp_dictionaries::{RouterRtpCodecCapability, RtpParameters, from_json};
+use tureen_rtp_dictionaries::{
+    RouterRtpCodecCapability, RtpCapabilities, RtpParameters, from_json, generate_router_rtp_capabilities,
+};
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainTransport,
@@ -16,7 +19,16 @@ const MEDIA_CODECS: &str = r#"[
 ]"#;
 
 pub(crate) fn media_codecs() -> Vec<RouterRtpCodecCapability> {
-    from_json(MEDIA_CODECS).expect("a list of codecs")
+    static CODECS: OnceLock<Vec<RouterRtpCodecCapability>> = OnceLock::new();
+    CODECS.get_or_init(|| from_json(MEDIA_CODECS).expect("a list of codecs")).clone()
+}
+
+/// What a router with these codecs offers.
+pub(crate) fn router_capabilities() -> RtpCapabilities {
+    static CAPABILITIES: OnceLock<RtpCapabilities> = OnceLock::new();
+    CAPABILITIES
+        .get_or_init(|| generate_router_rtp_capabilities(&media_codecs()).expect("known codecs"))
+        .clone()
 }
 
 /// VP8 with NACK, PLI and RTX, or Opus; the RTX stream has the next SSRC.
