@@ -9,7 +9,7 @@ use tureen_media_model::{
     TransportId, TransportOptions,
 };
 use tureen_rtp_dictionaries::{
-    MediaKind, RouterRtpCodecCapability, RtpCapabilities, RtpParameters, from_json,
+    Codec, MediaKind, RouterRtpCodecCapability, RtpCapabilities, RtpParameters, from_json,
     generate_router_rtp_capabilities,
 };
 use tureen_transport::{PlainConnectOptions, PlainTransport, PlainTransportOptions};
@@ -50,7 +50,8 @@ impl ProduceOptions {
 /// How a consumer of a [`World`] is made.
 #[derive(Clone, Debug)]
 pub struct ConsumeOptions {
-    /// Whether lost packets come in a stream of their own. Default `true` for video.
+    /// Whether the endpoint can take lost packets in a stream of their own; else they come again as they were. Audio comes
+    /// again as it was anyhow. Default `true`.
     pub rtx: bool,
     /// Changes the model receiver before it starts.
     pub receiver: fn(&mut ReceiverConfig),
@@ -67,6 +68,13 @@ impl Default for ConsumeOptions {
 /// The codecs of the world's router, as its capabilities.
 pub fn router_capabilities() -> RtpCapabilities {
     generate_router_rtp_capabilities(&media_codecs()).expect("the codecs are known ones")
+}
+
+/// What the endpoints of consumers can do: all that the router can, with or without RTX.
+fn endpoint_capabilities(rtx: bool) -> RtpCapabilities {
+    let mut capabilities = router_capabilities();
+    capabilities.codecs.retain(|codec| rtx || codec.mime_type.codec() != Codec::Rtx);
+    capabilities
 }
 
 fn media_codecs() -> Vec<RouterRtpCodecCapability> {
@@ -174,11 +182,12 @@ impl World {
             options: ConsumerOptions {
                 id,
                 producer_id: producer,
-                rtp_capabilities: router_capabilities(),
+                rtp_capabilities: endpoint_capabilities(options.rtx && codec.kind() == MediaKind::Video),
                 paused: options.paused,
                 mid: None,
                 preferred_layers: None,
-                enable_rtx: Some(options.rtx && codec.kind() == MediaKind::Video),
+                // With `false` there would be no NACK either.
+                enable_rtx: Some(true),
                 ignore_dtx: false,
                 pipe: false,
             },
