@@ -85,42 +85,27 @@ fn of_template(structure: &TemplateStructure, template_id: u8, has_structure: bo
     }
 }
 
-/// L1T3, put together by hand from appendix A.8.2:
-/// mandatory 10 000000 | frame number | flags 10000 | offset 000000 | targets 00010 | layers 00 01 01 00 11 |
-/// indications 101010 101010 100100 010000 010000 | fdiffs 0 100110 100010 100000 100000 (each with its end) |
-/// chains ns(4) of 1 = 01 (short codes of 2 bits up to 3: ns(4) is 2 bits wide), protection nothing (ns(1)),
-/// chain fdiffs 0000 0100 0010 0001 0011 | resolutions 0.
+/// L1T3, put together by hand from appendix A.8.2.
 #[test]
 fn l1t3_bit_for_bit() {
-    let bits = concat!(
-        "1",
+    let bits = [
+        // Start, end, template id, frame number, flags.
+        "1 0 000000 1010101111001101 10000",
+        // Offset, decode targets less one, layers: same, next temporal, next temporal, same, end.
+        "000000 00010 00 01 01 00 11",
+        // Indications of five templates.
+        "101010 101010 100100 010000 010000",
+        // Differences: none, 4, 2, 1, 1; each is 1, the difference less one, and 0 ends a list.
+        "0 1 0011 0 1 0001 0 1 0000 0 1 0000 0",
+        // One chain as ns(4), protection as ns(1) without bits, the chain's differences.
+        "01 0000 0100 0010 0001 0011",
+        // No sizes.
         "0",
-        "000000",
-        "1010101111001101",
-        "10000",
-        "000000",
-        "00010",
-        "00",
-        "01",
-        "01",
-        "00",
-        "11",
-        "101010",
-        "101010",
-        "100100",
-        "010000",
-        "010000",
-        "0",
-        "100110",
-        "100010",
-        "100000",
-        "100000",
-    );
-    // A difference of n is `1`, n - 1 in four bits, and `0` at the end.
-    let bits = format!("{}{}{}{}", bits, "01", "00000100001000010011", "0");
+    ];
+    let bits: Vec<_> = bits.concat().chars().filter(|bit| *bit != ' ').collect();
     let mut expected = vec![0u8; bits.len().div_ceil(8)];
-    for (i, bit) in bits.chars().enumerate() {
-        expected[i / 8] |= u8::from(bit == '1') << (7 - i % 8);
+    for (i, bit) in bits.iter().enumerate() {
+        expected[i / 8] |= u8::from(*bit == '1') << (7 - i % 8);
     }
     let mut known = TemplateStructure::default();
     let parsed = DependencyDescriptor::parse(&expected, &mut known).expect("valid");
@@ -192,6 +177,8 @@ fn capacities_are_kept() {
     assert!(TemplateStructure::new(0, 3, &[], 1, &[0, 0, 0], None).is_none());
     assert!(TemplateStructure::new(0, 33, &[Template::default()], 0, &[], None).is_none());
     assert!(TemplateStructure::new(0, 1, &[Template::default()], 1, &[1], None).is_none());
+    let high = Template { temporal_id: 255, ..Template::default() };
+    assert!(TemplateStructure::new(0, 1, &[high], 0, &[], None).is_none());
 }
 
 prop_compose! {

@@ -319,7 +319,7 @@ proptest! {
 
     #[test]
     fn a_small_buffer_is_never_overrun(room in 0usize..200, lost in prop::collection::vec(any::<u16>(), 1..40)) {
-        let mut buf = vec![0xa5; 200];
+        let mut buf = [0xa5; 200];
         let mut writer = RtcpWriter::new(&mut buf[..room]);
         let _ = writer.sender_report(1, &SenderInfo::default(), &[ReportBlock::default()]);
         let _ = writer.source_description(1, b"cname", &[]);

@@ -73,7 +73,8 @@ impl EventSink {
     pub(crate) fn pass_on(&mut self, mut next: impl FnMut() -> Option<Event>) -> usize {
         let mut passed = 0;
         self.backlog = false;
-        while let Some(event) = self.held.take().or_else(|| if self.queue.is_full() { None } else { next() }) {
+        while let Some(event) = self.held.take().or_else(|| if self.queue.is_full() { None } else { next() })
+        {
             match self.queue.try_send(ShardEvent::Core(self.shard, event)) {
                 Ok(()) => passed += 1,
                 Err(TrySendError::Full(ShardEvent::Core(_, event))) => {

@@ -14,8 +14,8 @@ use futures_channel::oneshot;
 use std::fmt;
 use std::sync::Arc;
 use tureen_media_model::{
-    AddTransport, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, Command, ConnectTransport, Request, RouterId,
-    ShardId, TransportId, TransportOptions,
+    AddTransport, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, Command, ConnectTransport,
+    Request, RouterId, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_wire::rtp::{self, DatagramKind};
 use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions};

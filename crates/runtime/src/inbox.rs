@@ -8,7 +8,7 @@ use crate::listen::BoundPair;
 use crate::snapshot::ShardSnapshot;
 use crate::transport::AnyTransport;
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use futures_channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -129,7 +129,10 @@ impl Outside {
     }
 
     /// Queues a packet; gives it back where there is no room.
-    pub(crate) fn packet(&self, packet: ProgramPacket) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
+    pub(crate) fn packet(
+        &self,
+        packet: ProgramPacket,
+    ) -> Result<(), crossbeam_channel::TrySendError<ProgramPacket>> {
         self.packets.try_send(packet)?;
         self.waker.wake();
         Ok(())
@@ -146,10 +149,7 @@ impl Inbox {
     }
 
     pub(crate) fn next_packet(&self) -> Option<ProgramPacket> {
-        match self.packets.try_recv() {
-            Ok(packet) => Some(packet),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.packets.try_recv().ok()
     }
 
     pub(crate) fn has_more(&self) -> bool {

@@ -185,7 +185,9 @@ impl Binder {
             let chosen = self.bind_port(listen, 0)?;
             let port = chosen.local_addr().port();
             match self.bind_port(listen, port ^ 1) {
-                Ok(neighbour) if port % 2 == 0 => return Ok(BoundPair { rtp: chosen, rtcp: Some(neighbour) }),
+                Ok(neighbour) if port % 2 == 0 => {
+                    return Ok(BoundPair { rtp: chosen, rtcp: Some(neighbour) });
+                }
                 Ok(neighbour) => return Ok(BoundPair { rtp: neighbour, rtcp: Some(chosen) }),
                 Err(error) if error.is_collision() => {}
                 Err(error) => return Err(error),
@@ -249,4 +251,42 @@ fn check_range(listen: &SocketListen, min: u16, max: u16) -> Result<(), BindErro
         return Err(BindError::ReusePortInRange(listen.ip));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+    use std::net::Ipv4Addr;
+
+    proptest! {
+        #[test]
+        fn a_search_tries_each_port_of_its_range_once_and_gives_up(
+            start: u64,
+            min in 1_u16..,
+            len in 0_u16..3000,
+            step in 1_u16..3,
+        ) {
+            let listen = SocketListen::new(Ipv4Addr::LOCALHOST.into());
+            let max = min.saturating_add(len);
+            let tried = RefCell::new(Vec::new());
+            let binder = Binder { portable: false, start };
+            let result = binder.search(&listen, (min, max), step, |port| -> Result<(), BindError> {
+                tried.borrow_mut().push(port);
+                let address = SocketAddr::new(listen.ip, port);
+                Err(BindError::Address { address, source: io::ErrorKind::AddrInUse.into() })
+            });
+            let mut tried = tried.into_inner();
+            let choices = usize::from((max - min) / step) + 1;
+            prop_assert_eq!(tried.len(), choices.min(MAX_ATTEMPTS as usize));
+            let attempted = tried.len() as u32;
+            let gave_up = matches!(result, Err(BindError::NoFreePort { attempts, .. }) if attempts == attempted);
+            prop_assert!(gave_up);
+            tried.sort_unstable();
+            tried.dedup();
+            prop_assert_eq!(tried.len() as u32, attempted);
+            prop_assert!(tried.iter().all(|port| (min..=max).contains(port) && (port - min) % step == 0));
+        }
+    }
 }

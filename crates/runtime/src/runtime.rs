@@ -92,6 +92,9 @@ impl Runtime {
     }
 
     fn stop(&mut self) -> Result<(), ShutdownError> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
         for shard in &self.threads {
             shard.status.stop();
             shard.waker.wake();
@@ -129,7 +132,8 @@ fn prepare(
     let seed = config.seed.map_or_else(random_u64, Ok)?;
     let (mut nets, mut wakers) = (Vec::new(), Vec::new());
     for sink in &sinks {
-        let refused = |source| StartError::Shard { shard: sink.shard(), what: "cannot make a poller", source };
+        let refused =
+            |source| StartError::Shard { shard: sink.shard(), what: "cannot make a poller", source };
         let (net, waker) = Net::open().map_err(refused)?;
         nets.push(net);
         wakers.push(waker);
@@ -140,7 +144,8 @@ fn prepare(
         let id = events.shard();
         let (outside, inbox) = inbox(config.queues.calls, config.queues.program_packets, waker.clone());
         let status = Arc::clone(&outside.status);
-        let core = CoreConfig { shard: id, seed: shard_seed(seed, id), wall_clock: config.clock.wall_clock() };
+        let core =
+            CoreConfig { shard: id, seed: shard_seed(seed, id), wall_clock: config.clock.wall_clock() };
         let (clock, egress_hold) = (config.clock, config.egress_hold);
         let parts = ShardParts { core, clock, net, inbox, relay, events, egress_hold };
         let launch = Launch { id, pin, parts, status, waker, alive: alive.clone() };
@@ -186,5 +191,6 @@ impl Launch {
 
 fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

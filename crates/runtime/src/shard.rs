@@ -26,6 +26,8 @@ const MESSAGES_PER_TURN: usize = 64;
 const PROGRAM_PACKETS_PER_TURN: usize = 256;
 /// Relay batches taken from each other shard in one turn.
 const RELAY_BATCHES_PER_TURN: usize = 16;
+/// Turns that a stopping shard takes at most, should the program not stop asking.
+const LAST_TURNS: usize = 1024;
 /// A shard looks around at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// While a queue of others is full a shard looks for room this often.
@@ -70,9 +72,13 @@ impl Shard {
             self.turn();
         }
         // What was asked before the stop is still carried out.
-        while self.take_messages() > 0 {
+        for _ in 0..LAST_TURNS {
+            if self.take_messages() == 0 {
+                break;
+            }
             self.settle();
         }
+        self.flush();
     }
 
     /// The event queue's end, everything else being dropped.
@@ -124,7 +130,8 @@ impl Shard {
         if self.unfinished || self.held_since.is_some() {
             return Duration::ZERO;
         }
-        let limit = if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
+        let limit =
+            if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
         match self.core.poll_timeout() {
             Some((at, _)) => at.since(self.parts.clock.now()).min(limit),
             None => limit,
@@ -220,7 +227,8 @@ impl Shard {
             self.scratch.extend_from_slice(&program.packet);
             let mut egress = self.parts.net.outgoing();
             // A transport that closed meanwhile: what was sent on it is dropped, as on a socket.
-            let _ = self.core.handle_program_packet(self.now, program.transport, &mut self.scratch, &mut egress);
+            let _ =
+                self.core.handle_program_packet(self.now, program.transport, &mut self.scratch, &mut egress);
         }
         PROGRAM_PACKETS_PER_TURN
     }

@@ -1,8 +1,8 @@
 //! The closed set of transports that a shard carries. Must not know sockets or channels.
 
 use tureen_transport::{
-    Arrival, Cipher, CipherError, Component, Destination, DirectTransport, Opened, PathEvent, PlainConnectError,
-    PlainConnectOptions, PlainDetails, PlainTransport, SocketId, Transport,
+    Arrival, Cipher, CipherError, Component, Destination, DirectTransport, Opened, PathEvent,
+    PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport, SocketId, Transport,
 };
 
 /// Any transport of a shard.
@@ -154,14 +154,24 @@ impl Cipher for AnyTransport {
         self.shape.forbids_altered_repeats
     }
 
-    fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
             Variant::Direct(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
         }
     }
 
-    fn protect_rtp_again(&mut self, buffer: &mut [u8], header_len: usize, len: usize) -> Result<usize, CipherError> {
+    fn protect_rtp_again(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
             Variant::Direct(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),

@@ -1,3 +1,7 @@
 //! The program `tureen`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tureen_server::cli::run()
+}

@@ -21,7 +21,7 @@ impl<T: Transport> Core<T> {
         if !connected {
             return;
         }
-        let (source, encodings): (_, SmallVec<[u8; 4]>) =
+        let (source, encodings): (_, SmallVec<[u8; 8]>) =
             (consumer.source, consumer.awaited_encodings().collect());
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
@@ -35,7 +35,7 @@ impl<T: Transport> Core<T> {
             return;
         }
         let source = consumer.source;
-        let encodings: SmallVec<[u8; 4]> =
+        let encodings: SmallVec<[u8; 8]> =
             consumer.streams.iter().filter_map(|stream| stream.encoding).collect();
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
@@ -44,10 +44,10 @@ impl<T: Transport> Core<T> {
 
     /// Asks for the key frames that consumers of a transport wait for: it has just become able to carry them.
     pub(crate) fn request_awaited_key_frames(&mut self, key: Key<TransportTag>) {
-        let consumers =
-            self.transports.get(key).map(|transport| transport.consumers.clone()).unwrap_or_default();
-        for consumer in consumers {
+        let mut index = 0;
+        while let Some(&consumer) = self.transports.get(key).and_then(|state| state.consumers.get(index)) {
             self.request_key_frames_for(consumer);
+            index += 1;
         }
     }
 
@@ -74,10 +74,11 @@ impl<T: Transport> Core<T> {
 
     /// Lets consumers of one stream follow the best encoding that is alive and not above what they prefer.
     pub(crate) fn follow_best_encoding(&mut self, key: Key<Source>) {
-        let Some(source) = self.sources.get(key) else { return };
-        let consumers = source.consumers.clone();
-        for consumer_key in consumers {
-            let Some(source) = self.sources.get(key) else { return };
+        let mut index = 0;
+        while let Some(source) = self.sources.get(key)
+            && let Some(&consumer_key) = source.consumers.get(index)
+        {
+            index += 1;
             let Some(consumer) =
                 self.consumers.get_mut(consumer_key).filter(|consumer| !consumer.definition.pipe)
             else {

@@ -63,11 +63,13 @@ impl<T: Transport> Core<T> {
         }
         stream.score = score;
         let producer_id = source.producer_id;
-        for mirror in source.mirrors.clone() {
+        for &mirror in &source.mirrors {
             self.relay.to(mirror).push_news(RelayNews::Score(producer_id, encoding, score));
         }
-        for consumer in source.consumers.clone() {
+        let mut index = 0;
+        while let Some(&consumer) = self.sources.get(key).and_then(|source| source.consumers.get(index)) {
             self.promise_consumer_score(consumer);
+            index += 1;
         }
         self.follow_best_encoding(key);
     }

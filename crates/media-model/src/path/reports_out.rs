@@ -3,7 +3,7 @@
 use crate::arena::Key;
 use crate::core::Core;
 use crate::timers::{Timer, Timers};
-use crate::transport_state::{TransportState, TransportTag, lane};
+use crate::transport_state::{Reports, TransportState, TransportTag, lane};
 use rand_core::Rng;
 use smallvec::SmallVec;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) const MAX_COMPOUND: usize = 1200;
 const FIRST_REPORT: Duration = Duration::from_millis(500);
 /// Later ones after this times a random factor from 1 to 1.5.
 const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
-/// Report blocks of one compound; streams beyond take turns.
+/// Report blocks of one compound; streams beyond are left out.
 const MAX_BLOCKS: usize = 31;
 /// Sender reports of one compound.
 const MAX_SENDERS: usize = 16;
@@ -60,26 +60,26 @@ impl<T: Transport> Core<T> {
         for producer in &transport.producers {
             let Some(producer) = self.producers.get_mut(*producer) else { continue };
             for stream in producer.streams.iter_mut().flatten() {
-                ssrcs.push(stream.recv.config().ssrc);
+                if ssrcs.len() < MAX_BLOCKS {
+                    ssrcs.push(stream.recv.config().ssrc);
+                }
                 let reports = [stream.recv.report_block(now), stream.recv.rtx_report_block(now)];
-                blocks.extend(reports.into_iter().flatten());
+                let room = MAX_BLOCKS - blocks.len();
+                blocks.extend(reports.into_iter().flatten().take(room));
             }
         }
         if blocks.is_empty() {
             return;
         }
-        blocks.truncate(MAX_BLOCKS);
-        ssrcs.truncate(MAX_BLOCKS);
         let ntp = self.config.wall_clock.ntp(now);
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let (own_ssrc, cname) = (transport.reports.own_ssrc, transport.reports.cname.clone());
         let limit = transport.incoming_limit.poll();
-        let sent = send_compound(now, key, transport, out, |writer| {
-            writer.receiver_report(own_ssrc, &blocks).ok()?;
-            writer.source_description(own_ssrc, cname.as_bytes(), &[]).ok()?;
-            writer.extended_report(own_ssrc, Some(ntp), &[]).ok()?;
+        let sent = send_compound(now, key, transport, out, |writer, reports| {
+            writer.receiver_report(reports.own_ssrc, &blocks).ok()?;
+            writer.source_description(reports.own_ssrc, reports.cname.as_bytes(), &[]).ok()?;
+            writer.extended_report(reports.own_ssrc, Some(ntp), &[]).ok()?;
             match limit {
-                Some(bitrate) => writer.remb(own_ssrc, bitrate, &ssrcs).ok(),
+                Some(bitrate) => writer.remb(reports.own_ssrc, bitrate, &ssrcs).ok(),
                 None => Some(()),
             }
         });
@@ -88,42 +88,52 @@ impl<T: Transport> Core<T> {
 
     /// Compounds about what goes out: sender reports, and our answer to the remote's reference time.
     fn report_sent(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
-        let Some(transport) = self.transports.get(key) else { return };
-        let wall_clock = self.config.wall_clock;
+        let ntp = self.config.wall_clock.ntp(now);
         let mut senders: SmallVec<[(u32, SenderInfo); MAX_SENDERS]> = SmallVec::new();
-        for consumer in &transport.consumers {
-            let Some(consumer) = self.consumers.get_mut(*consumer) else { continue };
-            for stream in &mut consumer.streams {
-                senders.extend(
-                    stream.send.sender_info(now, wall_clock.ntp(now)).map(|info| (stream.ssrc, info)),
-                );
+        let mut index = 0;
+        while let Some(&consumer) = self.transports.get(key).and_then(|state| state.consumers.get(index)) {
+            index += 1;
+            let streams = self.consumers.get(consumer).map_or(0, |consumer| consumer.streams.len());
+            for stream in 0..streams {
+                let consumer = self.consumers.get(consumer);
+                let Some(stream) = consumer.and_then(|consumer| consumer.streams.get(stream)) else {
+                    continue;
+                };
+                senders.extend(stream.send.sender_info(now, ntp).map(|info| (stream.ssrc, info)));
+                if senders.len() == MAX_SENDERS {
+                    self.send_sender_reports(now, key, &senders, out);
+                    senders.clear();
+                }
             }
         }
-        for some in senders.chunks(MAX_SENDERS) {
-            let Some(transport) = self.transports.get_mut(key) else { return };
-            let reports = &transport.reports;
-            let (cname, own_ssrc, reference) =
-                (reports.cname.clone(), reports.own_ssrc, reports.reference_time);
-            let sent = send_compound(now, key, transport, out, |writer| {
-                for (ssrc, info) in some {
-                    writer.sender_report(*ssrc, info, &[]).ok()?;
-                    writer.source_description(*ssrc, cname.as_bytes(), &[]).ok()?;
-                }
-                match reference {
-                    Some((ssrc, ntp, at)) => {
-                        let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
-                        let report = DlrrReport {
-                            ssrc,
-                            last_receiver_report: ntp.compact(),
-                            delay_since_last_receiver_report: u32::try_from(delay).unwrap_or(u32::MAX),
-                        };
-                        writer.extended_report(own_ssrc, None, &[report]).ok()
-                    }
-                    None => Some(()),
-                }
-            });
-            self.count_rtcp(sent);
+        if !senders.is_empty() {
+            self.send_sender_reports(now, key, &senders, out);
         }
+    }
+
+    fn send_sender_reports(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        senders: &[(u32, SenderInfo)],
+        out: &mut impl Egress,
+    ) {
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        let sent = send_compound(now, key, transport, out, |writer, reports| {
+            for (ssrc, info) in senders {
+                writer.sender_report(*ssrc, info, &[]).ok()?;
+                writer.source_description(*ssrc, reports.cname.as_bytes(), &[]).ok()?;
+            }
+            let Some((ssrc, ntp, at)) = reports.reference_time else { return Some(()) };
+            let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;
+            let report = DlrrReport {
+                ssrc,
+                last_receiver_report: ntp.compact(),
+                delay_since_last_receiver_report: u32::try_from(delay).unwrap_or(u32::MAX),
+            };
+            writer.extended_report(reports.own_ssrc, None, &[report]).ok()
+        });
+        self.count_rtcp(sent);
     }
 
     fn count_rtcp(&mut self, sent: Option<usize>) {
@@ -140,14 +150,14 @@ pub(crate) fn send_compound<T: Transport>(
     key: Key<TransportTag>,
     transport: &mut TransportState<T>,
     out: &mut impl Egress,
-    fill: impl FnOnce(&mut RtcpWriter<'_>) -> Option<()>,
+    fill: impl FnOnce(&mut RtcpWriter<'_>, &Reports) -> Option<()>,
 ) -> Option<usize> {
     let to = transport.adapter.destination(Component::Rtcp)?;
     let overhead = transport.adapter.cipher().rtcp_overhead();
     let slot = out.reserve(lane(key, Component::Rtcp), to, MAX_COMPOUND + overhead)?;
     let mut writer = RtcpWriter::new(slot.get_mut(..MAX_COMPOUND)?);
     // What no longer fits is left out; whatever was written before is whole.
-    let _ = fill(&mut writer);
+    let _ = fill(&mut writer, &transport.reports);
     let len = writer.finish();
     if len == 0 {
         return None;

@@ -6,7 +6,7 @@ use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
 use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
 use tureen_rtp_wire::payload::PayloadDescriptor;
-use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpPacket, RtpWriter};
+use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
 /// Room for the header, CSRCs and extensions that a packet may grow to.
@@ -79,22 +79,87 @@ fn write(
         timestamp: rewrite.timestamp,
         ssrc,
     };
+    let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
+    let header_len = match plan.short_form(elements, values) {
+        Some((block, len)) if !has_csrcs(packet) => write_short_header(slot, &header, &block, len)?,
+        _ => write_header(slot, &header, plan, packet, elements, values)?,
+    };
+    let payload_at = header_len + prefix.len();
+    slot.get_mut(header_len..payload_at)?.copy_from_slice(prefix);
+    let len = payload_at + packet.payload().len();
+    let payload = slot.get_mut(payload_at..len)?;
+    payload.copy_from_slice(packet.payload());
+    patch(payload, rewrite.payload, outgoing.descriptor);
+    Some((header_len, len))
+}
+
+fn has_csrcs(packet: &RtpPacket<'_>) -> bool {
+    packet.bytes().first().is_some_and(|first| first & 0x0f != 0)
+}
+
+/// A header whose extension block is ready: two copies of constant length. What lies behind the block is overwritten by the
+/// payload.
+fn write_short_header<const N: usize>(
+    slot: &mut [u8],
+    header: &RtpHeader,
+    block: &[u8; N],
+    block_len: usize,
+) -> Option<usize> {
+    let (fixed, rest) = slot.split_first_chunk_mut::<FIXED_HEADER_LEN>()?;
+    let [s0, s1] = header.sequence_number.to_be_bytes();
+    let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
+    let [c0, c1, c2, c3] = header.ssrc.to_be_bytes();
+    let first = 0x80 | u8::from(block_len > 0) << 4;
+    let second = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
+    *fixed = [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
+    *rest.first_chunk_mut()? = *block;
+    Some(FIXED_HEADER_LEN + block_len)
+}
+
+/// Any header: with CSRCs, and with extensions in either form.
+fn write_header(
+    slot: &mut [u8],
+    header: &RtpHeader,
+    plan: &ExtensionPlan,
+    packet: &RtpPacket<'_>,
+    elements: &Elements<'_>,
+    values: SendValues,
+) -> Option<usize> {
     let form = if plan.two_byte(elements) { ExtensionForm::TwoByte } else { ExtensionForm::OneByte };
-    let mut writer = RtpWriter::new(slot, &header, form).ok()?;
+    let mut writer = RtpWriter::new(slot, header, form).ok()?;
     for csrc in packet.csrcs() {
         writer.csrc(csrc).ok()?;
     }
     plan.write(&mut writer, elements, values)?;
-    let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
-    writer.payload(prefix).ok()?;
-    writer.payload(packet.payload()).ok()?;
-    let len = writer.finish();
-    let payload_at = len.checked_sub(packet.payload().len())?;
-    let header_len = payload_at.checked_sub(prefix.len())?;
-    patch(slot.get_mut(payload_at..len)?, rewrite.payload, outgoing.descriptor);
-    Some((header_len, len))
+    Some(writer.finish())
 }
 
+/// Changes the payload as [`PayloadPatch::apply`] does. The copy is known to carry the descriptor, which was read from the very
+/// packet that it was made of, so that it is not read again for every receiver.
 fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
-    patch.apply(payload, descriptor);
+    match (patch, descriptor) {
+        (PayloadPatch::Vp8 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp8(descriptor)) => {
+            // RFC 7741 section 4.2: the ids stand behind the two octets of flags.
+            let mut at = 2;
+            if let Some(id) = descriptor.picture_id {
+                let long = (picture_id | 0x8000).to_be_bytes();
+                let short = [long[1] & 0x7f];
+                let octets: &[u8] = if id.long { &long } else { &short };
+                overwrite(payload, at, octets);
+                at += octets.len();
+            }
+            if descriptor.tl0_pic_idx.is_some() {
+                overwrite(payload, at, &[tl0_pic_idx]);
+            }
+        }
+        (patch, descriptor) => {
+            patch.apply(payload, descriptor);
+        }
+    }
+}
+
+fn overwrite(payload: &mut [u8], at: usize, octets: &[u8]) {
+    if let Some(place) = payload.get_mut(at..at + octets.len()) {
+        place.copy_from_slice(octets);
+    }
 }

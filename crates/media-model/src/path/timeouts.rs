@@ -125,10 +125,9 @@ impl<T: Transport> Core<T> {
         fill: impl FnOnce(&mut RtcpWriter<'_>, u32) -> Option<()>,
     ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let own_ssrc = transport.reports.own_ssrc;
-        let sent = crate::path::reports_out::send_compound(now, key, transport, out, |writer| {
-            writer.receiver_report(own_ssrc, &[]).ok()?;
-            fill(writer, own_ssrc)
+        let sent = crate::path::reports_out::send_compound(now, key, transport, out, |writer, reports| {
+            writer.receiver_report(reports.own_ssrc, &[]).ok()?;
+            fill(writer, reports.own_ssrc)
         });
         if let Some(len) = sent {
             self.counters.rtcp_sent += 1;

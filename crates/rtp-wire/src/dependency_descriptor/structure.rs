@@ -95,7 +95,11 @@ impl TemplateStructure {
             && chain_count <= decode_target_count
             && protected_by.len() == expected_protection
             && protected_by.iter().all(|&chain| chain < chain_count)
-            && !templates.is_empty();
+            && !templates.is_empty()
+            && templates.iter().all(|template| {
+                usize::from(template.spatial_id) < MAX_SPATIAL_LAYERS
+                    && usize::from(template.temporal_id) < MAX_TEMPORAL_LAYERS
+            });
         if !fits {
             return None;
         }

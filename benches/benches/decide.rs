@@ -1,0 +1,93 @@
+//! Deciding about one packet for one consumer, and taking note that it was sent.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use tureen_benches::{SSRC, vp8_packet};
+use tureen_forwarding::sent_log::SENT_LOG_VIDEO;
+use tureen_forwarding::{
+    PacketMeta, Rewrite, Selector, SendStream, SendStreamConfig, SentPacket, SimpleSelector,
+    SimpleSelectorConfig, Verdict,
+};
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
+use tureen_rtp_wire::rtp::RtpPacket;
+
+const FAN_OUT: usize = 100;
+
+fn selector() -> Selector {
+    let config = SimpleSelectorConfig {
+        needs_key_frame: true,
+        ignore_dtx: false,
+        clock_rate: 90_000,
+        first_sequence_number: 1,
+    };
+    Selector::Simple(Box::new(SimpleSelector::new(config)))
+}
+
+fn send_stream() -> SendStream {
+    SendStream::new(SendStreamConfig {
+        ssrc: SSRC,
+        payload_type: 101,
+        clock_rate: 90_000,
+        log_capacity: SENT_LOG_VIDEO,
+        ..SendStreamConfig::default()
+    })
+}
+
+fn first_meta() -> PacketMeta {
+    let bytes = vp8_packet(1200);
+    let packet = RtpPacket::parse(&bytes).expect("a packet");
+    let descriptor = PayloadDescriptor::parse(PayloadFormat::Vp8, packet.payload()).expect("a descriptor");
+    PacketMeta::new(Time::from_millis(1), 65_536, 0, &packet, descriptor)
+}
+
+fn forwarded(verdict: Verdict) -> Rewrite {
+    match verdict {
+        Verdict::Forward(rewrite) => rewrite,
+        Verdict::Drop(reason) => panic!("dropped: {reason:?}"),
+    }
+}
+
+fn advance(meta: &mut PacketMeta) {
+    meta.extended_sequence += 1;
+    meta.received_at = Time::from_micros(meta.received_at.as_micros() + 1000);
+}
+
+fn decide(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide");
+    group.bench_function("one selector", |bencher| {
+        let (mut selector, mut meta) = (selector(), first_meta());
+        bencher.iter(|| {
+            advance(&mut meta);
+            forwarded(selector.decide(black_box(&meta)))
+        });
+    });
+    group.throughput(Throughput::Elements(FAN_OUT as u64));
+    group.bench_function("100 selectors", |bencher| {
+        let mut selectors: Vec<_> = (0..FAN_OUT).map(|_| selector()).collect();
+        let mut meta = first_meta();
+        bencher.iter(|| {
+            advance(&mut meta);
+            for selector in &mut selectors {
+                black_box(forwarded(selector.decide(black_box(&meta))));
+            }
+        });
+    });
+    group.bench_function("100 selectors and send streams", |bencher| {
+        let mut consumers: Vec<_> = (0..FAN_OUT).map(|_| (selector(), send_stream())).collect();
+        let mut meta = first_meta();
+        bencher.iter(|| {
+            advance(&mut meta);
+            let source = meta.extended_sequence as u32;
+            for (selector, stream) in &mut consumers {
+                let rewrite = forwarded(selector.decide(black_box(&meta)));
+                let sent = SentPacket { encoding: 0, source, rewrite };
+                stream.on_sent(meta.received_at, sent, 1200, 1176);
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);

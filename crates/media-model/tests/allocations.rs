@@ -1,0 +1,429 @@
+//! In steady state the packet path allocates nothing: not for media, not for what is lost and repaired, not for reports.
+//!
+//! Endpoints around the Core behave like clients: the source answers NACKs and sends reports, consumers ask for packets, for
+//! key frames, and report. What they do, and reading events and statistics, may allocate; [`Core::handle_batch`] may not.
+
+mod support;
+
+use std::collections::VecDeque;
+use support::{address, capabilities, packet, vp8_parameters};
+use tureen_media_model::{
+    AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
+    GetConsumerStats, GetProducerStats, GetTransportStats, Produce, ProducerId, ProducerOptions, Request,
+    RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
+};
+use tureen_rtp_dictionaries::{CryptoSuite, MediaKind, SrtpParameters};
+use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
+use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
+use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_srtp::{DEFAULT_PROVIDER, Profile, SrtpReceiver, SrtpSender};
+use tureen_transport::{
+    Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, SocketId,
+};
+
+const CONSUMERS: u32 = 20;
+const PACKETS: u32 = 100_000;
+const WARM_UP: u32 = 5_000;
+/// The most datagrams that come in at once.
+const BATCH: usize = 64;
+const SUITE: CryptoSuite = CryptoSuite::AeadAes128Gcm;
+const SSRC: u32 = 1000;
+/// Not a power of two, as in a driver.
+const STRIDE: usize = 25 * 64;
+const SLOTS: usize = 4096;
+
+/// Slots that are recycled after each batch.
+struct SlotPool {
+    bytes: Vec<u8>,
+    /// Socket and length of each committed slot.
+    committed: Vec<(SocketId, usize)>,
+    to: SocketId,
+}
+
+impl SlotPool {
+    fn new() -> Self {
+        Self { bytes: vec![0; SLOTS * STRIDE], committed: Vec::with_capacity(SLOTS), to: SocketId(0) }
+    }
+
+    fn sent(&self) -> impl Iterator<Item = (SocketId, &[u8])> {
+        self.committed.iter().zip(self.bytes.chunks(STRIDE)).map(|(&(to, len), slot)| (to, &slot[..len]))
+    }
+}
+
+impl Egress for SlotPool {
+    fn reserve(&mut self, _: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
+        let Destination::Udp { socket, .. } = to else { return None };
+        self.to = socket;
+        let start = self.committed.len() * STRIDE;
+        self.bytes.get_mut(start..start + STRIDE).filter(|slot| slot.len() >= capacity)
+    }
+
+    fn commit(&mut self, len: usize) {
+        self.committed.push((self.to, len));
+    }
+}
+
+/// Datagrams with the socket that each came in on.
+struct Batch {
+    datagrams: Vec<(u32, Vec<u8>)>,
+    next: usize,
+}
+
+impl Ingress for Batch {
+    fn next(&mut self) -> Option<Datagram<'_>> {
+        let (socket, bytes) = self.datagrams.get_mut(self.next)?;
+        self.next += 1;
+        Some(Datagram { arrival: arrival(*socket), bytes })
+    }
+}
+
+fn arrival(socket: u32) -> Arrival {
+    Arrival { socket: SocketId(socket), source: address(10_000 + socket as u16) }
+}
+
+/// The far end of a transport.
+struct Endpoint {
+    socket: u32,
+    srtp: Option<(SrtpSender, SrtpReceiver)>,
+    /// The stream that it receives, and the sequence number seen last.
+    ssrc: u32,
+    newest: u16,
+}
+
+impl Endpoint {
+    fn rtp(&mut self, mut bytes: Vec<u8>) -> (u32, Vec<u8>) {
+        if let Some((sender, _)) = &mut self.srtp {
+            let (len, header_len) = (bytes.len(), RtpPacket::parse(&bytes).unwrap().layout().header_len());
+            bytes.resize(len + sender.profile().rtp_overhead(), 0);
+            sender.protect_rtp(&mut bytes, header_len, len).unwrap();
+        }
+        (self.socket, bytes)
+    }
+
+    fn rtcp(&mut self, fill: impl FnOnce(&mut RtcpWriter<'_>)) -> (u32, Vec<u8>) {
+        let mut bytes = vec![0; 1200];
+        let mut writer = RtcpWriter::new(&mut bytes);
+        fill(&mut writer);
+        let mut len = writer.finish();
+        if let Some((sender, _)) = &mut self.srtp {
+            len = sender.protect_rtcp(&mut bytes, len).unwrap();
+        }
+        bytes.truncate(len);
+        (self.socket, bytes)
+    }
+
+    fn open_rtcp(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        if let Some((_, receiver)) = &mut self.srtp {
+            let len = receiver.unprotect_rtcp(&mut bytes).unwrap();
+            bytes.truncate(len);
+        }
+        bytes
+    }
+}
+
+/// A call: the Core and everybody around it.
+struct Call {
+    core: Core<PlainTransport>,
+    now: Time,
+    out: SlotPool,
+    source: Endpoint,
+    consumers: Vec<Endpoint>,
+    batch: Batch,
+    /// What waits for the next batch.
+    waiting: VecDeque<(u32, Vec<u8>)>,
+    sent: u32,
+    rtx_sent: u16,
+    key_frame_wanted: bool,
+    key_frames: u32,
+    allocations: u64,
+    measuring: bool,
+}
+
+const PRODUCER: ProducerId = ProducerId(2);
+
+impl Call {
+    fn new(srtp: bool) -> Self {
+        let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
+        let core = Core::new(CoreConfig { shard: ShardId(0), seed: 7, wall_clock });
+        let datagrams = Vec::with_capacity(BATCH);
+        let source = Endpoint { socket: 0, srtp: None, ssrc: 0, newest: 0 };
+        let mut call = Self {
+            core,
+            now: Time::from_millis(1000),
+            out: SlotPool::new(),
+            source,
+            consumers: Vec::new(),
+            batch: Batch { datagrams, next: 0 },
+            waiting: VecDeque::new(),
+            sent: 0,
+            rtx_sent: 0,
+            key_frame_wanted: true,
+            key_frames: 0,
+            allocations: 0,
+            measuring: false,
+        };
+        let media_codecs = serde_json::from_value(serde_json::json!([
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
+        ]))
+        .unwrap();
+        call.ask(CreateRouter { id: RouterId(1), options: RouterOptions { media_codecs } }).unwrap();
+        call.source = call.endpoint(0, srtp);
+        let options = ProducerOptions {
+            id: PRODUCER,
+            kind: MediaKind::Video,
+            rtp_parameters: vp8_parameters(SSRC),
+            paused: false,
+            key_frame_request_delay: Default::default(),
+        };
+        call.ask(Produce { transport: TransportId(0), options }).unwrap();
+        for socket in 1..=CONSUMERS {
+            let mut endpoint = call.endpoint(socket, srtp);
+            let info = call.consume(socket);
+            endpoint.ssrc = info.rtp_parameters.encodings[0].ssrc.unwrap();
+            call.consumers.push(endpoint);
+        }
+        call
+    }
+
+    fn ask<R: Request<PlainTransport>>(&mut self, request: R) -> R::Reply {
+        let reply = self.core.handle_command(self.now, request.into());
+        R::reply(reply).unwrap()
+    }
+
+    fn endpoint(&mut self, socket: u32, srtp: bool) -> Endpoint {
+        let (to_core, from_core) = ([socket as u8; 46], [0x80 | socket as u8; 46]);
+        let options =
+            PlainTransportOptions { enable_srtp: srtp, srtp_crypto_suite: SUITE, ..Default::default() };
+        let local = address(40_000 + socket as u16);
+        let bound = BoundSocket { id: SocketId(socket), local };
+        let transport = PlainTransport::new(&options, bound, None, &from_core);
+        let id = TransportId(u128::from(socket));
+        let options = TransportOptions::default();
+        self.ask(AddTransport { router: RouterId(1), id, transport, options }).unwrap();
+        let remote = arrival(socket).source;
+        let len = SUITE.master_len();
+        let srtp_parameters = srtp.then(|| SrtpParameters::new(SUITE, &to_core[..len]).unwrap());
+        let (ip, port) = (Some(remote.ip()), Some(remote.port()));
+        let options = PlainConnectOptions { ip, port, srtp_parameters, ..Default::default() };
+        self.ask(ConnectTransport { id, options }).unwrap().unwrap();
+        let profile = Profile::AeadAes128Gcm;
+        let contexts = srtp.then(|| {
+            let sender = SrtpSender::new(profile, &to_core[..len], DEFAULT_PROVIDER).unwrap();
+            (sender, SrtpReceiver::new(profile, &from_core[..len], DEFAULT_PROVIDER).unwrap())
+        });
+        Endpoint { socket, srtp: contexts, ssrc: 0, newest: 0 }
+    }
+
+    fn consume(&mut self, socket: u32) -> tureen_media_model::ConsumerInfo {
+        let options = ConsumerOptions {
+            id: ConsumerId(u128::from(socket)),
+            producer_id: PRODUCER,
+            rtp_capabilities: capabilities(),
+            paused: false,
+            mid: None,
+            preferred_layers: None,
+            enable_rtx: None,
+            ignore_dtx: false,
+            pipe: false,
+        };
+        self.ask(Consume { transport: TransportId(u128::from(socket)), options }).unwrap()
+    }
+
+    /// The packet that the source numbers `number`, a frame of its own; `rtx` wraps it (RFC 4588 section 4).
+    fn media(number: u32, key_frame: bool, rtx: Option<u16>) -> Vec<u8> {
+        let [high, low] = (number as u16 & 0x7fff).to_be_bytes();
+        let frame = if key_frame { 0x10 } else { 0x11 };
+        let mut payload = vec![0x90, 0xc0, high | 0x80, low, number as u8, frame, 2, 0, 0x9d, 1, 0x2a];
+        payload.resize(1100, number as u8);
+        let [high, low] = (number as u16).to_be_bytes();
+        let (payload_type, ssrc, sequence_number) = match rtx {
+            None => (96, SSRC, number as u16),
+            Some(sequence_number) => {
+                payload.splice(0..0, [high, low]);
+                (97, SSRC + 1, sequence_number)
+            }
+        };
+        let timestamp = number.wrapping_mul(90);
+        packet(&RtpHeader { marker: true, payload_type, sequence_number, timestamp, ssrc }, &payload)
+    }
+
+    /// The source sends its next packet, or the network loses it.
+    fn send_media(&mut self) {
+        let number = self.sent;
+        self.sent += 1;
+        let key_frame = std::mem::take(&mut self.key_frame_wanted);
+        self.key_frames += u32::from(key_frame);
+        // One in a hundred, and never the first.
+        if number % 100 != 57 {
+            let datagram = self.source.rtp(Self::media(number, key_frame, None));
+            self.waiting.push_back(datagram);
+        }
+    }
+
+    fn send_rtx(&mut self, lost: &[u16]) {
+        for &sequence_number in lost {
+            let behind = (self.sent as u16).wrapping_sub(sequence_number);
+            let number = self.sent - u32::from(behind);
+            let bytes = Self::media(number, false, Some(self.rtx_sent));
+            self.rtx_sent = self.rtx_sent.wrapping_add(1);
+            let datagram = self.source.rtp(bytes);
+            self.waiting.push_back(datagram);
+        }
+    }
+
+    /// What endpoints report and ask for at this point of the stream.
+    fn send_reports(&mut self) {
+        let number = self.sent;
+        let ntp = self.core_ntp();
+        if number.is_multiple_of(1000) {
+            let info = SenderInfo {
+                ntp,
+                rtp_timestamp: number.wrapping_mul(90),
+                packet_count: number,
+                octet_count: number * 1100,
+            };
+            let datagram = self.source.rtcp(|writer| {
+                writer.sender_report(SSRC, &info, &[]).unwrap();
+                writer.source_description(SSRC, b"tester", &[]).unwrap();
+                writer.extended_report(SSRC, Some(ntp), &[]).unwrap();
+            });
+            self.waiting.push_back(datagram);
+        }
+        for (at, consumer) in self.consumers.iter_mut().enumerate() {
+            let phase = (number as usize + at * 37) % 1000;
+            let (ssrc, newest) = (consumer.ssrc, consumer.newest);
+            if phase == 0 {
+                let block = ReportBlock {
+                    ssrc,
+                    fraction_lost: (number / 1000 % 64) as u8,
+                    cumulative_lost: (number / 100) as i32,
+                    jitter: 40,
+                    last_sender_report: ntp.compact().wrapping_sub(0x2000),
+                    delay_since_last_sender_report: 0x1000,
+                    ..ReportBlock::default()
+                };
+                self.waiting.push_back(consumer.rtcp(|writer| writer.receiver_report(1, &[block]).unwrap()));
+            } else if phase.is_multiple_of(100) {
+                let lost = [3, 4, 9].map(|behind| newest.wrapping_sub(behind));
+                self.waiting.push_back(consumer.rtcp(|writer| {
+                    writer.receiver_report(1, &[]).unwrap();
+                    writer.nack(1, ssrc, lost).unwrap();
+                }));
+            } else if phase == 333 {
+                self.waiting.push_back(consumer.rtcp(|writer| {
+                    writer.receiver_report(1, &[]).unwrap();
+                    writer.pli(1, ssrc).unwrap();
+                }));
+            }
+        }
+    }
+
+    fn core_ntp(&self) -> NtpTime {
+        WallClock::new(NtpTime::new(3_900_000_000, 0)).ntp(self.now)
+    }
+
+    /// Hands in what waits, a batch at a time, and lets the endpoints read what left.
+    fn deliver(&mut self) {
+        while !self.waiting.is_empty() {
+            self.batch.datagrams.clear();
+            self.batch.next = 0;
+            let count = self.waiting.len().min(BATCH);
+            self.batch.datagrams.extend(self.waiting.drain(..count));
+            self.out.committed.clear();
+            let (core, batch, out, now) = (&mut self.core, &mut self.batch, &mut self.out, self.now);
+            let measured = allocation_counter::measure(|| core.handle_batch(now, batch, out));
+            if self.measuring {
+                self.allocations += measured.count_total;
+            }
+            self.read_egress();
+            while self.core.poll_event().is_some() {}
+        }
+    }
+
+    fn read_egress(&mut self) {
+        let mut lost = Vec::new();
+        for (socket, bytes) in self.out.sent() {
+            let is_rtcp = (192..=223).contains(&bytes[1]);
+            match (socket.0, is_rtcp) {
+                (0, _) => {
+                    let compound = self.source.open_rtcp(bytes);
+                    for message in Compound::parse(&compound).unwrap() {
+                        match message.unwrap() {
+                            RtcpPacket::Nack(nack) => lost.extend(nack.lost()),
+                            RtcpPacket::Pli(_) => self.key_frame_wanted = true,
+                            _ => {}
+                        }
+                    }
+                }
+                (socket, false) => {
+                    let packet = RtpPacket::parse(bytes).unwrap();
+                    let endpoint = &mut self.consumers[socket as usize - 1];
+                    if packet.ssrc() == endpoint.ssrc {
+                        endpoint.newest = packet.sequence_number();
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.send_rtx(&lost);
+    }
+
+    /// Runs until the source has sent `packets` packets, at one a millisecond, in batches of 50 ms at most.
+    fn run(&mut self, packets: u32) {
+        while self.sent < packets {
+            for _ in 0..1 + self.sent % 50 {
+                self.send_media();
+                self.send_reports();
+                self.now = Time::from_millis(self.now.as_millis() + 1);
+            }
+            self.deliver();
+            if self.sent % 1000 < 50 {
+                self.ask(GetProducerStats { id: PRODUCER }).unwrap();
+                self.ask(GetConsumerStats { id: ConsumerId(1) }).unwrap();
+                self.ask(GetTransportStats { id: TransportId(1) }).unwrap();
+            }
+        }
+    }
+}
+
+fn nothing_is_allocated(srtp: bool) {
+    let mut call = Call::new(srtp);
+    call.run(WARM_UP);
+    let before = *call.core.counters();
+    let key_frames = call.key_frames;
+    call.measuring = true;
+    call.run(WARM_UP + PACKETS);
+    assert_eq!(call.allocations, 0);
+
+    // All of it happened, and none of it went wrong.
+    let counters = call.core.counters();
+    let lost = u64::from(PACKETS / 100);
+    assert_eq!(
+        (counters.rejected, counters.bad_rtcp, counters.bad_payload, counters.discarded),
+        (0, 0, 0, 0)
+    );
+    let media = counters.packets_sent - counters.retransmissions;
+    assert!(media - (before.packets_sent - before.retransmissions) >= u64::from(PACKETS * CONSUMERS) - 2000);
+    assert!(counters.retransmissions - before.retransmissions >= lost, "NACKs of consumers are answered");
+    assert!(u64::from(call.rtx_sent) >= lost, "the source was asked for what it lost");
+    assert!(call.key_frames - key_frames >= 20, "the source was asked for key frames");
+    assert!(
+        counters.rtcp_sent - before.rtcp_sent >= u64::from(CONSUMERS) * 50,
+        "reports left on every transport"
+    );
+    let stats = call.ask(GetProducerStats { id: PRODUCER }).unwrap();
+    assert!(stats[0].stream.packets_repaired >= lost, "what was lost was repaired");
+    assert!(call.ask(GetConsumerStats { id: ConsumerId(1) }).unwrap().outbound[0].stream.nack_count > 500);
+}
+
+#[test]
+fn nothing_is_allocated_between_plain_endpoints() {
+    nothing_is_allocated(false);
+}
+
+#[test]
+fn nothing_is_allocated_between_srtp_endpoints() {
+    nothing_is_allocated(true);
+}

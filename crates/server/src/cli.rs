@@ -1,0 +1,197 @@
+//! The command line: what it takes, and what each command does with it.
+
+use crate::config::{ConfigError, LogFormat, Overrides, Settings};
+use crate::inspect::{self, InspectArgs};
+use crate::server::{Server, StartError};
+use clap::{Args, Parser, Subcommand};
+use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+/// A selective forwarding unit: takes RTP in, hands it to any number of receivers, over an HTTP API.
+#[derive(Debug, Parser)]
+#[command(name = "tureen", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server; the default command.
+    Serve(Box<ServeArgs>),
+    /// Explains the RTP and RTCP in a capture, pcap or pcapng.
+    Inspect(InspectArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// TOML file of settings, named as the long flags below with underscores. Default: none.
+    #[arg(long, env = "TUREEN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints the settings in effect, as such a file, and ends.
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Why the server ended badly.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs the program on this process's arguments.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Some(Command::Inspect(args)) => {
+            inspect::run(&args, &mut std::io::stdout()).map_err(|error| error.to_string())
+        }
+        Some(Command::Serve(args)) => serve(*args).map_err(|error| error.to_string()),
+        None => serve(cli.serve).map_err(|error| error.to_string()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            // Nobody is left to tell if standard error is gone too.
+            let _ = writeln!(std::io::stderr(), "tureen: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let settings = Settings::resolve(args.overrides, args.config.as_deref())?;
+    if args.print_config {
+        std::io::stdout().write_all(settings.to_toml().as_bytes())?;
+        return Ok(());
+    }
+    start_log(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_until_asked_to_stop(settings))
+}
+
+async fn serve_until_asked_to_stop(settings: Settings) -> Result<(), ServeError> {
+    let mut signals = Signals::new()?;
+    let server = Server::start(settings).await?;
+    greet(server.local_addr());
+    signals.next().await;
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::spawn(async move {
+        signals.next().await;
+        std::process::exit(130);
+    });
+    server.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGINT and SIGTERM, which both ask the server to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Says where to go. A server whose output nobody reads runs all the same.
+fn greet(listening: SocketAddr) {
+    let shown = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let url = SocketAddr::new(shown, listening.port());
+    let text = format!(
+        "tureen {} listens on {listening}\n  \
+         status and HTTP API  http://{url}/\n  \
+         health               http://{url}/healthz\n  \
+         metrics              http://{url}/metrics\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut out = std::io::stdout();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        tracing::debug!(%error, "nobody reads where to go");
+    }
+}
+
+fn start_log(settings: &Settings) {
+    // The settings were checked, so that the filter parses.
+    let filter = settings.log.parse::<Targets>().unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_is_documented_with_its_default() {
+        let defaults: toml::Table = Settings::default().to_toml().parse().unwrap();
+        let command = Cli::command();
+        for (name, value) in defaults {
+            let argument =
+                command.get_arguments().find(|argument| argument.get_id() == name.as_str()).unwrap();
+            let help = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
+            let (_, told) = help.split_once("Default: ").unwrap_or_else(|| panic!("{name}: {help}"));
+            match value {
+                toml::Value::String(text) => assert!(told.starts_with(&text), "{name}: {help}"),
+                toml::Value::Integer(number) => {
+                    let digits: String = told.chars().take_while(char::is_ascii_digit).collect();
+                    assert_eq!(digits, number.to_string(), "{name}: {help}");
+                }
+                _ => assert!(!told.is_empty()),
+            }
+            assert_eq!(
+                argument.get_env().unwrap().to_str().unwrap(),
+                format!("TUREEN_{}", name.to_uppercase())
+            );
+        }
+    }
+
+    #[test]
+    fn serve_is_the_default_command() {
+        let cli = Cli::parse_from(["tureen", "--shards", "3"]);
+        assert_eq!(cli.serve.overrides.shards, Some(3));
+        let Some(Command::Serve(args)) = Cli::parse_from(["tureen", "serve", "--shards", "3"]).command else {
+            panic!("serve");
+        };
+        assert_eq!(args.overrides.shards, Some(3));
+        assert!(Cli::try_parse_from(["tureen", "--shards", "3", "serve"]).is_err(), "nothing is ignored");
+    }
+}

@@ -1,0 +1,198 @@
+//! Settings: what each is called, its default, and which source wins. Must not know what a setting does.
+//!
+//! Every setting has one name: `http_listen` in the file is `--http-listen` on the command line and
+//! `TUREEN_HTTP_LISTEN` in the environment. A flag beats the environment, that beats the file, that beats the default.
+
+use crate::media_codec::{MediaCodec, default_codecs};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, $env:literal [$($arg:tt)*];)*) => {
+        /// What the server runs with, defaults filled in.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        pub struct Settings {
+            $($(#[$doc])* pub $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        /// Settings that a source gives; the rest it leaves open.
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize, clap::Args)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Overrides {
+            $($(#[$doc])* #[arg(long, env = $env, $($arg)*)] pub $name: Option<$type>,)*
+        }
+
+        impl Overrides {
+            /// These, and where they are silent those of a weaker source, and then the defaults.
+            pub fn over(self, weaker: Self) -> Settings {
+                let defaults = Settings::default();
+                Settings { $($name: self.$name.or(weaker.$name).unwrap_or(defaults.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address and port of HTTP; port 0 for a free one. Default: 0.0.0.0:8080.
+    http_listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), "TUREEN_HTTP_LISTEN" [value_name = "IP:PORT"];
+    /// Addresses for media, separated by commas; a transport takes the first of the client's address family. Default:
+    /// 0.0.0.0.
+    listen_ips: Vec<IpAddr> = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)], "TUREEN_LISTEN_IPS" [value_delimiter = ',', value_name = "IP"];
+    /// Address or host name that clients are told to send media to. Default: auto, which is the listen address or, where
+    /// that is unspecified, the address that the client reached HTTP on.
+    announced_address: String = AUTO.to_owned(), "TUREEN_ANNOUNCED_ADDRESS" [value_name = "HOST"];
+    /// Lowest UDP port of plain transports, 1 to 65535. Default: 40000.
+    rtc_min_port: u16 = 40_000, "TUREEN_RTC_MIN_PORT" [value_name = "PORT"];
+    /// Highest UDP port of plain transports, 1 to 65535. Default: 49999.
+    rtc_max_port: u16 = 49_999, "TUREEN_RTC_MAX_PORT" [value_name = "PORT"];
+    /// Threads that forward media, 1 to 255; 0 for one a core. Default: 0.
+    shards: u8 = 0, "TUREEN_SHARDS" [value_name = "COUNT"];
+    /// Codecs of rooms, separated by commas, each as type/subtype/clock rate in Hz[/channels][;parameter=value]. Default:
+    /// Opus, PCMU, PCMA, G722, VP8, VP9 profiles 0 and 2, H264 constrained baseline and high, H265, AV1.
+    media_codecs: Vec<MediaCodec> = default_codecs(), "TUREEN_MEDIA_CODECS" [value_delimiter = ',', value_name = "CODEC"];
+    /// What is logged: off, error, warn, info, debug or trace, or target=level pairs separated by commas. Default: info.
+    log: String = "info".to_owned(), "TUREEN_LOG" [value_name = "FILTER"];
+    /// How log lines look. Default: text.
+    log_format: LogFormat = LogFormat::Text, "TUREEN_LOG_FORMAT" [value_enum];
+    /// Rooms at a time, at least 1. Default: 1000.
+    max_rooms: usize = 1_000, "TUREEN_MAX_ROOMS" [value_name = "COUNT"];
+    /// Broadcasters in a room, at least 1. Default: 100.
+    max_broadcasters: usize = 100, "TUREEN_MAX_BROADCASTERS" [value_name = "COUNT"];
+    /// Transports of a broadcaster, at least 1. Default: 16.
+    max_transports: usize = 16, "TUREEN_MAX_TRANSPORTS" [value_name = "COUNT"];
+    /// Producers of a broadcaster, at least 1. Default: 32.
+    max_producers: usize = 32, "TUREEN_MAX_PRODUCERS" [value_name = "COUNT"];
+    /// Consumers of a broadcaster, at least 1. Default: 1000.
+    max_consumers: usize = 1_000, "TUREEN_MAX_CONSUMERS" [value_name = "COUNT"];
+    /// Size of a request's body in bytes. Default: 65536.
+    max_body_bytes: usize = 65_536, "TUREEN_MAX_BODY_BYTES" [value_name = "BYTES"];
+    /// Requests of a client address a second, with bursts of twice as many; 0 for no limit. Default: 100.
+    max_requests_per_second: u32 = 100, "TUREEN_MAX_REQUESTS_PER_SECOND" [value_name = "COUNT"];
+    /// Seconds after which a broadcaster without requests and without media is removed; 0 for never. Default: 300.
+    idle_timeout: u32 = 300, "TUREEN_IDLE_TIMEOUT" [value_name = "SECONDS"];
+    /// Seconds that requests under way have to end when the server is asked to stop. Default: 5.
+    shutdown_grace: u32 = 5, "TUREEN_SHUTDOWN_GRACE" [value_name = "SECONDS"];
+}
+
+/// Value of `announced_address` that lets the server find it out.
+pub const AUTO: &str = "auto";
+
+/// Why there are no settings to run with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, has a key that is no setting, or a value of the wrong type.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of range.
+    #[error("{setting}: {reason}")]
+    Value {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+}
+
+impl Overrides {
+    /// What a file says.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`] and [`ConfigError::Parse`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+impl Settings {
+    /// Settings out of flags and environment, and a file if one is named, checked.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn resolve(flags: Overrides, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = file.map(Overrides::read).transpose()?.unwrap_or_default();
+        let settings = flags.over(file);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks the range of every value.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |setting, reason: String| Err(ConfigError::Value { setting, reason });
+        if self.rtc_min_port == 0 {
+            return refuse("rtc_min_port", "must be 1 to 65535".into());
+        }
+        if self.rtc_max_port < self.rtc_min_port {
+            return refuse(
+                "rtc_max_port",
+                format!("{} is below rtc_min_port, {}", self.rtc_max_port, self.rtc_min_port),
+            );
+        }
+        if self.listen_ips.is_empty() {
+            return refuse("listen_ips", "must name an address".into());
+        }
+        if self.announced_address.is_empty() || self.announced_address.chars().any(char::is_whitespace) {
+            return refuse("announced_address", "must be an address, a host name or auto".into());
+        }
+        if self.media_codecs.is_empty() {
+            return refuse("media_codecs", "must name a codec".into());
+        }
+        if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
+            return refuse("log", error.to_string());
+        }
+        let counts = [
+            ("max_rooms", self.max_rooms),
+            ("max_broadcasters", self.max_broadcasters),
+            ("max_transports", self.max_transports),
+            ("max_producers", self.max_producers),
+            ("max_consumers", self.max_consumers),
+            ("max_body_bytes", self.max_body_bytes),
+        ];
+        match counts.into_iter().find(|&(_, count)| count == 0) {
+            Some((setting, _)) => refuse(setting, "must be at least 1".into()),
+            None => Ok(()),
+        }
+    }
+
+    /// All of it as the text of a file.
+    pub fn to_toml(&self) -> String {
+        // Every field is a number, a text or a list of texts, all of which TOML has.
+        toml::to_string(self).unwrap_or_default()
+    }
+}

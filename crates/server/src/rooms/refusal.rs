@@ -1,0 +1,111 @@
+//! Why rooms refuse something, sorted by who has to act. Must not know HTTP.
+
+use tureen::{
+    ConnectError, ConsumeError, CreateRouterError, CreateTransportError, ProduceError, RequestError,
+    runtime::BindError,
+};
+
+/// Why something was refused. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Refusal {
+    /// An argument is wrong; the text names it.
+    #[error("{0}")]
+    Argument(String),
+    /// There is no such object, or no longer.
+    #[error("{what} '{id}' not found")]
+    Unknown {
+        /// Its class.
+        what: &'static str,
+        /// What it was asked for by.
+        id: String,
+    },
+    /// A limit is reached.
+    #[error("there are {limit} {what} already, which is the limit")]
+    Full {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The server does not do this yet.
+    #[error("{0} is not supported yet")]
+    NotSupported(&'static str),
+    /// The server cannot now, and may later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The server is at fault.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Refusal {
+    pub(crate) fn unknown(what: &'static str, id: impl ToString) -> Self {
+        Self::Unknown { what, id: id.to_string() }
+    }
+
+    /// Of an object that was there a moment ago.
+    pub(crate) fn request(error: RequestError, what: &'static str, id: impl ToString) -> Self {
+        match error {
+            RequestError::Closed => Self::unknown(what, id),
+            RequestError::Busy => Self::Unavailable(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// An object on the way to being made cannot be unknown: what it hangs on is gone.
+fn gone(error: RequestError) -> Refusal {
+    Refusal::request(error, "room object", "of this request")
+}
+
+impl From<CreateRouterError> for Refusal {
+    fn from(error: CreateRouterError) -> Self {
+        match error {
+            CreateRouterError::Request(RequestError::Busy) => Self::Unavailable(error.to_string()),
+            // The codecs are the server's settings.
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<CreateTransportError> for Refusal {
+    fn from(error: CreateTransportError) -> Self {
+        match error {
+            CreateTransportError::Request(error) => gone(error),
+            CreateTransportError::Bind(BindError::NoFreePort { .. }) => Self::Unavailable(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ConnectError> for Refusal {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Request(error) => gone(error),
+            ConnectError::Refused(error) => Self::Argument(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ProduceError> for Refusal {
+    fn from(error: ProduceError) -> Self {
+        match error {
+            ProduceError::Request(error) => gone(error),
+            ProduceError::Refused(error) => Self::Argument(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ConsumeError> for Refusal {
+    fn from(error: ConsumeError) -> Self {
+        match error {
+            ConsumeError::Request(error) => gone(error),
+            ConsumeError::ProducerNotFound(id) => Self::unknown("producer", id),
+            ConsumeError::Refused(error) => Self::Argument(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Writes the seed corpora: `cargo run -p tureen-fuzz-targets --example make_corpus`. The same files each time.
+
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use std::path::Path;
+use tureen_rtp_wire::NtpTime;
+use tureen_rtp_wire::rtcp::{FirEntry, ReportBlock, RtcpWriter, SenderInfo};
+use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
+
+type Corpus = Vec<Vec<u8>>;
+
+fn main() -> std::io::Result<()> {
+    let corpora = [
+        ("rtp_packet", rtp_packets()),
+        ("rtcp_compound", rtcp_compounds()),
+        ("payload_descriptors", payload_descriptors()),
+        ("srtp_open", random(16, 200, 3)),
+        ("rtp_parameters", rtp_parameters()),
+        ("core_datagrams", core_datagrams()),
+        ("core_operations", core_operations()),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
+    for (target, files) in corpora {
+        let folder = root.join(target);
+        std::fs::create_dir_all(&folder)?;
+        for (index, bytes) in files.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{index:02}")), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn random(count: usize, len: usize, seed: u64) -> Corpus {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let mut file = || {
+        let mut bytes = vec![0; len];
+        rng.fill_bytes(&mut bytes);
+        bytes
+    };
+    (0..count).map(|_| file()).collect()
+}
+
+fn rtp_packets() -> Corpus {
+    let header = RtpHeader { marker: true, payload_type: 96, sequence_number: 7, timestamp: 9, ssrc: 11 };
+    let mut all = Corpus::new();
+    for (csrcs, form, payload, padding) in [
+        (0, ExtensionForm::OneByte, 20, 0),
+        (2, ExtensionForm::OneByte, 50, 4),
+        (15, ExtensionForm::TwoByte, 100, 0),
+        (0, ExtensionForm::TwoByte, 0, 8),
+    ] {
+        for extensions in [0_u8, 1, 4] {
+            let mut buffer = [0; 600];
+            let mut writer = RtpWriter::new(&mut buffer, &header, form).expect("room");
+            (0..csrcs).for_each(|csrc| writer.csrc(csrc).expect("room"));
+            for id in 1..=extensions {
+                writer.push_extension(id, &[id; 5][..usize::from(id)]).expect("room");
+            }
+            writer.payload(&vec![0x55; payload]).expect("room");
+            if padding > 0 {
+                writer.padding(padding).expect("room");
+            }
+            let len = writer.finish();
+            all.push(buffer[..len].to_vec());
+        }
+    }
+    // What the crate `rtp` panics on, and an element that overruns.
+    all.push(vec![0x90, 0x60, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 0xbe, 0xde, 0, 1, 0x1f, 1, 2, 3]);
+    all
+}
+
+fn rtcp_compounds() -> Corpus {
+    let info = SenderInfo { ntp: NtpTime::new(5, 6), rtp_timestamp: 7, packet_count: 8, octet_count: 9 };
+    let blocks = [ReportBlock { ssrc: 1, ..block() }, ReportBlock { ssrc: 2, ..block() }];
+    type Fill = fn(&mut RtcpWriter<'_>, &SenderInfo, &[ReportBlock]);
+    let fills: [Fill; 8] = [
+        |writer, info, blocks| writer.sender_report(1, info, blocks).expect("room"),
+        |writer, _, blocks| writer.receiver_report(1, blocks).expect("room"),
+        |writer, _, _| writer.source_description(1, b"cname", &[]).expect("room"),
+        |writer, _, _| writer.nack(1, 2, [5, 6, 9, 20, 22, 400, 65_535]).expect("room"),
+        |writer, _, _| writer.pli(1, 2).expect("room"),
+        |writer, _, _| writer.fir(1, &[FirEntry { ssrc: 2, sequence_number: 3 }]).expect("room"),
+        |writer, _, _| writer.remb(1, 1_000_000, &[2, 3]).expect("room"),
+        |writer, _, _| writer.extended_report(1, Some(NtpTime::new(5, 6)), &[]).expect("room"),
+    ];
+    let mut all = Corpus::new();
+    for (index, fill) in fills.iter().enumerate() {
+        let mut buffer = [0; 600];
+        let mut writer = RtcpWriter::new(&mut buffer);
+        fill(&mut writer, &info, &blocks);
+        // Each alone, and each in front of a report and a goodbye.
+        if index % 2 == 1 {
+            fills[0](&mut writer, &info, &blocks);
+            writer.bye(&[1], Some(b"done")).expect("room");
+        }
+        let len = writer.finish();
+        all.push(buffer[..len].to_vec());
+    }
+    all.push(vec![0x84, 0xce, 0, 1, 0, 0, 0, 1]);
+    all.push(vec![0x81, 0xcd, 0, 1, 0, 0, 0, 1]);
+    // Transport-wide feedback: one run of small deltas.
+    all.push(vec![0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 3, 0, 0, 1, 0, 0x20, 3, 4, 4]);
+    all
+}
+
+fn block() -> ReportBlock {
+    ReportBlock {
+        ssrc: 0,
+        fraction_lost: 4,
+        cumulative_lost: -3,
+        highest_sequence_number: 70_000,
+        jitter: 5,
+        last_sender_report: 6,
+        delay_since_last_sender_report: 7,
+    }
+}
+
+fn payload_descriptors() -> Corpus {
+    let bodies: [(u8, &[u8]); 16] = [
+        (1, &[0x78, 1, 2, 3]),
+        (1, &[0xf8]),
+        (2, &[0x10, 0x00, 0x9d]),
+        (2, &[0x90, 0xe0, 0x92, 0x34, 0x56, 0x60, 0x00, 1, 2]),
+        (2, &[0xb0, 0xf0, 0x12, 0x56, 0xa7, 0x01, 9]),
+        (2, &[0x90, 0xc0, 0x05, 0x09, 0x10, 0, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]),
+        (3, &[0x8c, 0x92, 0x34, 1]),
+        (3, &[0xae, 0x85, 0x11, 0x22, 0x07, 1, 2]),
+        (3, &[0x8a, 0x81, 0x00, 0x38, 0x02, 0x80, 0x01, 0x68, 1, 0x04, 1]),
+        (4, &[0x67, 0x42, 0xe0, 0x1f]),
+        (4, &[0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce]),
+        (4, &[0x7c, 0x85, 1, 2, 3]),
+        (5, &[0x40, 0x01, 1, 2]),
+        (5, &[0x62, 0x01, 0x93, 1, 2]),
+        (6, &[0x18, 0x0a, 0x0b, 0, 0, 0]),
+        (6, &[0x28, 0x02, 0x12, 0x00, 0x32, 1]),
+    ];
+    let mut all: Corpus =
+        bodies.iter().map(|(format, body)| [&[*format, 0x12, 0x85, 77], *body].concat()).collect();
+    // Dependency descriptors: an L1T2 structure, then frames that name its templates.
+    let structure = [0x80, 0x00, 0x01, 0x80, 0x00, 0x14, 0xea, 0xa8, 0x60, 0x41, 0x4d, 0x14, 0x10, 0x20];
+    let mut file = vec![7, structure.len() as u8];
+    file.extend(structure);
+    file.extend([3, 0xc0, 0x00, 0x02, 3, 0xc1, 0x00, 0x03, 5, 0xc1, 0x00, 0x04, 0x18, 0x33]);
+    all.push(file);
+    all.extend(random(4, 60, 8).into_iter().map(|bytes| [&[7, 20], &bytes[..]].concat()));
+    all
+}
+
+fn rtp_parameters() -> Corpus {
+    let codecs = [
+        r#"{"kind":"audio","mimeType":"audio/opus","clockRate":48000,"channels":2}"#,
+        r#"{"kind":"video","mimeType":"video/VP8","clockRate":90000}"#,
+        r#"{"kind":"video","mimeType":"video/H264","clockRate":90000,"parameters":{"packetization-mode":1,"profile-level-id":"42e01f","level-asymmetry-allowed":1}}"#,
+        r#"{"kind":"video","mimeType":"video/VP9","clockRate":90000,"parameters":{"profile-id":2}}"#,
+    ];
+    let video = |pt: u8, mime: &str, parameters: &str, encodings: &str| {
+        format!(
+            r#"{{"mid":"v","codecs":[{{"mimeType":"{mime}","payloadType":{pt},"clockRate":90000,"parameters":{parameters},"rtcpFeedback":[{{"type":"nack"}},{{"type":"nack","parameter":"pli"}},{{"type":"transport-cc"}},{{"type":"goog-remb"}}]}},{{"mimeType":"video/rtx","payloadType":{},"clockRate":90000,"parameters":{{"apt":{pt}}}}}],"headerExtensions":[{{"uri":"urn:ietf:params:rtp-hdrext:sdes:mid","id":1}},{{"uri":"http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time","id":4}}],"encodings":{encodings},"rtcp":{{"cname":"c"}}}}"#,
+            pt + 1
+        )
+    };
+    let h264 = r#"{"packetization-mode":1,"profile-level-id":"42e01f"}"#;
+    let cases = [
+        ("video", video(96, "video/VP8", "{}", r#"[{"ssrc":1,"rtx":{"ssrc":2}}]"#)),
+        ("video", video(102, "video/H264", h264, r#"[{"rid":"r0","maxBitrate":100000},{"rid":"r1"}]"#)),
+        ("video", video(98, "video/VP9", r#"{"profile-id":2}"#, r#"[{"ssrc":1,"scalabilityMode":"L3T3"}]"#)),
+        ("audio", r#"{"codecs":[{"mimeType":"audio/opus","payloadType":111,"clockRate":48000,"channels":2,"parameters":{"useinbandfec":1}}],"encodings":[{"ssrc":5}]}"#.to_owned()),
+        ("audio", r#"{"codecs":[],"encodings":[]}"#.to_owned()),
+    ];
+    let router = format!("[{}]", codecs.join(","));
+    let receiver = r#"{"codecs":[{"kind":"audio","mimeType":"audio/opus","preferredPayloadType":100,"clockRate":48000,"channels":2},{"kind":"video","mimeType":"video/VP8","preferredPayloadType":101,"clockRate":90000,"rtcpFeedback":[{"type":"nack"}]},{"kind":"video","mimeType":"video/rtx","preferredPayloadType":102,"clockRate":90000,"parameters":{"apt":101}}],"headerExtensions":[{"kind":"video","uri":"urn:ietf:params:rtp-hdrext:sdes:mid","preferredId":1}]}"#;
+    let mut all = Corpus::new();
+    for (kind, parameters) in cases {
+        for capabilities in [receiver, "null"] {
+            let json = format!(
+                r#"{{"mediaCodecs":{router},"kind":"{kind}","rtpParameters":{parameters},"rtpCapabilities":{capabilities}}}"#
+            );
+            all.push(json.into_bytes());
+        }
+    }
+    all
+}
+
+/// Scripts of [`tureen_fuzz_targets::core_datagrams`]: media, with feedback, attackers, pauses and time between.
+fn core_datagrams() -> Corpus {
+    let mut rng = Pcg64Mcg::seed_from_u64(9);
+    let mut all = Corpus::new();
+    for flavour in 0..10_u8 {
+        let mut file = vec![0xff, 0xf0, 0x00, 0x10];
+        for round in 0..120_u32 {
+            let draw = rng.next_u32().to_be_bytes();
+            // A frame's packet: a key frame now and then, deltas else; audio every fourth.
+            let key = if round % 30 == 0 { 0x00 } else { 0x10 };
+            file.extend([0x00, key | u8::from(round % 4 == 3), 4, draw[0], draw[1], draw[2], draw[3]]);
+            // The sixth mixes those before it.
+            let flavour = if flavour == 6 { 1 + round / 10 % 5 } else { u32::from(flavour) };
+            match (flavour, round % 10) {
+                (_, 0) => file.extend([6, 10]),
+                (1, 5) => file.extend([11, 0, draw[0], 0, draw[1], 0xff, draw[2]]),
+                (2, 5) => file.extend([12, 2, draw[0]]),
+                (3, 5) => file.extend([8 | draw[0] & 0xf0, draw[1], 0, 3, 1, 2, 3]),
+                (4, 5) => file.extend([13 | (draw[0] & 0xf0), draw[1], draw[2]]),
+                (5, 5) => file.extend([0x00, 0x0a, draw[0] & 7, 4, 1, 2, 3, 4]),
+                (7, 5) => file.extend([7, draw[0]]),
+                (8, 3) => file.extend([
+                    9 | draw[0] & 0x30,
+                    6,
+                    0x80,
+                    0xc8 | draw[1] & 7,
+                    0,
+                    2,
+                    0,
+                    0,
+                    0,
+                    1,
+                    0,
+                    0,
+                    0,
+                    2,
+                ]),
+                (9, 5) => file.extend([0x00, 0x70, 4, 5, 0x90, 0x80, 0x81, 2, 0x10]),
+                _ => {}
+            }
+        }
+        all.push(file);
+    }
+    all.extend(random(6, 800, 10));
+    all
+}
+
+/// Scripts of [`tureen_fuzz_targets::core_operations`]: a full house first, then anything.
+fn core_operations() -> Corpus {
+    let mut all = Corpus::new();
+    for (seed, tail) in random(12, 240, 11).into_iter().enumerate() {
+        let mut file = vec![0, 0, 0, 1];
+        for transport in 0..6 {
+            file.extend([1, transport & 1, transport, 0]);
+        }
+        for producer in 0..6 {
+            file.extend([3 | producer << 4, producer, producer, producer]);
+        }
+        for consumer in 0..12 {
+            file.extend([5, (consumer + 2) % 6, consumer, (consumer * seed as u8) % 6, consumer & 1]);
+        }
+        file.extend(tail);
+        all.push(file);
+    }
+    all
+}
