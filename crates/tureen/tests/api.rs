@@ -27,7 +27,7 @@ fn module_members() {
 fn worker_settings_are_checked_and_can_be_changed() {
     let manager = WorkerManager::new().expect("a thread");
     let mut settings = WorkerSettings::with_shards(1);
-    settings.rtc_port_range = 5..=4;
+    settings.rtc_port_range = std::ops::RangeInclusive::new(5, 4);
     let refused = block_on(manager.create_worker(settings)).err();
     assert!(matches!(refused, Some(CreateWorkerError::RtcPortRange { min: 5, max: 4 })), "{refused:?}");
     let refused = block_on(manager.create_worker(WorkerSettings::with_shards(0))).err();
@@ -309,4 +309,29 @@ fn requests_of_a_busy_stage_stay_apart() {
     }
     let dump = block_on(stage.router.dump()).expect("it is open");
     assert_eq!(dump.map_consumer_id_producer_id.len(), 20);
+}
+
+#[test]
+fn a_plain_transport_learns_where_rtcp_goes() {
+    let stage = Stage::new();
+    let mut options = PlainTransportOptions::new(ListenInfo::loopback());
+    options.comedia = true;
+    options.rtcp_mux = false;
+    let transport = block_on(stage.router.create_plain_transport(options)).expect("a transport");
+    let log = Log::default();
+    let mut kept = Kept::default();
+    let write = |name: &'static str| {
+        let log = log.clone();
+        move |tuple: &tureen::TransportTuple| log.write(format!("{name} {:?}", tuple.remote_port))
+    };
+    kept.add(transport.on_rtcp_tuple(write("public")));
+    kept.add(transport.observer().on_rtcp_tuple(write("observer")));
+    let endpoint = std::net::UdpSocket::bind((LOOPBACK, 0)).expect("a socket");
+    let port = endpoint.local_addr().expect("an address").port();
+    let rtcp_port = transport.rtcp_tuple().expect("a port of its own").local_port;
+    // An empty receiver report (RFC 3550 section 6.4.2).
+    endpoint.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], (LOOPBACK, rtcp_port)).expect("it is sent");
+    assert_eq!(log.wait(2), [format!("public Some({port})"), format!("observer Some({port})")]);
+    assert_eq!(transport.rtcp_tuple().and_then(|tuple| tuple.remote_port), Some(port));
+    assert_eq!(transport.tuple().remote_port, None);
 }

@@ -253,3 +253,70 @@ fn a_stream_that_is_not_read_loses_packets_and_nothing_else() {
     assert_eq!(read + lost, 400, "each packet is told or counted");
     assert!(matches!(last, Some(ConsumerEvent::ProducerClose)), "{last:?}");
 }
+
+#[test]
+fn a_turned_source_is_told() {
+    let stage = Stage::new();
+    let source = stage.transport();
+    let mut parameters = support::vp8(3000);
+    parameters.header_extensions =
+        support::from_json(serde_json::json!([{"uri": "urn:3gpp:video-orientation", "id": 5}]));
+    let options = tureen::ProducerOptions::new(tureen::dictionaries::MediaKind::Video, parameters);
+    let producer = block_on(source.produce(options)).expect("a producer");
+    let log = Log::default();
+    let mut kept = Kept::default();
+    for name in ["public", "observer"] {
+        let log = log.clone();
+        let listener = move |turned: &tureen::model::VideoOrientation| {
+            log.write(format!("{name} {} {} {}", turned.camera, turned.flip, turned.rotation));
+        };
+        kept.add(match name {
+            "public" => producer.on_video_orientation_change(listener),
+            _ => producer.observer().on_video_orientation_change(listener),
+        });
+    }
+    // One-byte header extensions (RFC 8285 section 4.2): id 5, one byte, camera bit and 90 degrees.
+    let mut bytes = rtp_packet(3000, 96, 1, &[0xbe, 0xde, 0, 1, 0x50, 0b1001, 0, 0]).to_vec();
+    bytes[0] |= 0x10;
+    bytes.extend(key_frame(1));
+    producer.send(bytes.into()).expect("it is taken");
+    assert_eq!(log.wait(2), ["public true false 90", "observer true false 90"]);
+}
+
+/// A VP8 key frame of 320 by 240 in one packet (RFC 7741 section 4.2, RFC 6386 section 9.1).
+fn key_frame(picture_id: u16) -> [u8; 14] {
+    let [high, low] = picture_id.to_be_bytes();
+    [0x90, 0x80, high | 0x80, low, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00]
+}
+
+#[test]
+fn the_layers_in_use_are_told() {
+    let stage = Stage::new();
+    let (source, sink) = (stage.transport(), stage.transport());
+    let mut parameters = support::vp8(3000);
+    parameters.encodings = support::from_json(serde_json::json!([{"ssrc": 3000}, {"ssrc": 3001}]));
+    let options = tureen::ProducerOptions::new(tureen::dictionaries::MediaKind::Video, parameters);
+    let producer = block_on(source.produce(options)).expect("a producer");
+    assert_eq!(producer.producer_type(), tureen::dictionaries::ProducerType::Simulcast);
+    let consumer = consumer(&sink, &producer);
+    let wanted = tureen::dictionaries::MediaLayers { spatial_layer: 0, temporal_layer: None };
+    let preferred =
+        block_on(consumer.set_preferred_layers(wanted)).expect("it is open").expect("it has layers");
+    assert_eq!(preferred.spatial_layer, 0);
+    assert_eq!(consumer.preferred_layers(), Some(preferred));
+    let log = Log::default();
+    let mut kept = Kept::default();
+    let write = |name: &'static str| {
+        let log = log.clone();
+        move |layers: &Option<tureen::dictionaries::MediaLayers>| {
+            log.write(format!("{name} {:?}", layers.map(|layers| layers.spatial_layer)));
+        }
+    };
+    kept.add(consumer.on_layers_change(write("public")));
+    kept.add(consumer.observer().on_layers_change(write("observer")));
+    for number in 1..4 {
+        producer.send(rtp_packet(3000, 96, number, &key_frame(number))).expect("it is taken");
+    }
+    assert_eq!(log.wait(2)[..2], ["public Some(0)", "observer Some(0)"]);
+    assert_eq!(consumer.current_layers().map(|layers| layers.spatial_layer), Some(0));
+}
