@@ -285,9 +285,9 @@ mod tests {
     use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader};
 
     fn parameters(entries: &[(HeaderExtensionUri, u8)]) -> Vec<RtpHeaderExtensionParameters> {
-        let entry = |&(uri, id)| RtpHeaderExtensionParameters {
-            uri,
-            id,
+        let entry = |(uri, id): &(HeaderExtensionUri, u8)| RtpHeaderExtensionParameters {
+            uri: uri.clone(),
+            id: *id,
             encrypt: false,
             parameters: Default::default(),
         };
