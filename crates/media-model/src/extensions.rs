@@ -122,7 +122,7 @@ impl Block {
 
     fn close(&mut self, end: usize) {
         self.end = end as u8;
-        let words = end.next_multiple_of(4) / 4 - 1;
+        let words = end.div_ceil(4) - 1;
         let [a, b, c, d, ..] = &mut self.octets;
         [*a, *b, *c, *d] = [0xbe, 0xde, 0, words as u8];
     }
