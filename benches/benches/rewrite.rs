@@ -37,7 +37,7 @@ fn rewrite(criterion: &mut Criterion) {
     group.bench_function("in place", |bencher| {
         bencher.iter(|| {
             let mut packet = RtpPacketMut::from_parts(black_box(&mut copy), layout).expect("its own layout");
-            packet.set_header(black_box(&header));
+            assert!(packet.set_header(black_box(&header)));
             if let Some(value) = packet.extension_mut(TRANSPORT_WIDE_CC_ID) {
                 value.copy_from_slice(&[7, 7]);
             }

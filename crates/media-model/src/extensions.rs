@@ -122,7 +122,7 @@ impl Block {
 
     fn close(&mut self, end: usize) {
         self.end = end as u8;
-        let words = end.next_multiple_of(4) / 4 - 1;
+        let words = end.div_ceil(4) - 1;
         let [a, b, c, d, ..] = &mut self.octets;
         [*a, *b, *c, *d] = [0xbe, 0xde, 0, words as u8];
     }
@@ -285,9 +285,9 @@ mod tests {
     use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader};
 
     fn parameters(entries: &[(HeaderExtensionUri, u8)]) -> Vec<RtpHeaderExtensionParameters> {
-        let entry = |&(uri, id)| RtpHeaderExtensionParameters {
-            uri,
-            id,
+        let entry = |(uri, id): &(HeaderExtensionUri, u8)| RtpHeaderExtensionParameters {
+            uri: uri.clone(),
+            id: *id,
             encrypt: false,
             parameters: Default::default(),
         };
