@@ -98,6 +98,24 @@ fn a_lost_packet_is_asked_for_and_a_nack_is_answered_by_rtx() {
 }
 
 #[test]
+fn packets_as_long_as_an_ethernet_frame_holds_are_forwarded() {
+    let mut bench = Bench::new();
+    let (source, target) = (bench.transport(1), bench.transport(2));
+    let producer = bench.produce(source, MediaKind::Video, vp8_parameters(1000));
+    let consumer = bench.consume(target, producer.id);
+    for (sequence_number, len) in (1..).zip([100, 1200, 1400, 1472]) {
+        let mut long = vp8(1000, sequence_number, 3000, true);
+        long.resize(len, 0x55);
+        bench.receive(1, &long);
+        let (sent, _) = bench.sent_to(2);
+        let payload = |bytes: &[u8]| RtpPacket::parse(bytes).unwrap().payload().len();
+        assert_eq!(sent.iter().map(|bytes| payload(bytes)).collect::<Vec<_>>(), [len - 12], "{len} bytes");
+    }
+    let stats = bench.ask(GetConsumerStats { id: consumer.id }).unwrap();
+    assert_eq!(stats.outbound[0].packet_count, 4);
+}
+
+#[test]
 fn a_paused_consumer_resumes_on_a_key_frame_without_a_gap() {
     let mut bench = Bench::new();
     let (source, target) = (bench.transport(1), bench.transport(2));

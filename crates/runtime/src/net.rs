@@ -13,6 +13,8 @@ use tureen_udp::{Poller, RecvBatch, SendBatch, Socket, Waker};
 const RECEIVE_MESSAGES: usize = 32;
 /// Packets that wait for one flush. Small enough for the pool to stay in the L2 cache.
 const SEND_SLOTS: usize = 512;
+/// Bytes of a slot: the largest packet of an Ethernet frame, and what header extensions and SRTP may add to it.
+const SEND_SLOT_LEN: usize = 1600;
 /// Packets for the program that wait within one batch; more find no slot.
 const MAX_PROGRAM_PACKETS: usize = 1024;
 
@@ -37,7 +39,7 @@ impl Net {
             ready: Vec::new(),
             received: RecvBatch::new(RECEIVE_MESSAGES),
             sockets: Sockets::default(),
-            outgoing: SendBatch::new(SEND_SLOTS),
+            outgoing: SendBatch::with_slot_len(SEND_SLOTS, SEND_SLOT_LEN),
             program: ProgramQueue::default(),
             counters: IoCounters::default(),
         };

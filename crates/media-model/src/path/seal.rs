@@ -9,8 +9,9 @@ use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
-/// Room for the header, CSRCs and extensions that a packet may grow to.
-const HEADER_ROOM: usize = 320;
+/// Bytes that a packet may grow by: our own extensions, the two-byte form of the others, and the original sequence number
+/// of a retransmission.
+const GROWTH: usize = 96;
 
 /// What is particular to one outgoing packet.
 pub(crate) struct Outgoing<'a> {
@@ -37,7 +38,7 @@ pub(crate) fn seal<T: Transport>(
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
     let overhead = transport.adapter.cipher().rtp_overhead();
-    let capacity = HEADER_ROOM + packet.payload().len() + overhead;
+    let capacity = packet.bytes().len() + GROWTH + overhead;
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,

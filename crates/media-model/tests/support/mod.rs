@@ -16,6 +16,9 @@ use tureen_transport::{
     PlainTransportOptions, SocketId,
 };
 
+/// The longest slot that a batch hands out: an Ethernet frame's worth, and what extensions and SRTP may add.
+const SLOT_LEN: usize = 1600;
+
 /// What left the Core: destination and bytes.
 #[derive(Debug, Default)]
 pub struct Sink {
@@ -26,6 +29,9 @@ pub struct Sink {
 
 impl Egress for Sink {
     fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
+        if capacity > SLOT_LEN {
+            return None;
+        }
         self.slot.clear();
         self.slot.resize(capacity, 0);
         self.to = Some(to);

@@ -42,7 +42,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "body" } else { &path };
+        // The root, or where nobody knows: text that ends too early.
+        let field = if matches!(path.as_str(), "." | "?") { "body" } else { &path };
         ApiError::argument(format!("{field}: {}", error.inner()))
     })?;
     deserializer.end().map_err(|error| ApiError::argument(format!("body: {error}")))?;

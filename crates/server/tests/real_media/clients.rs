@@ -213,7 +213,11 @@ impl Receiver {
     /// Waits until everything sent so far is surely written, ends the client, and gives the file and its statistics.
     pub(crate) fn finish(mut self) -> (PathBuf, Value) {
         std::thread::sleep(Duration::from_millis(1500));
-        self.process.finish(Duration::from_secs(20));
+        if self.report {
+            self.process.finish(Duration::from_secs(20));
+        } else {
+            self.process.interrupt(Duration::from_secs(20));
+        }
         let statistics = if self.report { json_output(&self.process) } else { Value::Null };
         (self.output.clone(), statistics)
     }

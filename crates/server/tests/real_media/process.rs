@@ -70,6 +70,23 @@ impl Process {
         self.wait(limit);
     }
 
+    /// Interrupts it, as a person at a terminal would, and waits: FFmpeg listens to nothing else while no packet comes.
+    pub(crate) fn interrupt(&mut self, limit: Duration) {
+        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.child.try_wait().expect("a child to wait for") {
+                // FFmpeg says 255 where a signal made it end well.
+                Some(status) if status.success() || status.code() == Some(255) => return,
+                Some(status) => panic!("{} ended with {status}:\n{}", self.name, self.stderr()),
+                None if Instant::now() > deadline => {
+                    panic!("{} did not end in {limit:?}:\n{}", self.name, self.stderr())
+                }
+                None => thread::sleep(POLL),
+            }
+        }
+    }
+
     /// Waits until `ready` gives something; panics where the program ends before, or it takes longer than `limit`.
     pub(crate) fn until<T>(&mut self, limit: Duration, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + limit;
