@@ -72,7 +72,11 @@ impl Process {
 
     /// Interrupts it, as a person at a terminal would, and waits: FFmpeg listens to nothing else while no packet comes.
     pub(crate) fn interrupt(&mut self, limit: Duration) {
-        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        // The first asks FFmpeg to end after the packet that it waits for, the second ends the waiting.
+        for _ in 0..2 {
+            let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+            thread::sleep(Duration::from_millis(300));
+        }
         let deadline = Instant::now() + limit;
         loop {
             match self.child.try_wait().expect("a child to wait for") {

@@ -74,7 +74,7 @@ fn vp8() -> Vec<Sent> {
     let key = [0x10, 0x00, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00];
     let delta = [0x10, 0x01, 0, 0, 1, 2, 3];
     let frame = |i: u16| {
-        let payload: &[u8] = if i % 30 == 0 { &key } else { &delta };
+        let payload: &[u8] = if i.is_multiple_of(30) { &key } else { &delta };
         let (at, timestamp) = (u64::from(i) * 1000 / 30, u32::from(i) * 3000);
         [
             (at, rtp(2222, 96, 2 * i, timestamp, false, payload)),

@@ -1,3 +1,5 @@
+//! What the link model promises, packet by packet and over many packets.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The relay over real sockets: what passes, what is dropped, and that it ends.
+
 use std::time::{Duration, Instant};
 
 use super::*;
