@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-/// Names a slot of an [`Arena`] and the generation of its content. `T` is only a tag that keeps keys of one arena from
+/// Names a slot of an arena and the generation of its content. `T` is only a tag that keeps keys of one arena from
 /// being used in another.
 pub struct Key<T> {
     index: u32,

@@ -64,7 +64,7 @@ settings! {
     rtc_max_port: u16 = 49_999, "TUREEN_RTC_MAX_PORT" [value_name = "PORT"];
     /// Threads that forward media, 1 to 255; 0 for one a core. Default: 0.
     shards: u8 = 0, "TUREEN_SHARDS" [value_name = "COUNT"];
-    /// Codecs of rooms, separated by commas, each as type/subtype/clock rate in Hz[/channels][;parameter=value]. Default:
+    /// Codecs of rooms, separated by commas, each as type/subtype/clock rate in Hz, with /channels and ;parameter=value where there are. Default:
     /// Opus, PCMU, PCMA, G722, VP8, VP9 profiles 0 and 2, H264 constrained baseline and high, H265, AV1.
     media_codecs: Vec<MediaCodec> = default_codecs(), "TUREEN_MEDIA_CODECS" [value_delimiter = ',', value_name = "CODEC"];
     /// What is logged: off, error, warn, info, debug or trace, or target=level pairs separated by commas. Default: info.
