@@ -42,7 +42,7 @@ pub struct CoreCounters {
     pub bytes_received: u64,
     /// RTP packets that went out, retransmissions included.
     pub packets_sent: u64,
-    /// Bytes of those.
+    /// Bytes of those, and of the RTCP compounds.
     pub bytes_sent: u64,
     /// RTCP compounds that went out.
     pub rtcp_sent: u64,

@@ -12,11 +12,11 @@ const MACHINE_PATHS: [&str; 4] =
 
 /// Hosts of package registries; a lock or script that names one works on some networks only.
 const REGISTRIES: [&str; 6] = [
-    concat!("static.crates", ".io"),
-    concat!("index.crates", ".io"),
-    concat!("registry.npm", "js.org"),
+    concat!("static", ".crates.io"),
+    concat!("index", ".crates.io"),
+    concat!("registry", ".npmjs.org"),
     concat!("files.python", "hosted.org"),
-    concat!("deb.debian", ".org"),
+    concat!("deb", ".debian.org"),
     concat!("proxy.golang", ".org"),
 ];
 
