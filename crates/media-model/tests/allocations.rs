@@ -53,7 +53,7 @@ impl SlotPool {
 
 impl Egress for SlotPool {
     fn reserve(&mut self, _: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        let Destination::Udp { socket, .. } = to else { return None };
+        let Destination::Socket { socket, .. } = to else { return None };
         self.to = socket;
         let start = self.committed.len() * STRIDE;
         self.bytes.get_mut(start..start + STRIDE).filter(|slot| slot.len() >= capacity)

@@ -69,6 +69,7 @@ mod sctp;
 mod srtp;
 mod supported;
 mod validate;
+mod webrtc;
 
 pub use capabilities::{RtpCapabilities, SupportedRtpCapabilities};
 pub use codec::{RouterRtpCodecCapability, RtcpFeedback, RtpCodecCapability, RtpCodecParameters};
@@ -100,6 +101,11 @@ pub use supported::{DYNAMIC_PAYLOAD_TYPES, supported_rtp_capabilities};
 pub use validate::{
     CodecFault, MAX_ENCODINGS, RtpCapabilitiesError, RtpParametersError, validate_rtp_capabilities,
     validate_rtp_parameters,
+};
+
+pub use webrtc::{
+    DtlsFingerprint, DtlsParameters, DtlsRole, DtlsState, FingerprintAlgorithm, IceCandidate, IceCandidateTcpType,
+    IceCandidateType, IceParameters, IceRole, IceState, InvalidFingerprint, TransportProtocol,
 };
 
 /// The largest payload type (RFC 3550 section 5.1: seven bits).

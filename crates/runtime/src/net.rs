@@ -182,7 +182,7 @@ pub(crate) struct Outgoing<'a> {
 impl Egress for Outgoing<'_> {
     fn reserve(&mut self, lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
         let slot = match to {
-            Destination::Udp { socket, remote } => {
+            Destination::Socket { socket, remote } => {
                 self.program.open = false;
                 if self.batch.free() == 0 {
                     self.send();

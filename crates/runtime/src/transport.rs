@@ -90,10 +90,10 @@ impl Transport for AnyTransport {
     type ConnectError = AnyConnectError;
     type Details = AnyDetails;
 
-    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened {
+    fn open(&mut self, now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened {
         match &mut self.variant {
-            Variant::Plain(transport) => transport.open(arrival, datagram),
-            Variant::Direct(transport) => transport.open(arrival, datagram),
+            Variant::Plain(transport) => transport.open(now, arrival, datagram),
+            Variant::Direct(transport) => transport.open(now, arrival, datagram),
         }
     }
 
@@ -119,16 +119,16 @@ impl Transport for AnyTransport {
         }
     }
 
-    fn sockets(&self) -> [Option<SocketId>; 2] {
+    fn sockets(&self) -> SocketIds {
         match &self.variant {
             Variant::Plain(transport) => transport.sockets(),
             Variant::Direct(transport) => transport.sockets(),
         }
     }
 
-    fn connect(&mut self, options: AnyConnectOptions) -> Result<(), AnyConnectError> {
+    fn connect(&mut self, now: Time, options: AnyConnectOptions) -> Result<(), AnyConnectError> {
         match (&mut self.variant, options) {
-            (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => Ok(transport.connect(options)?),
+            (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => Ok(transport.connect(now, options)?),
             (Variant::Direct(_), _) => Err(AnyConnectError::WrongKind("direct")),
         }
     }
@@ -234,9 +234,9 @@ mod tests {
     fn only_options_of_the_own_kind_are_taken() {
         let mut direct = AnyTransport::from(DirectTransport::new());
         let options = PlainConnectOptions::default();
-        assert_eq!(direct.connect(options.clone().into()), Err(AnyConnectError::WrongKind("direct")));
+        assert_eq!(direct.connect(Time::ZERO, options.clone().into()), Err(AnyConnectError::WrongKind("direct")));
         let mut plain = plain(false);
-        assert_eq!(plain.connect(options.into()), Err(PlainConnectError::Missing("ip").into()));
+        assert_eq!(plain.connect(Time::ZERO, options.into()), Err(PlainConnectError::Missing("ip").into()));
         assert_eq!(plain.sockets(), [Some(SocketId(3)), None]);
         assert_eq!(direct.destination(Component::Rtp), Some(Destination::Program));
     }

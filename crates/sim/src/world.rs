@@ -375,7 +375,7 @@ impl World {
     }
 
     fn core_sends(&mut self, shard: usize, to: Destination, bytes: Vec<u8>) {
-        let Destination::Udp { socket, remote } = to else { return };
+        let Destination::Socket { socket, remote } = to else { return };
         let from = self.local_address(ShardId(shard as u8), socket);
         let Some(&host) = self.by_address.get(&remote) else {
             self.trace.datagram(self.now, from, remote, &bytes, None);

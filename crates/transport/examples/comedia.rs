@@ -1,6 +1,7 @@
 //! A comedia transport that learns its remote from the first RTP packet and refuses everyone else.
 
 use std::net::SocketAddr;
+use tureen_rtp_wire::Time;
 use tureen_transport::{
     Arrival, BoundSocket, Component, Opened, PlainTransport, PlainTransportOptions, SocketId, Transport,
 };
@@ -13,7 +14,7 @@ fn main() {
     for port in [5000, 5000, 6000] {
         let arrival = Arrival { socket: SocketId(0), source: SocketAddr::from(([127, 0, 0, 1], port)) };
         let mut packet = *b"\x80\x64\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01media";
-        match transport.open(arrival, &mut packet) {
+        match transport.open(Time::ZERO, arrival, &mut packet) {
             Opened::Rtp { len, .. } => println!("{}: RTP of {len} bytes", arrival.source),
             other => println!("{}: {other:?}", arrival.source),
         }

@@ -5,6 +5,11 @@
 use crate::address::{Arrival, Component, Destination, SocketId};
 use crate::cipher::{Cipher, CipherError};
 use crate::path::{Admission, Path};
+use crate::username::UsernameFragment;
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use tureen_rtp_dictionaries::{DtlsState, IceState, TransportProtocol};
+use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{self, DatagramKind, RtpLayout};
 
 /// Why a datagram was dropped before anyone looked at its media.
@@ -97,9 +102,43 @@ pub enum PathEvent {
     Tuple(Arrival),
     /// The remote address of RTCP became known.
     RtcpTuple(Arrival),
+    /// ICE came further, or lost its last tuple.
+    IceState(IceState),
+    /// Packets go to another tuple from now on, or to none.
+    IceSelectedTuple(Option<IceTuple>),
+    /// DTLS came further.
+    DtlsState(DtlsState),
+}
+
+/// A pair of addresses that ICE has validated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IceTuple {
+    /// The local address, as bound.
+    pub local: SocketAddr,
+    /// The remote's.
+    pub remote: SocketAddr,
+    /// What carries datagrams.
+    pub protocol: TransportProtocol,
+}
+
+/// What a transport claims of sockets that it shares with others, or gives up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Datagrams of this origin are the transport's.
+    Tuple(Arrival),
+    /// They are its no longer.
+    ReleaseTuple(Arrival),
+    /// STUN requests to this username fragment are the transport's.
+    Username(UsernameFragment),
+    /// They are its no longer.
+    ReleaseUsername(UsernameFragment),
 }
 
 /// What the Core asks of a transport on the packet path and around it.
+///
+/// After each call that may have changed something the Core takes out what follows: [`Transport::poll_event`],
+/// [`Transport::poll_claim`], [`Transport::poll_transmit`] until there is nothing more, then the next
+/// [`Transport::poll_timeout`].
 pub trait Transport {
     /// What [`Transport::connect`] takes.
     type ConnectOptions;
@@ -109,7 +148,7 @@ pub trait Transport {
     type Details;
 
     /// Judges, unprotects and checks one datagram in place.
-    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened;
+    fn open(&mut self, now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened;
     /// Where packets of `component` go, `None` while unknown.
     fn destination(&self, component: Component) -> Option<Destination>;
     /// The cipher that outgoing packets are sealed with.
@@ -117,12 +156,50 @@ pub trait Transport {
     /// News since the last call.
     fn poll_event(&mut self) -> Option<PathEvent>;
     /// The sockets whose datagrams belong to this transport alone.
-    fn sockets(&self) -> [Option<SocketId>; 2];
-    /// Takes the remote's parameters, once.
-    fn connect(&mut self, options: Self::ConnectOptions) -> Result<(), Self::ConnectError>;
+    fn sockets(&self) -> SocketIds;
+    /// Takes the remote's parameters.
+    fn connect(&mut self, now: Time, options: Self::ConnectOptions) -> Result<(), Self::ConnectError>;
     /// What the transport tells about itself.
     fn details(&self) -> Self::Details;
+
+    /// Writes the next datagram that the transport itself has to say (STUN, DTLS) to `buffer`, which has room for
+    /// [`MAX_TRANSMIT`] bytes; returns where it goes and how long it is.
+    fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(Destination, usize)> {
+        let _ = buffer;
+        None
+    }
+
+    /// When [`Transport::handle_timeout`] wants to be called; [`Time::NEVER`] while nothing is due.
+    fn poll_timeout(&self) -> Time {
+        Time::NEVER
+    }
+
+    /// Does what is due.
+    fn handle_timeout(&mut self, now: Time) {
+        let _ = now;
+    }
+
+    /// The next claim on shared sockets, or the end of one.
+    fn poll_claim(&mut self) -> Option<Claim> {
+        None
+    }
+
+    /// A TCP connection was accepted by the socket `listener`; what it carries comes in as datagrams of `connection`.
+    fn connection_accepted(&mut self, connection: SocketId, listener: SocketId) {
+        let _ = (connection, listener);
+    }
+
+    /// A socket is gone: a TCP connection ended.
+    fn socket_closed(&mut self, now: Time, socket: SocketId) {
+        let _ = (now, socket);
+    }
 }
+
+/// Sockets of one transport; rarely more than two.
+pub type SocketIds = SmallVec<[SocketId; 2]>;
+
+/// The longest datagram that a transport writes by itself, in bytes.
+pub const MAX_TRANSMIT: usize = 1400;
 
 /// A path and a cipher that together carry RTP and RTCP.
 #[derive(Debug)]

@@ -18,8 +18,8 @@ pub struct Arrival {
 /// Where a datagram goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
-    /// Out of a socket to a remote address.
-    Udp {
+    /// Out of a socket to a remote address; a TCP connection is a socket with one.
+    Socket {
         /// The socket to send from.
         socket: SocketId,
         /// The remote address.
@@ -31,7 +31,7 @@ pub enum Destination {
 
 impl From<Arrival> for Destination {
     fn from(arrival: Arrival) -> Self {
-        Self::Udp { socket: arrival.socket, remote: arrival.source }
+        Self::Socket { socket: arrival.socket, remote: arrival.source }
     }
 }
 

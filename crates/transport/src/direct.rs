@@ -1,10 +1,11 @@
 //! The direct transport: RTP and RTCP between the router and the program that embeds it.
 
-use crate::adapter::{Adapter, Opened, PathEvent, Transport};
-use crate::address::{Arrival, Component, Destination, SocketId};
+use crate::adapter::{Adapter, Opened, PathEvent, SocketIds, Transport};
+use crate::address::{Arrival, Component, Destination};
 use crate::cipher::{Cipher, NullCipher};
 use crate::path::{Loopback, Path};
 use std::convert::Infallible;
+use tureen_rtp_wire::Time;
 
 /// A transport to the program itself: [`Loopback`] and [`NullCipher`].
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Transport for DirectTransport {
     type ConnectError = Infallible;
     type Details = ();
 
-    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened {
+    fn open(&mut self, _now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened {
         self.adapter.open(arrival, Component::Rtp, datagram)
     }
 
@@ -46,11 +47,11 @@ impl Transport for DirectTransport {
         None
     }
 
-    fn sockets(&self) -> [Option<SocketId>; 2] {
-        [None, None]
+    fn sockets(&self) -> SocketIds {
+        SocketIds::new()
     }
 
-    fn connect(&mut self, (): ()) -> Result<(), Infallible> {
+    fn connect(&mut self, _now: Time, (): ()) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 //! use tureen_transport::{
 //!     Arrival, BoundSocket, Component, Opened, PlainTransport, PlainTransportOptions, SocketId, Transport,
 //! };
+//! use tureen_rtp_wire::Time;
 //!
 //! let socket = BoundSocket { id: SocketId(0), local: SocketAddr::from(([127, 0, 0, 1], 40_000)) };
 //! let options = PlainTransportOptions { comedia: true, ..Default::default() };
@@ -23,7 +24,7 @@
 //! // The first RTP packet teaches the remote address.
 //! let arrival = Arrival { socket: SocketId(0), source: SocketAddr::from(([127, 0, 0, 1], 5_000)) };
 //! let mut packet = *b"\x80\x64\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01media";
-//! assert!(matches!(transport.open(arrival, &mut packet), Opened::Rtp { len: 17, .. }));
+//! assert!(matches!(transport.open(Time::ZERO, arrival, &mut packet), Opened::Rtp { len: 17, .. }));
 //! assert_eq!(transport.destination(Component::Rtp), Some(arrival.into()));
 //! ```
 
@@ -35,8 +36,11 @@ mod io;
 mod path;
 mod plain;
 mod srtp;
+mod username;
 
-pub use adapter::{Adapter, Opened, PathEvent, RejectReason, Transport};
+pub use adapter::{
+    Adapter, Claim, IceTuple, MAX_TRANSMIT, Opened, PathEvent, RejectReason, SocketIds, Transport,
+};
 pub use address::{Arrival, Component, Destination, Lane, SocketId};
 pub use cipher::{Cipher, CipherError, NullCipher};
 pub use direct::DirectTransport;
@@ -47,3 +51,4 @@ pub use plain::{
     PlainTransportOptions, profile_of,
 };
 pub use srtp::SrtpCipher;
+pub use username::UsernameFragment;

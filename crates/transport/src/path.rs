@@ -111,7 +111,7 @@ impl Path for SocketPath {
 
     fn destination(&self, component: Component) -> Option<Destination> {
         let leg = self.leg(component);
-        leg.remote.map(|remote| Destination::Udp { socket: leg.socket, remote })
+        leg.remote.map(|remote| Destination::Socket { socket: leg.socket, remote })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The plain transport: RTP and RTCP over UDP without ICE, with or without SRTP, connected or comedia.
 
-use crate::adapter::{Adapter, Opened, PathEvent, Transport};
+use crate::adapter::{Adapter, Opened, PathEvent, SocketIds, Transport};
 use crate::address::{Arrival, Component, Destination, SocketId};
 use crate::cipher::{Cipher, CipherError, NullCipher};
 use crate::path::{Path, SocketPath};
 use crate::srtp::SrtpCipher;
 use std::net::{IpAddr, SocketAddr};
 use tureen_rtp_dictionaries::{CryptoSuite, SrtpParameters};
+use tureen_rtp_wire::Time;
 use tureen_srtp::Profile;
 
 /// Random bytes for one SRTP master key and salt, as many as the longest suite takes.
@@ -255,7 +256,7 @@ impl Transport for PlainTransport {
     type ConnectError = PlainConnectError;
     type Details = PlainDetails;
 
-    fn open(&mut self, arrival: Arrival, datagram: &mut [u8]) -> Opened {
+    fn open(&mut self, _now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened {
         let component = self.adapter.path.component(arrival.socket);
         self.adapter.open(arrival, component, datagram)
     }
@@ -272,11 +273,11 @@ impl Transport for PlainTransport {
         self.adapter.poll_event()
     }
 
-    fn sockets(&self) -> [Option<SocketId>; 2] {
-        [Some(self.rtp.id), self.rtcp.map(|socket| socket.id)]
+    fn sockets(&self) -> SocketIds {
+        std::iter::once(self.rtp.id).chain(self.rtcp.map(|socket| socket.id)).collect()
     }
 
-    fn connect(&mut self, options: PlainConnectOptions) -> Result<(), PlainConnectError> {
+    fn connect(&mut self, _now: Time, options: PlainConnectOptions) -> Result<(), PlainConnectError> {
         if self.connected {
             return Err(PlainConnectError::AlreadyConnected);
         }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::net::SocketAddr;
 use tureen_rtp_dictionaries::{CryptoSuite, SrtpParameters};
 use tureen_srtp::{DEFAULT_PROVIDER, SrtpSender};
+use tureen_rtp_wire::Time;
 use tureen_transport::{
     Arrival, BoundSocket, Cipher as _, Component, KeyMaterial, Opened, PathEvent, PlainConnectError,
     PlainConnectOptions, PlainTransport, PlainTransportOptions, RejectReason, SocketId, Transport,
@@ -40,24 +41,24 @@ fn rtp(sequence_number: u8) -> Vec<u8> {
 #[test]
 fn only_the_connected_address_is_heard() {
     let mut plain = transport(PlainTransportOptions::default());
-    assert!(matches!(plain.open(from(5000), &mut rtp(1)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert!(matches!(plain.open(Time::ZERO, from(5000), &mut rtp(1)), Opened::Rejected(RejectReason::ForeignAddress)));
     let remote = PlainConnectOptions { ip: Some(address(0).ip()), port: Some(5000), ..Default::default() };
-    plain.connect(remote.clone()).unwrap();
-    assert!(matches!(plain.open(from(5000), &mut rtp(1)), Opened::Rtp { len: 172, .. }));
-    assert!(matches!(plain.open(from(5001), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
-    assert_eq!(plain.connect(remote), Err(PlainConnectError::AlreadyConnected));
+    plain.connect(Time::ZERO, remote.clone()).unwrap();
+    assert!(matches!(plain.open(Time::ZERO, from(5000), &mut rtp(1)), Opened::Rtp { len: 172, .. }));
+    assert!(matches!(plain.open(Time::ZERO, from(5001), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert_eq!(plain.connect(Time::ZERO, remote), Err(PlainConnectError::AlreadyConnected));
 }
 
 #[test]
 fn comedia_learns_from_valid_rtp_and_not_from_garbage_or_rtcp() {
     let mut plain = transport(PlainTransportOptions { comedia: true, ..Default::default() });
-    plain.open(from(6000), &mut [0x80, 100, 0]);
-    plain.open(from(6000), &mut [0x80, 201, 0, 1, 0, 0, 0, 1]);
+    plain.open(Time::ZERO, from(6000), &mut [0x80, 100, 0]);
+    plain.open(Time::ZERO, from(6000), &mut [0x80, 201, 0, 1, 0, 0, 0, 1]);
     assert_eq!(plain.destination(Component::Rtp), None);
-    plain.open(from(5000), &mut rtp(1));
+    plain.open(Time::ZERO, from(5000), &mut rtp(1));
     assert_eq!(plain.poll_event(), Some(PathEvent::Tuple(from(5000))));
     assert_eq!(plain.destination(Component::Rtp), Some(from(5000).into()));
-    assert!(matches!(plain.open(from(6000), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert!(matches!(plain.open(Time::ZERO, from(6000), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
     assert_eq!(plain.poll_event(), None);
 }
 
@@ -72,13 +73,13 @@ fn comedia_with_srtp_learns_from_authentic_packets_alone() {
         };
         let mut plain = transport(options);
         assert!(matches!(
-            plain.open(from(6000), &mut rtp(1)),
+            plain.open(Time::ZERO, from(6000), &mut rtp(1)),
             Opened::Rejected(RejectReason::CipherNotReady)
         ));
         let key = vec![3; suite.master_len()];
         let srtp_parameters = Some(SrtpParameters::new(suite, &key).unwrap());
-        plain.connect(PlainConnectOptions { srtp_parameters, ..Default::default() }).unwrap();
-        assert!(matches!(plain.open(from(6000), &mut rtp(1)), Opened::Rejected(RejectReason::NotGenuine)));
+        plain.connect(Time::ZERO, PlainConnectOptions { srtp_parameters, ..Default::default() }).unwrap();
+        assert!(matches!(plain.open(Time::ZERO, from(6000), &mut rtp(1)), Opened::Rejected(RejectReason::NotGenuine)));
         assert_eq!(plain.destination(Component::Rtp), None);
 
         let mut sender = SrtpSender::new(profile_of(suite), &key, DEFAULT_PROVIDER).unwrap();
@@ -88,9 +89,9 @@ fn comedia_with_srtp_learns_from_authentic_packets_alone() {
         let sealed_len = sender.protect_rtp(&mut sealed, 12, len).unwrap();
         sealed.truncate(sealed_len);
         let mut again = sealed.clone();
-        assert!(matches!(plain.open(from(5000), &mut sealed), Opened::Rtp { len: 172, .. }));
+        assert!(matches!(plain.open(Time::ZERO, from(5000), &mut sealed), Opened::Rtp { len: 172, .. }));
         assert_eq!(&sealed[12..172], &[0x55; 160][..]);
-        assert!(matches!(plain.open(from(5000), &mut again), Opened::Rejected(RejectReason::Replayed)));
+        assert!(matches!(plain.open(Time::ZERO, from(5000), &mut again), Opened::Rejected(RejectReason::Replayed)));
         assert_eq!(plain.destination(Component::Rtp), Some(from(5000).into()));
     }
 }
@@ -139,7 +140,7 @@ fn wrong_connect_options_name_their_field_and_change_nothing() {
     for (options, connect, error) in cases {
         let mut plain = transport(options);
         let before = plain.details();
-        assert_eq!(plain.connect(connect), Err(error));
+        assert_eq!(plain.connect(Time::ZERO, connect), Err(error));
         assert_eq!(plain.details(), before);
     }
 }
@@ -157,7 +158,7 @@ fn a_remote_with_another_suite_gets_a_fresh_key_of_that_suite() {
         key_material: Some(Box::new([9; size_of::<KeyMaterial>()])),
         ..Default::default()
     };
-    plain.connect(options).unwrap();
+    plain.connect(Time::ZERO, options).unwrap();
     let ours = plain.details().srtp_parameters.unwrap();
     assert_eq!(
         (ours.crypto_suite, ours.master_key_and_salt().unwrap()),
@@ -173,9 +174,9 @@ proptest! {
         port in 1u16..,
     ) {
         let mut plain = transport(PlainTransportOptions { comedia: true, ..Default::default() });
-        plain.open(from(5000), &mut rtp(1));
+        plain.open(Time::ZERO, from(5000), &mut rtp(1));
         let mut bytes = bytes;
-        plain.open(from(port), &mut bytes);
+        plain.open(Time::ZERO, from(port), &mut bytes);
         prop_assert_eq!(plain.destination(Component::Rtp), Some(from(5000).into()));
     }
 }

@@ -301,7 +301,7 @@ impl Scene {
     }
 
     fn check_packet(&mut self, to: Destination, bytes: &[u8]) {
-        let Destination::Udp { socket, remote } = to else { panic!("nothing here is direct") };
+        let Destination::Socket { socket, remote } = to else { panic!("nothing here is direct") };
         let remote = match self.fault {
             Fault::Planted => self.last_source.unwrap_or(remote),
             Fault::None => remote,

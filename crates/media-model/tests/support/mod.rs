@@ -172,7 +172,7 @@ impl Bench {
 
     /// What left for the peer of a socket since the last call, RTP and RTCP apart.
     pub fn sent_to(&mut self, socket: u32) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-        let to = Destination::Udp { socket: SocketId(socket), remote: address(10_000 + socket as u16) };
+        let to = Destination::Socket { socket: SocketId(socket), remote: address(10_000 + socket as u16) };
         let (mine, rest): (Vec<_>, Vec<_>) = self.out.sent.drain(..).partition(|(other, _)| *other == to);
         self.out.sent = rest;
         let bytes = mine.into_iter().map(|(_, bytes)| bytes);
