@@ -12,6 +12,7 @@ use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
 use crate::producer::Producer;
 use crate::relay::{RelayBatch, RelayOut};
 use crate::router::Router;
+use crate::sockets::SocketTable;
 use crate::source::Source;
 use crate::timers::{Timer, Timers};
 use crate::transport_state::{TransportState, TransportTag};
@@ -20,7 +21,7 @@ use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use tureen_rtp_wire::{Time, WallClock};
-use tureen_transport::{Component, Lane, SocketId, Transport};
+use tureen_transport::{Component, Destination, Lane, SocketId, Transport};
 
 /// How a Core is made.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ pub struct CoreCounters {
     pub rtcp_sent: u64,
     /// Retransmissions among the packets.
     pub retransmissions: u64,
-    /// Datagrams on a socket that belongs to no transport.
+    /// Datagrams that belong to no transport.
     pub unknown_socket: u64,
     /// Datagrams that transports dropped.
     pub rejected: u64,
@@ -90,6 +91,14 @@ pub(crate) struct Index {
     pub(crate) consumers: FxHashMap<ConsumerId, Key<Consumer>>,
 }
 
+/// The last datagram of a transport that is gone.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    pub(crate) lane: Lane,
+    pub(crate) to: Destination,
+    pub(crate) bytes: Box<[u8]>,
+}
+
 /// Routers, transports, producers and consumers of one shard.
 pub struct Core<T> {
     pub(crate) config: CoreConfig,
@@ -100,12 +109,12 @@ pub struct Core<T> {
     pub(crate) sources: Arena<Source>,
     pub(crate) consumers: Arena<Consumer>,
     pub(crate) index: Index,
-    /// Which transport a socket belongs to, by the socket's number.
-    pub(crate) sockets: Vec<Option<Key<TransportTag>>>,
+    pub(crate) sockets: SocketTable,
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
     pub(crate) released: VecDeque<SocketId>,
+    pub(crate) farewells: Vec<Farewell>,
     pub(crate) counters: CoreCounters,
 }
 
@@ -142,11 +151,12 @@ impl<T: Transport> Core<T> {
             sources: Arena::default(),
             consumers: Arena::default(),
             index: Index::default(),
-            sockets: Vec::new(),
+            sockets: SocketTable::default(),
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
             released: VecDeque::new(),
+            farewells: Vec::new(),
             counters: CoreCounters::default(),
         }
     }

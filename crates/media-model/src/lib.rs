@@ -21,6 +21,7 @@ mod path;
 mod producer;
 mod relay;
 mod router;
+mod sockets;
 mod source;
 mod stats;
 mod timers;

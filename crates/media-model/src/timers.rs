@@ -15,6 +15,8 @@ pub enum Timer {
     Reports(Key<TransportTag>),
     /// A stream of a producer may have something to ask for (NACK, key frame), or may have gone silent.
     Stream(Key<Producer>, u8),
+    /// A transport has something to do of its own: repeat a handshake message, look after consent.
+    Transport(Key<TransportTag>),
 }
 
 /// When a deadline was reached that nobody waits for any more, its timer finds nothing to do; setting a timer earlier than

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tureen_forwarding::RateWindow;
 use tureen_forwarding::rate::RATE_WINDOW;
 use tureen_rtp_wire::{NtpTime, Time};
-use tureen_transport::{Component, Lane, RejectReason};
+use tureen_transport::{Component, Lane, RejectReason, SocketId};
 
 /// Tags the keys of transports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +143,10 @@ pub(crate) struct TransportState<T> {
     pub trace: TransportTraceFlags,
     /// What the remote may send.
     pub incoming_limit: IncomingLimit,
+    /// TCP connections that lead to it.
+    pub connections: Vec<SocketId>,
+    /// The adapter's own deadline.
+    pub timer: Armed,
 }
 
 impl<T> TransportState<T> {

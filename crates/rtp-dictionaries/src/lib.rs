@@ -104,8 +104,9 @@ pub use validate::{
 };
 
 pub use webrtc::{
-    DtlsFingerprint, DtlsParameters, DtlsRole, DtlsState, FingerprintAlgorithm, IceCandidate, IceCandidateTcpType,
-    IceCandidateType, IceParameters, IceRole, IceState, InvalidFingerprint, TransportProtocol,
+    DtlsFingerprint, DtlsParameters, DtlsRole, DtlsState, FingerprintAlgorithm, IceCandidate,
+    IceCandidateTcpType, IceCandidateType, IceParameters, IceRole, IceState, InvalidFingerprint,
+    TransportProtocol,
 };
 
 /// The largest payload type (RFC 3550 section 5.1: seven bits).

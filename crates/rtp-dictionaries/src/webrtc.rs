@@ -268,12 +268,14 @@ mod tests {
             "protocol": "tcp", "port": 44_444, "type": "host", "tcpType": "passive",
         });
         assert_eq!(serde_json::to_value(&candidate).unwrap(), text);
-        let ice = IceParameters { username_fragment: "abcd".into(), password: "secret".into(), ice_lite: true };
+        let ice =
+            IceParameters { username_fragment: "abcd".into(), password: "secret".into(), ice_lite: true };
         let text = json!({ "usernameFragment": "abcd", "password": "secret", "iceLite": true });
         assert_eq!(serde_json::to_value(&ice).unwrap(), text);
         assert!(!format!("{ice:?}").contains("secret"));
         let dtls: DtlsParameters =
-            serde_json::from_value(json!({ "fingerprints": [{ "algorithm": "sha-256", "value": "00" }] })).unwrap();
+            serde_json::from_value(json!({ "fingerprints": [{ "algorithm": "sha-256", "value": "00" }] }))
+                .unwrap();
         assert_eq!(dtls.role, DtlsRole::Auto);
     }
 

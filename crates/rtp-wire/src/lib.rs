@@ -42,6 +42,7 @@ mod octets;
 pub mod payload;
 pub mod rtcp;
 pub mod rtp;
+pub mod stun;
 mod time;
 pub mod validate;
 

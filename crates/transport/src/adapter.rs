@@ -189,6 +189,10 @@ pub trait Transport {
         let _ = (connection, listener);
     }
 
+    /// The transport is about to go: what it has to say to its remote is taken out with [`Transport::poll_transmit`], and
+    /// its claims end with [`Transport::poll_claim`].
+    fn close(&mut self) {}
+
     /// A socket is gone: a TCP connection ended.
     fn socket_closed(&mut self, now: Time, socket: SocketId) {
         let _ = (now, socket);

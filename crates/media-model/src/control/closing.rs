@@ -60,17 +60,17 @@ impl<T: Transport> Core<T> {
         for consumer in consumers {
             self.end_consumer(consumer, CloseCause::TransportClosed);
         }
-        let Some(state) = self.transports.remove(key) else { return };
+        let Some(mut state) = self.transports.remove(key) else { return };
         self.index.transports.remove(&state.id);
         if let Some(router) = self.routers.get_mut(state.router) {
             router.transports.retain(|other| *other != key);
         }
-        for socket in state.adapter.sockets().into_iter().flatten() {
-            if let Some(owner) = self.sockets.get_mut(socket.0 as usize).filter(|owner| **owner == Some(key))
-            {
-                *owner = None;
-                self.released.push_back(socket);
-            }
+        self.dismiss(key, &mut state);
+        let own = state.adapter.sockets().into_iter().filter(|socket| self.sockets.is_own(*socket, key));
+        let own: Vec<_> = own.chain(state.connections).collect();
+        for socket in own {
+            self.sockets.forget(socket);
+            self.released.push_back(socket);
         }
         self.events.push(Event::Transport(state.id, TransportEvent::Closed(cause)));
     }

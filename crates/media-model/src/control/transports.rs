@@ -59,32 +59,35 @@ impl<T: Transport> Core<T> {
             rejected: [0; RejectReason::ALL.len()],
             trace: Default::default(),
             incoming_limit: IncomingLimit::default(),
+            connections: Vec::new(),
+            timer: Default::default(),
         };
         let key = self.transports.insert(state);
         self.index.transports.insert(request.id, key);
         if let Some(router) = self.routers.get_mut(router) {
             router.transports.push(key);
         }
-        for socket in sockets.into_iter().flatten() {
-            let index = socket.0 as usize;
-            if self.sockets.len() <= index {
-                self.sockets.resize(index + 1, None);
-            }
-            self.sockets[index] = Some(key);
+        for socket in sockets {
+            self.sockets.own(socket, key);
         }
+        self.take_claims(key);
+        self.arm_transport(key);
         Ok(())
     }
 
     pub(crate) fn connect_transport(
         &mut self,
-        _now: Time,
+        now: Time,
         request: ConnectTransport<T::ConnectOptions>,
     ) -> Result<Result<T::Details, T::ConnectError>, NotFoundError> {
         let key = self.transport_key(request.id)?;
         let state = self.transport_mut(request.id)?;
-        let connected = state.adapter.connect(request.options).map(|()| state.adapter.details());
+        let connected = state.adapter.connect(now, request.options).map(|()| state.adapter.details());
         if connected.is_ok() {
             self.request_awaited_key_frames(key);
+            self.take_claims(key);
+            // What it says to its remote goes out with the next timeout, which is now.
+            self.wake_transport(now, key);
         }
         Ok(connected)
     }

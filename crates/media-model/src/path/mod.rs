@@ -7,12 +7,15 @@
 //! | decide, for each consumer | [`fan_out`], [`crate::consumer`] |
 //! | seal | [`seal`] |
 //!
+//! What transports say for themselves stands in [`own_traffic`].
+//!
 //! Feedback sets state on the way and leaves when the batch is over or a timer fires ([`timeouts`]).
 
 mod discover;
 mod fan_out;
 mod ingest;
 mod key_frames;
+mod own_traffic;
 mod promises;
 mod receive;
 mod relaying;

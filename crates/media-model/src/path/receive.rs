@@ -3,7 +3,6 @@
 use crate::arena::Key;
 use crate::core::Core;
 use crate::error::NotFoundError;
-use crate::event::{Event, TransportEvent};
 use crate::id::TransportId;
 use crate::transport_state::TransportTag;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -15,11 +14,14 @@ impl<T: Transport> Core<T> {
     pub fn handle_batch(&mut self, now: Time, rx: &mut impl Ingress, out: &mut impl Egress) {
         while let Some(datagram) = rx.next() {
             let arrival = datagram.arrival;
-            let owner = self.sockets.get(arrival.socket.0 as usize).copied().flatten();
-            match owner {
-                Some(transport) => self.handle_datagram(now, transport, arrival, datagram.bytes, out),
-                None => self.counters.unknown_socket += 1,
+            let Some(route) = self.sockets.route(arrival, datagram.bytes) else {
+                self.counters.unknown_socket += 1;
+                continue;
+            };
+            if let Some(listener) = route.accepted_by {
+                self.join_connection(route.transport, arrival.socket, listener);
             }
+            self.handle_datagram(now, route.transport, arrival, datagram.bytes, out);
         }
         self.handle_timeout(now, out);
     }
@@ -55,7 +57,7 @@ impl<T: Transport> Core<T> {
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += bytes.len() as u64;
         transport.meters.received.add(now, bytes.len());
-        let opened = transport.adapter.open(arrival, bytes);
+        let opened = transport.adapter.open(now, arrival, bytes);
         self.tell_path_events(key);
         match opened {
             Opened::Rtp { len, layout } => {
@@ -68,7 +70,7 @@ impl<T: Transport> Core<T> {
                     self.handle_rtcp(now, key, compound, out);
                 }
             }
-            Opened::Consumed => {}
+            Opened::Consumed => self.follow_transport(now, key, out),
             Opened::Rejected(reason) => {
                 self.counters.rejected += 1;
                 if let Some(transport) = self.transports.get_mut(key) {
@@ -78,15 +80,9 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn tell_path_events(&mut self, key: Key<TransportTag>) {
+    fn join_connection(&mut self, key: Key<TransportTag>, connection: SocketId, listener: SocketId) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let mut news = false;
-        while let Some(event) = transport.adapter.poll_event() {
-            self.events.push(Event::Transport(transport.id, TransportEvent::Path(event)));
-            news = true;
-        }
-        if news {
-            self.request_awaited_key_frames(key);
-        }
+        transport.connections.push(connection);
+        transport.adapter.connection_accepted(connection, listener);
     }
 }

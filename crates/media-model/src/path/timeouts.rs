@@ -18,10 +18,12 @@ const MAX_NACKED: usize = 512;
 impl<T: Transport> Core<T> {
     /// Does what is due; packets that follow from it go to `out`.
     pub fn handle_timeout(&mut self, now: Time, out: &mut impl Egress) {
+        self.say_farewells(out);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Reports(transport) => self.reports_due(now, transport, out),
                 Timer::Stream(producer, encoding) => self.stream_due(now, producer, encoding, out),
+                Timer::Transport(transport) => self.transport_due(now, transport, out),
             }
         }
     }
