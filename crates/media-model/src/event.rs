@@ -24,6 +24,8 @@ pub enum CloseCause {
     TransportClosed,
     /// Its router closed.
     RouterClosed,
+    /// The sockets that its transport shared were closed.
+    ListenServerClosed,
     /// Its Worker closed or died.
     WorkerClosed,
 }

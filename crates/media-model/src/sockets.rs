@@ -27,6 +27,8 @@ struct Connection {
     listener: SocketId,
     /// The transport that it led to.
     transport: Option<Key<TransportTag>>,
+    /// Whether ICE has validated it.
+    proven: bool,
 }
 
 /// Where a datagram belongs.
@@ -73,7 +75,7 @@ impl SocketTable {
     /// A TCP connection, which belongs to whom its listener belongs to.
     pub(crate) fn accept(&mut self, connection: SocketId, listener: SocketId) {
         self.put(connection, self.owner(listener));
-        self.connections.insert(connection, Connection { listener, transport: None });
+        self.connections.insert(connection, Connection { listener, transport: None, proven: false });
     }
 
     /// A socket that is gone or about to go. Says whose it was, if it was one transport's or a connection to one.
@@ -87,6 +89,11 @@ impl SocketTable {
             Owner::Alone(transport) => Some(transport),
             _ => connected,
         }
+    }
+
+    /// Whether ICE has validated a TCP connection.
+    pub(crate) fn is_proven(&self, connection: SocketId) -> bool {
+        self.connections.get(&connection).is_some_and(|connection| connection.proven)
     }
 
     /// Whether a socket is a transport's own.
@@ -129,6 +136,9 @@ impl SocketTable {
         match claim {
             Claim::Tuple(arrival) => {
                 self.tuples.insert(arrival, transport);
+                if let Some(connection) = self.connections.get_mut(&arrival.socket) {
+                    connection.proven = true;
+                }
             }
             Claim::Username(username) => {
                 self.usernames.insert(username, transport);

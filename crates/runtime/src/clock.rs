@@ -33,6 +33,11 @@ impl Clock {
         Time::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// The moment at which it read zero.
+    pub fn origin(&self) -> Instant {
+        self.origin
+    }
+
     /// The tie to NTP time.
     pub fn wall_clock(&self) -> WallClock {
         self.wall_clock

@@ -23,10 +23,10 @@ pub enum CallError {
     WrongReply,
 }
 
-/// Why a plain transport could not be added. Nothing of it is left then.
+/// Why a transport with sockets, or sockets that transports share, could not be added. Nothing of it is left then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AddPlainTransportError {
+pub enum AddListeningTransportError {
     /// Its sockets could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),

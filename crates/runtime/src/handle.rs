@@ -1,11 +1,12 @@
 //! The program's handle to a shard: calls, closes, transports and packets in. Nothing here waits for a shard's thread.
 
-use crate::entropy::{fresh_key_material, random_u64};
+use crate::entropy::{fresh_credentials, fresh_key_material, random_u64};
 use crate::error::{
-    AddDirectTransportError, AddPlainTransportError, CallError, ConnectTransportError, SendPacketError,
+    AddDirectTransportError, AddListeningTransportError, CallError, ConnectTransportError, SendPacketError,
 };
-use crate::inbox::{AddPlain, Message, Outside, ProgramPacket};
-use crate::listen::{Binder, PlainListen};
+use crate::ice_listen::WebRtcSockets;
+use crate::inbox::{AddPlain, AddWebRtc, Message, Outside, ProgramPacket};
+use crate::listen::{Binder, BoundIceSocket, IceSocketListen, PlainListen};
 use crate::snapshot::ShardSnapshot;
 use crate::transport::{AnyConnectOptions, AnyDetails, AnyTransport};
 use bytes::Bytes;
@@ -18,7 +19,10 @@ use tureen_media_model::{
     Request, RouterId, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_wire::rtp::{self, DatagramKind};
-use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions};
+use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions, SocketId};
+use tureen_transport_webrtc::{
+    DtlsCertificate, IceListen, WebRtcConnectOptions, WebRtcDetails, WebRtcOptions,
+};
 
 /// A handle to a shard. Copies lead to the same shard; none of them keeps it running.
 ///
@@ -121,14 +125,14 @@ impl ShardHandle {
     /// Binds sockets on this thread, before the future is first polled, and adds a plain transport over them to a router.
     ///
     /// # Errors
-    /// [`AddPlainTransportError`]; the sockets are closed then.
+    /// [`AddListeningTransportError`]; the sockets are closed then.
     pub fn add_plain_transport(
         &self,
         router: RouterId,
         id: TransportId,
         listen: &PlainListen,
         options: PlainTransportOptions,
-    ) -> impl Future<Output = Result<PlainDetails, AddPlainTransportError>> + Send + use<> {
+    ) -> impl Future<Output = Result<PlainDetails, AddListeningTransportError>> + Send + use<> {
         let answer = self.bind(router, id, listen, options).map(|transport| {
             let transport = Box::new(transport);
             self.answer(self.shared.outside.call(|answer| Message::AddPlain(transport, answer)))
@@ -142,10 +146,74 @@ impl ShardHandle {
         id: TransportId,
         listen: &PlainListen,
         options: PlainTransportOptions,
-    ) -> Result<AddPlain, AddPlainTransportError> {
+    ) -> Result<AddPlain, AddListeningTransportError> {
         let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
         let sockets = binder.bind_plain(listen, options.rtcp_mux)?;
         Ok(AddPlain { router, id, options, sockets, key_material: fresh_key_material()? })
+    }
+
+    /// Binds sockets on this thread, before the future is first polled, for WebRTC transports of this shard to share.
+    ///
+    /// # Errors
+    /// [`AddListeningTransportError`]; the sockets are closed then.
+    pub fn add_listeners(
+        &self,
+        listens: &[IceSocketListen],
+    ) -> impl Future<Output = Result<Vec<IceListen>, AddListeningTransportError>> + Send + use<> {
+        let answer = self.bind_ice(listens).map(|sockets| {
+            self.answer(self.shared.outside.call(|answer| Message::AddListeners(sockets, answer)))
+        });
+        async move { answer?.await? }
+    }
+
+    /// Closes shared sockets, without an answer; never lost. To transports that still use them this is a remote that has
+    /// gone silent.
+    pub fn remove_listeners(&self, sockets: Vec<SocketId>) {
+        self.shared.outside.post(Message::RemoveListeners(sockets));
+    }
+
+    /// Adds a WebRTC transport to a router. Its own sockets are bound on this thread, before the future is first polled.
+    ///
+    /// # Errors
+    /// [`AddListeningTransportError`]; sockets of its own are closed then.
+    pub fn add_webrtc_transport(
+        &self,
+        router: RouterId,
+        id: TransportId,
+        listens: WebRtcListens<'_>,
+        options: WebRtcOptions,
+        certificate: &DtlsCertificate,
+    ) -> impl Future<Output = Result<WebRtcDetails, AddListeningTransportError>> + Send + use<> {
+        let sockets = match listens {
+            WebRtcListens::Own(listens) => self.bind_ice(listens).map(WebRtcSockets::Own),
+            WebRtcListens::Shared(listens) => Ok(WebRtcSockets::Shared(listens.to_vec())),
+        };
+        let certificate = certificate.clone();
+        let answer = sockets.and_then(|sockets| {
+            let credentials = fresh_credentials()?;
+            let add = Box::new(AddWebRtc { router, id, sockets, options, credentials, certificate });
+            Ok(self.answer(self.shared.outside.call(|answer| Message::AddWebRtc(add, answer))))
+        });
+        async move { answer?.await? }
+    }
+
+    fn bind_ice(&self, listens: &[IceSocketListen]) -> Result<Vec<BoundIceSocket>, AddListeningTransportError> {
+        let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
+        Ok(binder.bind_ice(listens)?)
+    }
+
+    /// Draws new ICE credentials for a WebRTC transport; the old ones hold until the new are used (RFC 8445 section 2.4).
+    ///
+    /// # Errors
+    /// [`ConnectTransportError`]; the transport is as before then.
+    pub fn restart_ice(
+        &self,
+        id: TransportId,
+    ) -> impl Future<Output = Result<AnyDetails, ConnectTransportError>> + Send + use<> {
+        let answer = fresh_credentials().map(|credentials| {
+            self.connect_transport(id, WebRtcConnectOptions::RestartIce(credentials))
+        });
+        async move { answer?.await }
     }
 
     /// Adds a direct transport to a router. What goes out on it comes as
@@ -224,8 +292,20 @@ impl ShardHandle {
     }
 }
 
+/// Where a WebRTC transport listens.
+#[derive(Clone, Copy, Debug)]
+pub enum WebRtcListens<'a> {
+    /// On sockets of its own.
+    Own(&'a [IceSocketListen]),
+    /// On sockets of its shard, as [`ShardHandle::add_listeners`] gave them.
+    Shared(&'a [IceListen]),
+}
+
 fn with_key(options: AnyConnectOptions) -> Result<AnyConnectOptions, ConnectTransportError> {
-    let AnyConnectOptions::Plain(mut options) = options;
+    let mut options = match options {
+        AnyConnectOptions::Plain(options) => options,
+        other => return Ok(other),
+    };
     if options.srtp_parameters.is_some() && options.key_material.is_none() {
         options.key_material = Some(Box::new(fresh_key_material()?));
     }

@@ -3,8 +3,9 @@
 //! Calls are admitted up to a limit; closes always are, and as each object is closed at most once by whoever made it, their
 //! number is bounded by that of live objects. Must not know Cores or sockets' contents.
 
-use crate::error::{AddPlainTransportError, CallError};
-use crate::listen::BoundPair;
+use crate::error::{AddListeningTransportError, CallError};
+use crate::ice_listen::WebRtcSockets;
+use crate::listen::{BoundIceSocket, BoundPair};
 use crate::snapshot::ShardSnapshot;
 use crate::transport::AnyTransport;
 use bytes::Bytes;
@@ -13,13 +14,17 @@ use futures_channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tureen_media_model::{Command, Reply, RouterId, TransportId};
-use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions};
+use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions, SocketId};
+use tureen_transport_webrtc::{DtlsCertificate, IceCredentials, IceListen, WebRtcDetails, WebRtcOptions};
 use tureen_udp::Waker;
 
 pub(crate) enum Message {
     Call(Box<Command<AnyTransport>>, oneshot::Sender<Reply<AnyTransport>>),
     Close(Box<Command<AnyTransport>>),
-    AddPlain(Box<AddPlain>, oneshot::Sender<Result<PlainDetails, AddPlainTransportError>>),
+    AddPlain(Box<AddPlain>, oneshot::Sender<Result<PlainDetails, AddListeningTransportError>>),
+    AddWebRtc(Box<AddWebRtc>, oneshot::Sender<Result<WebRtcDetails, AddListeningTransportError>>),
+    AddListeners(Vec<BoundIceSocket>, oneshot::Sender<Result<Vec<IceListen>, AddListeningTransportError>>),
+    RemoveListeners(Vec<SocketId>),
     Snapshot(oneshot::Sender<ShardSnapshot>),
     #[cfg(test)]
     Panic,
@@ -28,8 +33,23 @@ pub(crate) enum Message {
 impl Message {
     /// Whether it counts among the calls that are admitted up to a limit.
     fn was_admitted(&self) -> bool {
-        matches!(self, Self::Call(..) | Self::AddPlain(..) | Self::Snapshot(_))
+        match self {
+            Self::Call(..) | Self::AddPlain(..) | Self::AddWebRtc(..) | Self::AddListeners(..) | Self::Snapshot(_) => true,
+            Self::Close(_) | Self::RemoveListeners(_) => false,
+            #[cfg(test)]
+            Self::Panic => false,
+        }
     }
+}
+
+/// A WebRTC transport whose sockets are bound.
+pub(crate) struct AddWebRtc {
+    pub(crate) router: RouterId,
+    pub(crate) id: TransportId,
+    pub(crate) sockets: WebRtcSockets,
+    pub(crate) options: WebRtcOptions,
+    pub(crate) credentials: IceCredentials,
+    pub(crate) certificate: DtlsCertificate,
 }
 
 /// A plain transport whose sockets are bound and wait for their shard.

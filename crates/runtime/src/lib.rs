@@ -50,6 +50,7 @@ mod entropy;
 mod error;
 mod event;
 mod handle;
+mod ice_listen;
 mod inbox;
 mod listen;
 mod net;
@@ -57,6 +58,7 @@ mod relay;
 mod runtime;
 mod shard;
 mod snapshot;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -65,12 +67,12 @@ pub use clock::Clock;
 pub use config::{EntropyError, MAX_EGRESS_HOLD, QueueSizes, RuntimeConfig, StartError};
 pub use entropy::fresh_key_material;
 pub use error::{
-    AddDirectTransportError, AddPlainTransportError, CallError, ConnectTransportError, SendPacketError,
+    AddDirectTransportError, AddListeningTransportError, CallError, ConnectTransportError, SendPacketError,
     ShutdownError,
 };
 pub use event::ShardEvent;
-pub use handle::{Close, ShardHandle};
-pub use listen::{BindError, PlainListen, PortChoice, SocketListen};
+pub use handle::{Close, ShardHandle, WebRtcListens};
+pub use listen::{BindError, IceSocketListen, PlainListen, PortChoice, SocketListen};
 pub use runtime::Runtime;
 pub use snapshot::{IoCounters, ShardSnapshot, TurnCounters};
 pub use transport::{AnyConnectError, AnyConnectOptions, AnyDetails, AnyTransport};

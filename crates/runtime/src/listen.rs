@@ -1,9 +1,10 @@
-//! Binding the sockets of plain transports: which port, how often to try, and what to say when there is none.
+//! Binding sockets: which port, how often to try, and what to say when there is none.
 //!
 //! Runs on the caller's thread, never on a shard's. Must not know transports or Cores.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use tureen_rtp_dictionaries::TransportProtocol;
 use tureen_udp::{Socket, SocketConfig};
 
 /// Which port to bind.
@@ -78,6 +79,17 @@ impl PlainListen {
     }
 }
 
+/// Where an ICE candidate listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceSocketListen {
+    /// The socket; `udp_reuse_port` and the buffer sizes are those of UDP.
+    pub listen: SocketListen,
+    /// UDP or TCP.
+    pub protocol: TransportProtocol,
+    /// Addresses or host names that the remote is told; empty for the local address.
+    pub announced: Vec<String>,
+}
+
 /// Why no socket could be bound.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,15 +108,17 @@ pub enum BindError {
     #[error("udpReusePort needs a single port of {0}, not a range")]
     ReusePortInRange(IpAddr),
     /// The operating system refused an address.
-    #[error("cannot bind {address}/udp: {source}")]
+    #[error("cannot bind {address}/{protocol}: {source}")]
     Address {
+        /// UDP or TCP.
+        protocol: TransportProtocol,
         /// The address.
         address: SocketAddr,
         /// Its reason.
         source: io::Error,
     },
     /// Every port tried is in use.
-    #[error("no free udp port on {ip} between {min} and {max} in {attempts} attempts")]
+    #[error("no free port on {ip} between {min} and {max} in {attempts} attempts")]
     NoFreePort {
         /// The local address.
         ip: IpAddr,
@@ -121,6 +135,19 @@ pub enum BindError {
 const MAX_ATTEMPTS: u32 = 1024;
 /// Where the operating system chooses, pairs are tried so often.
 const MAX_PAIR_ATTEMPTS: u32 = 64;
+
+/// A bound socket of an ICE candidate.
+#[derive(Debug)]
+pub(crate) struct BoundIceSocket {
+    pub(crate) socket: IceSocket,
+    pub(crate) announced: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum IceSocket {
+    Udp(Socket),
+    Tcp(TcpListener, SocketAddr),
+}
 
 /// Sockets of a plain transport.
 #[derive(Debug)]
@@ -157,15 +184,38 @@ impl Binder {
     }
 
     fn bind(self, listen: &SocketListen) -> Result<Socket, BindError> {
+        self.bind_with(listen, |listen, port| self.bind_port(listen, port))
+    }
+
+    fn bind_with<B>(
+        self,
+        listen: &SocketListen,
+        bind_port: impl Fn(&SocketListen, u16) -> Result<B, BindError>,
+    ) -> Result<B, BindError> {
         match listen.port {
-            PortChoice::Any => self.bind_port(listen, 0),
+            PortChoice::Any => bind_port(listen, 0),
             PortChoice::Fixed(0) => Err(BindError::PortRange { ip: listen.ip, min: 0, max: 0 }),
-            PortChoice::Fixed(port) => self.bind_port(listen, port),
+            PortChoice::Fixed(port) => bind_port(listen, port),
             PortChoice::Range { min, max } => {
                 check_range(listen, min, max)?;
-                self.search(listen, (min, max), 1, |port| self.bind_port(listen, port))
+                self.search(listen, (min, max), 1, |port| bind_port(listen, port))
             }
         }
+    }
+
+    /// Binds a socket for each candidate.
+    pub(crate) fn bind_ice(self, listens: &[IceSocketListen]) -> Result<Vec<BoundIceSocket>, BindError> {
+        let bound = |ice: &IceSocketListen| {
+            let socket = match ice.protocol {
+                TransportProtocol::Udp => IceSocket::Udp(self.bind(&ice.listen)?),
+                TransportProtocol::Tcp => {
+                    let (listener, local) = self.bind_with(&ice.listen, bind_tcp)?;
+                    IceSocket::Tcp(listener, local)
+                }
+            };
+            Ok(BoundIceSocket { socket, announced: ice.announced.clone() })
+        };
+        listens.iter().map(bound).collect()
     }
 
     fn bind_pair_in_range(self, listen: &SocketListen, min: u16, max: u16) -> Result<BoundPair, BindError> {
@@ -233,8 +283,32 @@ impl Binder {
             portable: self.portable,
             ..SocketConfig::new(address)
         };
-        Socket::bind(&config).map_err(|source| BindError::Address { address, source })
+        Socket::bind(&config).map_err(|source| BindError::Address { protocol: TransportProtocol::Udp, address, source })
     }
+}
+
+/// Connections that wait to be accepted.
+const TCP_BACKLOG: i32 = 256;
+
+fn bind_tcp(listen: &SocketListen, port: u16) -> Result<(TcpListener, SocketAddr), BindError> {
+    let address = SocketAddr::new(listen.ip, port);
+    let bound = || {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        // Ports of connections that ended a moment ago are free for a server that starts again.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(listen.ipv6_only)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(TCP_BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let local = listener.local_addr()?;
+        Ok((listener, local))
+    };
+    let refused = |source| BindError::Address { protocol: TransportProtocol::Tcp, address, source };
+    bound().map_err(refused)
 }
 
 impl BindError {
@@ -275,7 +349,7 @@ mod tests {
             let result = binder.search(&listen, (min, max), step, |port| -> Result<(), BindError> {
                 tried.borrow_mut().push(port);
                 let address = SocketAddr::new(listen.ip, port);
-                Err(BindError::Address { address, source: io::ErrorKind::AddrInUse.into() })
+                Err(BindError::Address { protocol: TransportProtocol::Udp, address, source: io::ErrorKind::AddrInUse.into() })
             });
             let mut tried = tried.into_inner();
             let choices = usize::from((max - min) / step) + 1;

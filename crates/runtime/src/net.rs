@@ -128,7 +128,7 @@ impl Net {
 
     /// Whether packets wait to be sent.
     pub(crate) fn holds_packets(&self) -> bool {
-        !self.outgoing.is_empty() || !self.program.packets.is_empty() || !self.streams.waiting.is_empty()
+        !self.outgoing.is_empty() || !self.program.packets.is_empty() || self.streams.fresh
     }
 
     /// Whether a TCP peer reads more slowly than it is sent to.
@@ -392,6 +392,8 @@ impl Outgoing<'_> {
 struct StreamQueue {
     slot: Vec<u8>,
     waiting: Vec<SocketId>,
+    /// Whether something came since the last flush.
+    fresh: bool,
 }
 
 impl StreamQueue {
@@ -407,11 +409,13 @@ impl StreamQueue {
         if !std::mem::replace(&mut connection.queued_for_flush, true) {
             self.waiting.push(socket);
         }
+        self.fresh = true;
         connection.queue(datagram)
     }
 
     /// Gives the system what it takes; who has more waits for the next time.
     fn flush(&mut self, sockets: &mut Sockets) {
+        self.fresh = false;
         self.waiting.retain(|socket| {
             let Some(connection) = sockets.connection(*socket) else { return false };
             connection.queued_for_flush = connection.flush();

@@ -4,13 +4,15 @@
 //! something. Must not know what media is.
 
 use crate::clock::Clock;
-use crate::error::{AddPlainTransportError, CallError};
+use crate::error::{AddListeningTransportError, CallError};
 use crate::event::EventSink;
 use crate::inbox::{AddPlain, Inbox, Message, Status};
-use crate::net::Net;
+use crate::net::{Net, SocketKind};
 use crate::relay::RelayLinks;
+use crate::tcp::Intake;
 use crate::snapshot::{IoCounters, ShardSnapshot, TurnCounters};
 use crate::transport::AnyTransport;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tureen_media_model::{AddTransport, Core, CoreConfig, Request, TransportOptions};
@@ -30,6 +32,12 @@ const RELAY_BATCHES_PER_TURN: usize = 16;
 const LAST_TURNS: usize = 1024;
 /// A shard looks around at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// A TCP connection that leads to no transport is closed after this.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(10);
+/// TCP connections that lead to no transport yet; the oldest makes room for one more.
+const MAX_STRANGERS: usize = 512;
+/// For so long a listener rests after the system had no connection to give.
+const LISTENER_REST: Duration = Duration::from_secs(1);
 /// While a queue of others is full a shard looks for room this often.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -45,17 +53,21 @@ pub(crate) struct ShardParts {
 }
 
 pub(crate) struct Shard {
-    core: Core<AnyTransport>,
-    parts: ShardParts,
+    pub(crate) core: Core<AnyTransport>,
+    pub(crate) parts: ShardParts,
     status: Arc<Status>,
     turns: TurnCounters,
-    now: Time,
+    pub(crate) now: Time,
     /// When the oldest packet that is held back was written.
     held_since: Option<Time>,
     /// Whether the last turn left something undone.
     unfinished: bool,
     /// Packets of the program are copied here, to be opened in place.
     scratch: Vec<u8>,
+    /// Accepted TCP connections that may lead nowhere, oldest first.
+    strangers: VecDeque<(Time, SocketId)>,
+    /// Listeners that rest, and until when.
+    resting: Vec<(Time, SocketId)>,
 }
 
 impl Shard {
@@ -63,7 +75,18 @@ impl Shard {
         let core = Core::new(parts.core);
         let now = parts.clock.now();
         let turns = TurnCounters::default();
-        Self { core, parts, status, turns, now, held_since: None, unfinished: false, scratch: Vec::new() }
+        Self {
+            core,
+            parts,
+            status,
+            turns,
+            now,
+            held_since: None,
+            unfinished: false,
+            scratch: Vec::new(),
+            strangers: VecDeque::new(),
+            resting: Vec::new(),
+        }
     }
 
     /// Turns until the runtime stops it.
@@ -95,6 +118,7 @@ impl Shard {
             done += self.take_messages() + self.take_packets();
         }
         done += self.take_relays();
+        self.look_after_connections();
         let timed = self.core.poll_timeout().is_some_and(|(at, _)| at <= self.now);
         if done > 0 || timed {
             self.core.handle_timeout(self.now, &mut self.parts.net.outgoing());
@@ -130,8 +154,9 @@ impl Shard {
         if self.unfinished || self.held_since.is_some() {
             return Duration::ZERO;
         }
-        let limit =
-            if self.parts.events.backlog() || self.parts.relay.has_overdue() { RETRY } else { LONGEST_SLEEP };
+        let parts = &self.parts;
+        let retry = parts.events.backlog() || parts.relay.has_overdue() || parts.net.awaits_stream();
+        let limit = if retry { RETRY } else { LONGEST_SLEEP };
         match self.core.poll_timeout() {
             Some((at, _)) => at.since(self.parts.clock.now()).min(limit),
             None => limit,
@@ -143,15 +168,86 @@ impl Shard {
         let mut batches = 0;
         for nth in 0..ready {
             let Some(socket) = self.parts.net.ready(nth) else { continue };
-            for _ in 0..ROUNDS_PER_SOCKET {
-                if !self.receive_batch(socket) {
-                    break;
-                }
-                batches += 1;
-                self.flush_unless_held();
-            }
+            batches += match self.parts.net.kind(socket) {
+                Some(SocketKind::Udp) => self.receive_batches(socket),
+                Some(SocketKind::Connection) => self.read_connection(socket),
+                Some(SocketKind::Listener) => self.accept(socket),
+                None => 0,
+            };
         }
         batches
+    }
+
+    fn receive_batches(&mut self, socket: SocketId) -> usize {
+        for batches in 0..ROUNDS_PER_SOCKET {
+            if !self.receive_batch(socket) {
+                return batches;
+            }
+            self.flush_unless_held();
+        }
+        ROUNDS_PER_SOCKET
+    }
+
+    fn read_connection(&mut self, socket: SocketId) -> usize {
+        let Some((intake, mut datagrams)) = self.parts.net.read_connection(socket) else { return 0 };
+        self.now = self.parts.clock.now();
+        self.core.handle_batch(self.now, &mut datagrams, &mut self.parts.net.outgoing());
+        let over = intake == Intake::Ended || datagrams.broken();
+        self.parts.net.return_bytes(datagrams);
+        if over {
+            self.end_connection(socket);
+        }
+        self.flush_unless_held();
+        1
+    }
+
+    fn end_connection(&mut self, socket: SocketId) {
+        self.core.handle_socket_closed(self.now, socket, &mut self.parts.net.outgoing());
+        self.flush();
+        self.parts.net.release(socket);
+    }
+
+    fn accept(&mut self, listener: SocketId) -> usize {
+        let Self { core, parts, strangers, now, .. } = self;
+        let accepted = parts.net.accept(*now, listener, |connection| {
+            core.add_connection(connection, listener);
+            strangers.push_back((*now, connection));
+        });
+        if let Err(error) = accepted {
+            tracing::warn!(%error, "cannot accept a TCP connection");
+            self.rest(listener);
+        }
+        while self.strangers.len() > MAX_STRANGERS {
+            self.judge_oldest_stranger();
+        }
+        1
+    }
+
+    /// A listener that the system has nothing for would be ready again at once.
+    fn rest(&mut self, listener: SocketId) {
+        if self.parts.net.mute(listener, true).is_ok() {
+            self.resting.push((self.now + LISTENER_REST, listener));
+        }
+    }
+
+    /// Closes TCP connections that have led nowhere in time, and wakes listeners that rested.
+    fn look_after_connections(&mut self) {
+        while self.strangers.front().is_some_and(|(since, _)| self.now.since(*since) >= STRANGER_PATIENCE) {
+            self.judge_oldest_stranger();
+        }
+        let (net, now) = (&mut self.parts.net, self.now);
+        self.resting.retain(|(until, listener)| {
+            // A listener that cannot be waited for now is tried again in the next turn.
+            *until > now || net.mute(*listener, false).is_err()
+        });
+    }
+
+    fn judge_oldest_stranger(&mut self) {
+        let Some((since, connection)) = self.strangers.pop_front() else { return };
+        let same = self.parts.net.connected_since(connection) == Some(since);
+        if same && !self.core.is_proven_connection(connection) {
+            self.end_connection(connection);
+        }
     }
 
     fn receive_batch(&mut self, socket: SocketId) -> bool {
@@ -181,6 +277,13 @@ impl Shard {
             Message::AddPlain(transport, answer) => {
                 let _ = answer.send(self.add_plain(*transport));
             }
+            Message::AddWebRtc(transport, answer) => {
+                let _ = answer.send(self.add_webrtc(*transport));
+            }
+            Message::AddListeners(sockets, answer) => {
+                let _ = answer.send(self.add_listeners(sockets));
+            }
+            Message::RemoveListeners(sockets) => self.remove_listeners(sockets),
             Message::Snapshot(answer) => {
                 let _ = answer.send(self.snapshot());
             }
@@ -189,7 +292,7 @@ impl Shard {
         }
     }
 
-    fn add_plain(&mut self, request: AddPlain) -> Result<PlainDetails, AddPlainTransportError> {
+    fn add_plain(&mut self, request: AddPlain) -> Result<PlainDetails, AddListeningTransportError> {
         let AddPlain { router, id, options, sockets, key_material } = request;
         let rtp = self.bound(sockets.rtp)?;
         let rtcp = match sockets.rtcp.map(|socket| self.bound(socket)).transpose() {
@@ -214,9 +317,9 @@ impl Shard {
         }
     }
 
-    fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddPlainTransportError> {
+    fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddListeningTransportError> {
         let local = socket.local_addr();
-        let id = self.parts.net.add(socket).map_err(AddPlainTransportError::Register)?;
+        let id = self.parts.net.add(socket).map_err(AddListeningTransportError::Register)?;
         Ok(BoundSocket { id, local })
     }
 
@@ -266,7 +369,7 @@ impl Shard {
         }
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.held_since = None;
         let Self { core, parts, .. } = self;
         let ShardParts { net, events, .. } = parts;

@@ -1,8 +1,12 @@
 //! The closed set of transports that a shard carries. Must not know sockets or channels.
 
+use tureen_rtp_wire::Time;
 use tureen_transport::{
-    Arrival, Cipher, CipherError, Component, Destination, DirectTransport, Opened, PathEvent,
-    PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport, SocketId, Transport,
+    Arrival, Cipher, CipherError, Claim, Component, Destination, DirectTransport, Opened, PathEvent,
+    PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport, SocketId, SocketIds, Transport,
+};
+use tureen_transport_webrtc::{
+    WebRtcConnectError, WebRtcConnectOptions, WebRtcDetails, WebRtcTransport,
 };
 
 /// Any transport of a shard.
@@ -15,6 +19,7 @@ pub struct AnyTransport {
 #[derive(Debug)]
 enum Variant {
     Plain(PlainTransport),
+    WebRtc(Box<WebRtcTransport>),
     Direct(DirectTransport),
 }
 
@@ -43,11 +48,19 @@ impl CipherShape {
 pub enum AnyConnectOptions {
     /// Of a plain transport.
     Plain(PlainConnectOptions),
+    /// Of a WebRTC transport.
+    WebRtc(WebRtcConnectOptions),
 }
 
 impl From<PlainConnectOptions> for AnyConnectOptions {
     fn from(options: PlainConnectOptions) -> Self {
         Self::Plain(options)
+    }
+}
+
+impl From<WebRtcConnectOptions> for AnyConnectOptions {
+    fn from(options: WebRtcConnectOptions) -> Self {
+        Self::WebRtc(options)
     }
 }
 
@@ -58,6 +71,9 @@ pub enum AnyConnectError {
     /// A plain transport refuses.
     #[error(transparent)]
     Plain(#[from] PlainConnectError),
+    /// A WebRTC transport refuses.
+    #[error(transparent)]
+    WebRtc(#[from] WebRtcConnectError),
     /// The options are those of another kind of transport, or the transport has nothing to connect to.
     #[error("these options do not belong to a {0} transport")]
     WrongKind(&'static str),
@@ -69,6 +85,8 @@ pub enum AnyConnectError {
 pub enum AnyDetails {
     /// A plain transport.
     Plain(PlainDetails),
+    /// A WebRTC transport.
+    WebRtc(Box<WebRtcDetails>),
     /// A direct transport.
     Direct,
 }
@@ -79,9 +97,25 @@ impl From<PlainTransport> for AnyTransport {
     }
 }
 
+impl From<WebRtcTransport> for AnyTransport {
+    fn from(transport: WebRtcTransport) -> Self {
+        Self { variant: Variant::WebRtc(Box::new(transport)), shape: CipherShape::default() }
+    }
+}
+
 impl From<DirectTransport> for AnyTransport {
     fn from(transport: DirectTransport) -> Self {
         Self { variant: Variant::Direct(transport), shape: CipherShape::default() }
+    }
+}
+
+impl AnyTransport {
+    /// The one kind that speaks for itself.
+    fn webrtc(&mut self) -> Option<&mut WebRtcTransport> {
+        match &mut self.variant {
+            Variant::WebRtc(transport) => Some(transport),
+            _ => None,
+        }
     }
 }
 
@@ -93,6 +127,7 @@ impl Transport for AnyTransport {
     fn open(&mut self, now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened {
         match &mut self.variant {
             Variant::Plain(transport) => transport.open(now, arrival, datagram),
+            Variant::WebRtc(transport) => transport.open(now, arrival, datagram),
             Variant::Direct(transport) => transport.open(now, arrival, datagram),
         }
     }
@@ -100,6 +135,7 @@ impl Transport for AnyTransport {
     fn destination(&self, component: Component) -> Option<Destination> {
         match &self.variant {
             Variant::Plain(transport) => transport.destination(component),
+            Variant::WebRtc(transport) => transport.destination(component),
             Variant::Direct(transport) => transport.destination(component),
         }
     }
@@ -107,6 +143,7 @@ impl Transport for AnyTransport {
     fn cipher(&mut self) -> &mut impl Cipher {
         self.shape = match &mut self.variant {
             Variant::Plain(transport) => CipherShape::of(transport.cipher()),
+            Variant::WebRtc(transport) => CipherShape::of(transport.cipher()),
             Variant::Direct(transport) => CipherShape::of(transport.cipher()),
         };
         self
@@ -115,6 +152,7 @@ impl Transport for AnyTransport {
     fn poll_event(&mut self) -> Option<PathEvent> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.poll_event(),
+            Variant::WebRtc(transport) => transport.poll_event(),
             Variant::Direct(transport) => transport.poll_event(),
         }
     }
@@ -122,6 +160,7 @@ impl Transport for AnyTransport {
     fn sockets(&self) -> SocketIds {
         match &self.variant {
             Variant::Plain(transport) => transport.sockets(),
+            Variant::WebRtc(transport) => transport.sockets(),
             Variant::Direct(transport) => transport.sockets(),
         }
     }
@@ -129,13 +168,56 @@ impl Transport for AnyTransport {
     fn connect(&mut self, now: Time, options: AnyConnectOptions) -> Result<(), AnyConnectError> {
         match (&mut self.variant, options) {
             (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => Ok(transport.connect(now, options)?),
+            (Variant::WebRtc(transport), AnyConnectOptions::WebRtc(options)) => Ok(transport.connect(now, options)?),
+            (Variant::Plain(_), _) => Err(AnyConnectError::WrongKind("plain")),
+            (Variant::WebRtc(_), _) => Err(AnyConnectError::WrongKind("webrtc")),
             (Variant::Direct(_), _) => Err(AnyConnectError::WrongKind("direct")),
+        }
+    }
+
+    fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(Destination, usize)> {
+        self.webrtc()?.poll_transmit(buffer)
+    }
+
+    fn poll_timeout(&self) -> Time {
+        match &self.variant {
+            Variant::WebRtc(transport) => transport.poll_timeout(),
+            _ => Time::NEVER,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        if let Some(transport) = self.webrtc() {
+            transport.handle_timeout(now);
+        }
+    }
+
+    fn poll_claim(&mut self) -> Option<Claim> {
+        self.webrtc()?.poll_claim()
+    }
+
+    fn connection_accepted(&mut self, connection: SocketId, listener: SocketId) {
+        if let Some(transport) = self.webrtc() {
+            transport.connection_accepted(connection, listener);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(transport) = self.webrtc() {
+            transport.close();
+        }
+    }
+
+    fn socket_closed(&mut self, now: Time, socket: SocketId) {
+        if let Some(transport) = self.webrtc() {
+            transport.socket_closed(now, socket);
         }
     }
 
     fn details(&self) -> AnyDetails {
         match &self.variant {
             Variant::Plain(transport) => AnyDetails::Plain(transport.details()),
+            Variant::WebRtc(transport) => AnyDetails::WebRtc(Box::new(transport.details())),
             Variant::Direct(_) => AnyDetails::Direct,
         }
     }
@@ -162,6 +244,7 @@ impl Cipher for AnyTransport {
     ) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
+            Variant::WebRtc(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
             Variant::Direct(transport) => transport.cipher().protect_rtp(buffer, header_len, len),
         }
     }
@@ -174,6 +257,7 @@ impl Cipher for AnyTransport {
     ) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
+            Variant::WebRtc(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
             Variant::Direct(transport) => transport.cipher().protect_rtp_again(buffer, header_len, len),
         }
     }
@@ -181,6 +265,7 @@ impl Cipher for AnyTransport {
     fn expect_repeats(&mut self) {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().expect_repeats(),
+            Variant::WebRtc(transport) => transport.cipher().expect_repeats(),
             Variant::Direct(transport) => transport.cipher().expect_repeats(),
         }
     }
@@ -188,6 +273,7 @@ impl Cipher for AnyTransport {
     fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().protect_rtcp(buffer, len),
+            Variant::WebRtc(transport) => transport.cipher().protect_rtcp(buffer, len),
             Variant::Direct(transport) => transport.cipher().protect_rtcp(buffer, len),
         }
     }
@@ -195,6 +281,7 @@ impl Cipher for AnyTransport {
     fn unprotect_rtp(&mut self, buffer: &mut [u8], header_len: usize) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().unprotect_rtp(buffer, header_len),
+            Variant::WebRtc(transport) => transport.cipher().unprotect_rtp(buffer, header_len),
             Variant::Direct(transport) => transport.cipher().unprotect_rtp(buffer, header_len),
         }
     }
@@ -202,6 +289,7 @@ impl Cipher for AnyTransport {
     fn unprotect_rtcp(&mut self, buffer: &mut [u8]) -> Result<usize, CipherError> {
         match &mut self.variant {
             Variant::Plain(transport) => transport.cipher().unprotect_rtcp(buffer),
+            Variant::WebRtc(transport) => transport.cipher().unprotect_rtcp(buffer),
             Variant::Direct(transport) => transport.cipher().unprotect_rtcp(buffer),
         }
     }
@@ -237,7 +325,7 @@ mod tests {
         assert_eq!(direct.connect(Time::ZERO, options.clone().into()), Err(AnyConnectError::WrongKind("direct")));
         let mut plain = plain(false);
         assert_eq!(plain.connect(Time::ZERO, options.into()), Err(PlainConnectError::Missing("ip").into()));
-        assert_eq!(plain.sockets(), [Some(SocketId(3)), None]);
+        assert_eq!(plain.sockets().as_slice(), [SocketId(3)]);
         assert_eq!(direct.destination(Component::Rtp), Some(Destination::Program));
     }
 }

@@ -9,6 +9,7 @@ use crate::log::{LogLevel, LogTag};
 use crate::producer::ProducerShared;
 use crate::router::RouterShared;
 use crate::transport::TransportShared;
+use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::WorkerShared;
 use std::sync::Arc;
 use tureen_media_model::CloseCause;
@@ -16,6 +17,7 @@ use tureen_media_model::CloseCause;
 /// Any object.
 pub(crate) enum Node {
     Worker(Arc<WorkerShared>),
+    WebRtcServer(Arc<WebRtcServerShared>),
     Router(Arc<RouterShared>),
     Transport(Arc<TransportShared>),
     Producer(Arc<ProducerShared>),
@@ -50,6 +52,14 @@ fn collect(node: Node, cause: CloseCause, closed: &mut Vec<(Node, CloseCause)>) 
             for router in worker.routers.all() {
                 collect(Node::Router(router), CloseCause::WorkerClosed, closed);
             }
+            for server in worker.webrtc_servers.all() {
+                collect(Node::WebRtcServer(server), CloseCause::WorkerClosed, closed);
+            }
+        }
+        Node::WebRtcServer(server) => {
+            for transport in server.transports.all() {
+                collect(Node::Transport(transport), CloseCause::ListenServerClosed, closed);
+            }
         }
         Node::Router(router) => {
             for transport in router.transports.all() {
@@ -81,6 +91,7 @@ impl Node {
     fn liveness(&self) -> &Arc<Liveness> {
         match self {
             Self::Worker(worker) => &worker.liveness,
+            Self::WebRtcServer(server) => &server.liveness,
             Self::Router(router) => &router.liveness,
             Self::Transport(transport) => transport.liveness(),
             Self::Producer(producer) => producer.liveness(),
@@ -91,6 +102,7 @@ impl Node {
     fn announce_closing(&self, cause: CloseCause) {
         match self {
             Self::Worker(worker) => worker.announce_closing(),
+            Self::WebRtcServer(server) => server.announce_closing(cause),
             Self::Router(router) => router.announce_closing(cause),
             Self::Transport(transport) => transport.announce_closing(cause),
             Self::Producer(producer) => producer.announce_closing(cause),
@@ -101,6 +113,7 @@ impl Node {
     fn log(&self, cause: CloseCause) {
         let (worker, class, id) = match self {
             Self::Worker(worker) => (worker, "worker", worker.id.0),
+            Self::WebRtcServer(server) => (&server.worker, "webrtcserver", server.id.as_u128()),
             Self::Router(router) => (&router.worker, "router", router.id.0),
             Self::Transport(transport) => (&transport.link.worker, "transport", transport.id.0),
             Self::Producer(producer) => (&producer.transport.link.worker, "producer", producer.id.0),

@@ -11,6 +11,7 @@ use crate::log::{LogLevel, LogTag};
 use crate::producer::{ProducerShared, WeakProducer};
 use crate::router::{RouterShared, WeakRouter};
 use crate::transport::{TransportShared, WeakTransport};
+use crate::webrtc_server::{WeakWebRtcServer, WebRtcServerShared};
 use crate::worker::{WeakWorker, WorkerShared};
 use crossbeam_channel::{Receiver, Select, Sender, unbounded};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) enum Task {
     Created(Created, Audience),
     /// A Worker was closed.
     WorkerClosed(Arc<WorkerShared>),
+    /// A WebRtcServer was closed.
+    WebRtcServerClosed(Arc<WebRtcServerShared>),
     /// A Router was closed.
     RouterClosed(Arc<RouterShared>),
     /// A transport was closed.
@@ -39,6 +42,7 @@ pub(crate) enum Task {
 pub(crate) enum Created {
     Worker(Emitter<WorkerManagerEvent>, WeakWorker),
     Router(Arc<WorkerShared>, WeakRouter),
+    WebRtcServer(Arc<WorkerShared>, WeakWebRtcServer),
     Transport(Arc<RouterShared>, WeakTransport),
     Producer(Arc<TransportShared>, WeakProducer),
     Consumer(Arc<TransportShared>, WeakConsumer),
@@ -49,7 +53,7 @@ impl Created {
     pub(crate) fn task(self) -> Task {
         let audience = match &self {
             Self::Worker(emitter, _) => emitter.audience(),
-            Self::Router(worker, _) => worker.outlet.observer.audience(),
+            Self::Router(worker, _) | Self::WebRtcServer(worker, _) => worker.outlet.observer.audience(),
             Self::Transport(router, _) => router.outlet.observer.audience(),
             Self::Producer(transport, _) | Self::Consumer(transport, _) => {
                 transport.outlet.observer.audience()
@@ -145,6 +149,7 @@ fn carry_out(task: Task) {
             cascade::announce(Node::Worker(Arc::clone(&worker)));
             worker.stop();
         }
+        Task::WebRtcServerClosed(server) => cascade::announce(Node::WebRtcServer(server)),
         Task::RouterClosed(router) => cascade::announce(Node::Router(router)),
         Task::TransportClosed(transport) => cascade::announce(Node::Transport(transport)),
         Task::ProducerClosed(producer) => cascade::announce(Node::Producer(producer)),
@@ -161,6 +166,9 @@ fn tell_created(created: Created, audience: Audience) {
         }
         Created::Router(worker, router) => {
             worker.outlet.observe_by(audience, &WorkerObserverEvent::NewRouter(router));
+        }
+        Created::WebRtcServer(worker, server) => {
+            worker.outlet.observe_by(audience, &WorkerObserverEvent::NewWebRtcServer(server));
         }
         Created::Transport(router, transport) => {
             router.outlet.observe_by(audience, &RouterObserverEvent::NewTransport(transport));

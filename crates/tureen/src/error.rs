@@ -2,7 +2,7 @@
 
 use tureen_media_model as model;
 use tureen_runtime::{
-    AddDirectTransportError, AddPlainTransportError, AnyConnectError, CallError, ConnectTransportError,
+    AddDirectTransportError, AddListeningTransportError, AnyConnectError, CallError, ConnectTransportError,
     SendPacketError,
 };
 
@@ -50,6 +50,17 @@ pub enum CreateWorkerError {
         /// The highest port.
         max: u16,
     },
+    /// A file of `dtls_files` cannot be read.
+    #[error("dtls_files: cannot read {}: {source}", path.display())]
+    DtlsFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificate of `dtls_files` is refused, or none could be made.
+    #[error("dtls_files: {0}")]
+    Certificate(#[source] tureen_transport_webrtc::CertificateError),
     /// The shards could not be started.
     #[error(transparent)]
     Start(#[from] tureen_runtime::StartError),
@@ -116,6 +127,18 @@ pub enum CreateTransportError {
     /// `rtcp_listen_info` is given though RTCP shares the RTP port.
     #[error("rtcpListenInfo must not be given with rtcpMux")]
     RtcpListenInfo,
+    /// A plain transport is to listen for TCP.
+    #[error("listenInfo.protocol must be udp")]
+    Protocol,
+    /// There is no place to listen: `listen_infos` is empty, or none of them is of an enabled protocol.
+    #[error("listenInfos must name a place of an enabled protocol")]
+    NoListenInfo,
+    /// The WebRtcServer belongs to another Worker.
+    #[error("webRtcServer belongs to another worker")]
+    ForeignWebRtcServer,
+    /// The WebRtcServer is closed.
+    #[error("webRtcServer is closed")]
+    WebRtcServerClosed,
     /// Its sockets could not be bound.
     #[error(transparent)]
     Bind(#[from] tureen_runtime::BindError),
@@ -139,14 +162,14 @@ impl From<model::AddTransportError> for CreateTransportError {
     }
 }
 
-impl From<AddPlainTransportError> for CreateTransportError {
-    fn from(error: AddPlainTransportError) -> Self {
+impl From<AddListeningTransportError> for CreateTransportError {
+    fn from(error: AddListeningTransportError) -> Self {
         match error {
-            AddPlainTransportError::Bind(error) => Self::Bind(error),
-            AddPlainTransportError::Entropy(error) => Self::Entropy(error),
-            AddPlainTransportError::Register(error) => Self::Register(error),
-            AddPlainTransportError::Refused(error) => error.into(),
-            AddPlainTransportError::Call(error) => Self::Request(error.into()),
+            AddListeningTransportError::Bind(error) => Self::Bind(error),
+            AddListeningTransportError::Entropy(error) => Self::Entropy(error),
+            AddListeningTransportError::Register(error) => Self::Register(error),
+            AddListeningTransportError::Refused(error) => error.into(),
+            AddListeningTransportError::Call(error) => Self::Request(error.into()),
             // Not known here: at any rate there is no transport.
             _ => Self::Request(RequestError::Closed),
         }
@@ -164,7 +187,34 @@ impl From<AddDirectTransportError> for CreateTransportError {
     }
 }
 
-/// Why a plain transport did not connect. Nothing has changed then.
+/// Why a WebRtcServer could not be made. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateWebRtcServerError {
+    /// There is no answer; [`RequestError::Closed`]: the Worker is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// `listen_infos` is empty.
+    #[error("listenInfos must name a place")]
+    NoListenInfo,
+    /// Above a port there are fewer ports than shards.
+    #[error("listenInfos: each shard takes a port of its own from port on, and there are not enough")]
+    PortRange,
+    /// A socket could not be opened.
+    #[error(transparent)]
+    Listen(AddListeningTransportError),
+}
+
+impl From<AddListeningTransportError> for CreateWebRtcServerError {
+    fn from(error: AddListeningTransportError) -> Self {
+        match error {
+            AddListeningTransportError::Call(error) => Self::Request(error.into()),
+            refused => Self::Listen(refused),
+        }
+    }
+}
+
+/// Why a transport did not connect. Nothing has changed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -173,7 +223,7 @@ pub enum ConnectError {
     Request(#[from] RequestError),
     /// An option is refused, or it was connected before.
     #[error(transparent)]
-    Refused(tureen_transport::PlainConnectError),
+    Refused(AnyConnectError),
     /// Its key could not be drawn.
     #[error(transparent)]
     Entropy(#[from] tureen_runtime::EntropyError),
@@ -183,10 +233,10 @@ impl From<ConnectTransportError> for ConnectError {
     fn from(error: ConnectTransportError) -> Self {
         match error {
             ConnectTransportError::NotFound(gone) => Self::Request(gone.into()),
-            ConnectTransportError::Refused(AnyConnectError::Plain(error)) => Self::Refused(error),
+            ConnectTransportError::Refused(error) => Self::Refused(error),
             ConnectTransportError::Entropy(error) => Self::Entropy(error),
             ConnectTransportError::Call(error) => Self::Request(error.into()),
-            // A plain transport is given options of its own kind.
+            // Not known here: at any rate it is not connected.
             _ => Self::Request(RequestError::Closed),
         }
     }

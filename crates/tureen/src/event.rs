@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tureen_media_model::{
     ConsumerScore, ConsumerTrace, ProducerScore, ProducerTrace, TransportTrace, VideoOrientation,
 };
-use tureen_rtp_dictionaries::MediaLayers;
+use tureen_rtp_dictionaries::{DtlsState, IceState, MediaLayers};
 
 macro_rules! events {
     ($(
@@ -59,6 +59,7 @@ const ORIENTATION: Class = Class::Newest(2);
 const TUPLE: Class = Class::Newest(3);
 const RTCP_TUPLE: Class = Class::Newest(4);
 const PAUSE: Class = Class::Switch(5);
+const SELECTED_TUPLE: Class = Class::Newest(6);
 
 events! {
     /// News of a [`WorkerManager`](crate::WorkerManager).
@@ -81,6 +82,24 @@ events! {
         Close = "close", Class::Lifecycle;
         /// A Router was made on it.
         NewRouter(WeakRouter) = "newrouter", Class::Lifecycle;
+        /// A WebRtcServer was made on it.
+        NewWebRtcServer(WeakWebRtcServer) = "newwebrtcserver", Class::Lifecycle;
+    }
+    /// News of a [`WebRtcServer`](crate::WebRtcServer).
+    WebRtcServerEvent {
+        /// Its Worker closed or died, and it with it.
+        WorkerClose = "workerclose", Class::Lifecycle;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`WebRtcServer`](crate::WebRtcServer).
+    WebRtcServerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// A transport was made on it.
+        WebRtcTransportHandled(WeakTransport) = "webrtctransporthandled", Class::Lifecycle;
+        /// A transport on it closed.
+        WebRtcTransportUnhandled(TransportId) = "webrtctransportunhandled", Class::Lifecycle;
     }
     /// News of a [`Router`](crate::Router).
     RouterEvent {
@@ -106,6 +125,14 @@ events! {
         Tuple(TransportTuple) = "tuple", TUPLE;
         /// Plain transports with comedia and without RTCP multiplexing: the remote address of RTCP became known.
         RtcpTuple(TransportTuple) = "rtcptuple", RTCP_TUPLE;
+        /// WebRTC transports: its WebRtcServer closed, and it with it.
+        ListenServerClose = "listenserverclose", Class::Lifecycle;
+        /// WebRTC transports: ICE came further, or consent was lost.
+        IceStateChange(IceState) = "icestatechange", Class::Lifecycle;
+        /// WebRTC transports: packets go over another pair of addresses now, or over none.
+        IceSelectedTupleChange(Option<TransportTuple>) = "iceselectedtuplechange", SELECTED_TUPLE;
+        /// WebRTC transports: DTLS came further, failed or ended.
+        DtlsStateChange(DtlsState) = "dtlsstatechange", Class::Lifecycle;
         /// Direct transports: an RTCP packet for the program.
         Rtcp(Bytes) = "rtcp", Class::Sample;
         /// A listener panicked.
@@ -125,6 +152,12 @@ events! {
         Tuple(TransportTuple) = "tuple", TUPLE;
         /// As [`TransportEvent::RtcpTuple`].
         RtcpTuple(TransportTuple) = "rtcptuple", RTCP_TUPLE;
+        /// As [`TransportEvent::IceStateChange`].
+        IceStateChange(IceState) = "icestatechange", Class::Lifecycle;
+        /// As [`TransportEvent::IceSelectedTupleChange`].
+        IceSelectedTupleChange(Option<TransportTuple>) = "iceselectedtuplechange", SELECTED_TUPLE;
+        /// As [`TransportEvent::DtlsStateChange`].
+        DtlsStateChange(DtlsState) = "dtlsstatechange", Class::Lifecycle;
         /// As [`TransportEvent::Rtcp`].
         Rtcp(Bytes) = "rtcp", Class::Sample;
     }
@@ -207,6 +240,7 @@ macro_rules! from_listener_error {
 from_listener_error!(
     WorkerManagerEvent,
     WorkerEvent,
+    WebRtcServerEvent,
     RouterEvent,
     TransportEvent,
     ProducerEvent,

@@ -71,34 +71,44 @@ mod stream;
 mod switch;
 mod transport;
 mod typed;
+mod webrtc_server;
 mod worker;
 
 pub use app_data::AppData;
 pub use consumer::{Consumer, ConsumerObserver, WeakConsumer};
 pub use error::{
-    CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateTransportError, CreateWorkerError,
+    CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateTransportError,
+    CreateWebRtcServerError, CreateWorkerError,
     ProduceError, RequestError, ResourceUsageError, SendError, SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
     ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
-    RouterObserverEvent, TransportEvent, TransportObserverEvent, WorkerEvent, WorkerManagerEvent,
-    WorkerObserverEvent,
+    RouterObserverEvent, TransportEvent, TransportObserverEvent, WebRtcServerEvent, WebRtcServerObserverEvent,
+    WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};
 pub use manager::WorkerManager;
 pub use options::{
-    ConsumerOptions, DirectTransportOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions,
-    PortRange, ProducerOptions, RouterOptions, SocketFlags, WorkerSettings, WorkerUpdateSettings,
+    ConsumerOptions, DirectTransportOptions, DtlsFiles, ListenInfo, PlainConnectOptions,
+    PlainTransportOptions, PortRange, ProducerOptions, RouterOptions, SocketFlags, WebRtcListen,
+    WebRtcServerOptions, WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DirectTransport, PlainTransport, PlainTransportDump, PlainTransportStats, Transport,
-    TransportDump, TransportObserver, TransportProtocol, TransportStats, TransportTuple, TransportType,
-    WeakDirectTransport, WeakPlainTransport, WeakTransport,
+    AnyTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
+    PlainTransportStats, Transport, TransportDump, TransportObserver, TransportStats, TransportTuple,
+    TransportType, WeakDirectTransport, WeakPlainTransport, WeakTransport, WeakWebRtcTransport,
+    WebRtcTransport, WebRtcTransportDump,
+};
+pub use tureen_rtp_dictionaries::TransportProtocol;
+pub use tureen_transport_webrtc::WebRtcDetails;
+pub use webrtc_server::{
+    WeakWebRtcServer, WebRtcServer, WebRtcServerDump, WebRtcServerId, WebRtcServerObserver,
+    WebRtcServerSocket,
 };
 pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 

@@ -5,13 +5,14 @@ use crate::error::CreateWorkerError;
 use crate::event::WorkerManagerEvent;
 use crate::listeners::{Emitter, HandlerId, ListenerError, on_events};
 use crate::log::LogFilter;
-use crate::options::WorkerSettings;
+use crate::options::{DtlsFiles, WorkerSettings};
 use crate::stream::EventStream;
 use crate::worker::{Worker, WorkerParts, WorkerShared};
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use tureen_media_model::WorkerId;
 use tureen_runtime::Runtime;
+use tureen_transport_webrtc::DtlsCertificate;
 use uuid::Uuid;
 
 /// Makes Workers and tells their listeners what happens, on a thread of its own.
@@ -41,6 +42,7 @@ impl WorkerManager {
         if min == 0 || min > max {
             return Err(CreateWorkerError::RtcPortRange { min, max });
         }
+        let certificate = certificate(settings.dtls_files.as_ref())?;
         let runtime = Runtime::start(settings.runtime)?;
         let events = runtime.events();
         let shared = Arc::new(WorkerShared::new(WorkerParts {
@@ -48,6 +50,7 @@ impl WorkerManager {
             runtime,
             log: LogFilter::new(settings.log_level, &settings.log_tags),
             rtc_port_range: settings.rtc_port_range,
+            certificate,
             app_data: settings.app_data,
             tasks: self.tasks.clone(),
         }));
@@ -77,6 +80,17 @@ impl WorkerManager {
         /// A listener of the manager panicked.
         on_listener_error => ListenerError(ListenerError);
     }
+}
+
+fn certificate(files: Option<&DtlsFiles>) -> Result<DtlsCertificate, CreateWorkerError> {
+    let Some(DtlsFiles { certificate, private_key }) = files else {
+        return DtlsCertificate::generate().map_err(CreateWorkerError::Certificate);
+    };
+    let read = |path: &std::path::Path| {
+        std::fs::read_to_string(path)
+            .map_err(|source| CreateWorkerError::DtlsFile { path: path.to_owned(), source })
+    };
+    DtlsCertificate::from_pem(&read(certificate)?, &read(private_key)?).map_err(CreateWorkerError::Certificate)
 }
 
 impl std::fmt::Debug for WorkerManager {

@@ -2,14 +2,16 @@
 
 use crate::app_data::AppData;
 use crate::log::{LogLevel, LogTag};
+use crate::webrtc_server::WebRtcServer;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use tureen_media_model::ProducerId;
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
-    SrtpParameters,
+    SrtpParameters, TransportProtocol,
 };
 
 /// How a Worker is made.
@@ -22,6 +24,8 @@ pub struct WorkerSettings {
     pub log_tags: Vec<LogTag>,
     /// The UDP ports that sockets take where a transport chooses none, 1 to 65535. Default 10000 to 59999.
     pub rtc_port_range: RangeInclusive<u16>,
+    /// The certificate that WebRTC transports show to their remotes. Default: one that is made for the Worker.
+    pub dtls_files: Option<DtlsFiles>,
     /// How the shards are run: how many, their queues, batching. Default: one for each core.
     pub runtime: tureen_runtime::RuntimeConfig,
     /// The program's own data. Default `()`.
@@ -34,6 +38,7 @@ impl Default for WorkerSettings {
             log_level: LogLevel::default(),
             log_tags: Vec::new(),
             rtc_port_range: 10_000..=59_999,
+            dtls_files: None,
             runtime: tureen_runtime::RuntimeConfig::default(),
             app_data: AppData::default(),
         }
@@ -46,6 +51,15 @@ impl WorkerSettings {
         let runtime = tureen_runtime::RuntimeConfig { shards: Some(shards), ..Default::default() };
         Self { runtime, ..Self::default() }
     }
+}
+
+/// A certificate for DTLS: files in PEM. Elliptic curve keys only (P-256, P-384).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DtlsFiles {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
 }
 
 /// Settings that a running Worker takes; what is `None` stays as it is.
@@ -78,11 +92,17 @@ impl RouterOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenInfo {
+    /// What carries packets; plain transports take UDP only. Default UDP.
+    #[serde(default)]
+    pub protocol: TransportProtocol,
     /// The local address; unspecified for all of its family.
     pub ip: IpAddr,
     /// The address or host name that remotes are told instead of `ip`. Default `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced_address: Option<String>,
+    /// Whether WebRTC remotes are told `ip` as well as `announced_address`. Default `false`.
+    #[serde(default)]
+    pub expose_internal_ip: bool,
     /// The port; 0 or `None` for one of the range. Default `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
@@ -104,8 +124,10 @@ impl ListenInfo {
     /// Listens on `ip`, with defaults.
     pub fn new(ip: IpAddr) -> Self {
         Self {
+            protocol: TransportProtocol::Udp,
             ip,
             announced_address: None,
+            expose_internal_ip: false,
             port: None,
             port_range: None,
             flags: SocketFlags::default(),
@@ -114,13 +136,18 @@ impl ListenInfo {
         }
     }
 
+    /// Listens on `ip` for TCP, with defaults.
+    pub fn tcp(ip: IpAddr) -> Self {
+        Self { protocol: TransportProtocol::Tcp, ..Self::new(ip) }
+    }
+
     /// Listens on 127.0.0.1, with defaults.
     pub fn loopback() -> Self {
         Self::new(Ipv4Addr::LOCALHOST.into())
     }
 }
 
-/// UDP ports, both ends included.
+/// Ports, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortRange {
     /// The lowest, at least 1.
@@ -137,6 +164,80 @@ pub struct SocketFlags {
     pub ipv6_only: bool,
     /// Whether other sockets may share the port; needs a fixed `port`. Default `false`.
     pub udp_reuse_port: bool,
+}
+
+/// How a WebRtcServer is made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WebRtcServerOptions {
+    /// Where it listens, at least one place.
+    pub listen_infos: Vec<ListenInfo>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl WebRtcServerOptions {
+    /// A server that listens in these places.
+    pub fn new(listen_infos: Vec<ListenInfo>) -> Self {
+        Self { listen_infos, ..Self::default() }
+    }
+}
+
+/// Where a WebRTC transport listens.
+#[derive(Clone, Debug)]
+pub enum WebRtcListen {
+    /// On sockets of its own.
+    Individual(Vec<ListenInfo>),
+    /// On the sockets of a WebRtcServer.
+    Server(WebRtcServer),
+}
+
+/// How a WebRTC transport is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WebRtcTransportOptions {
+    /// Where it listens.
+    pub listen: WebRtcListen,
+    /// Whether it takes UDP. Default `true`.
+    pub enable_udp: bool,
+    /// Whether it takes TCP. Default `true` on a WebRtcServer, `false` on sockets of its own.
+    pub enable_tcp: bool,
+    /// Whether UDP candidates come first. Default `false`: in the order of the places.
+    pub prefer_udp: bool,
+    /// Whether TCP candidates come first. Default `false`.
+    pub prefer_tcp: bool,
+    /// How long a pair of addresses stays without a valid request of the remote (RFC 7675); 10 s to 60 s, zero for ever.
+    /// Default 30 s.
+    pub ice_consent_timeout: Duration,
+    /// Whether DTLS 1.3 may be negotiated. Default `false`: with 1.2 the cheap AES-GCM profile is chosen, while with 1.3
+    /// the remote's first choice counts.
+    pub dtls_13: bool,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl WebRtcTransportOptions {
+    /// Listens on sockets of its own, with defaults.
+    pub fn new(listen_infos: Vec<ListenInfo>) -> Self {
+        Self {
+            listen: WebRtcListen::Individual(listen_infos),
+            enable_udp: true,
+            enable_tcp: false,
+            prefer_udp: false,
+            prefer_tcp: false,
+            ice_consent_timeout: Duration::from_secs(30),
+            dtls_13: false,
+            shard: None,
+            app_data: AppData::default(),
+        }
+    }
+
+    /// Uses the sockets of a WebRtcServer, with defaults.
+    pub fn with_server(server: &WebRtcServer) -> Self {
+        Self { listen: WebRtcListen::Server(server.clone()), enable_tcp: true, ..Self::new(Vec::new()) }
+    }
 }
 
 /// How a plain transport is made.

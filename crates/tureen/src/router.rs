@@ -10,10 +10,12 @@ use crate::event::{RouterEvent, RouterObserverEvent};
 use crate::link::Link;
 use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
-use crate::options::{DirectTransportOptions, PlainTransportOptions, RouterOptions};
+use crate::options::{
+    DirectTransportOptions, PlainTransportOptions, RouterOptions, WebRtcTransportOptions,
+};
 use crate::producer::ProducerShared;
 use crate::stream::EventStream;
-use crate::transport::{self, AnyTransport, DirectTransport, PlainTransport, TransportShared};
+use crate::transport::{self, AnyTransport, DirectTransport, PlainTransport, TransportShared, WebRtcTransport};
 use crate::worker::{Worker, WorkerShared, announce_router};
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model as model;
@@ -222,6 +224,18 @@ impl Router {
         options: PlainTransportOptions,
     ) -> Result<PlainTransport, CreateTransportError> {
         transport::create_plain(self.clone(), options).await
+    }
+
+    /// Makes a transport for browsers: ICE-lite, DTLS, SRTP.
+    ///
+    /// # Errors
+    /// Addresses or ports that cannot be bound, no place to listen, a WebRtcServer that is closed or another Worker's, or
+    /// [`RequestError`].
+    pub async fn create_webrtc_transport(
+        &self,
+        options: WebRtcTransportOptions,
+    ) -> Result<WebRtcTransport, CreateTransportError> {
+        transport::create_webrtc(self.clone(), options).await
     }
 
     /// Makes a transport between the router and this program.

@@ -3,7 +3,7 @@
 use crate::app_data::AppData;
 use crate::children::Children;
 use crate::dispatch::{Created, Task};
-use crate::error::{CreateRouterError, RequestError, ResourceUsageError};
+use crate::error::{CreateRouterError, CreateWebRtcServerError, RequestError, ResourceUsageError};
 use crate::event::{WorkerEvent, WorkerObserverEvent};
 use crate::index::Index;
 use crate::link::Link;
@@ -11,16 +11,18 @@ use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_event
 use crate::liveness::Liveness;
 use crate::log::LogFilter;
 use crate::manager::WorkerManager;
-use crate::options::{RouterOptions, WorkerUpdateSettings};
+use crate::options::{RouterOptions, WebRtcServerOptions, WorkerUpdateSettings};
 use crate::resource_usage::{self, ResourceUsage};
 use crate::router::{Router, RouterShared, create_router};
 use crate::stream::EventStream;
+use crate::webrtc_server::{WebRtcServer, WebRtcServerId, WebRtcServerShared, create_webrtc_server};
 use crossbeam_channel::Sender;
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model::{RouterId, WorkerId};
+use tureen_transport_webrtc::DtlsCertificate;
 use tureen_runtime::{CallError, Runtime, ShardHandle, ShardSnapshot};
 
 /// What all handles to one Worker, and all that is on it, share.
@@ -29,6 +31,9 @@ pub(crate) struct WorkerShared {
     pub(crate) liveness: Arc<Liveness>,
     pub(crate) outlet: Outlet<WorkerEvent, WorkerObserverEvent>,
     pub(crate) routers: Children<RouterShared>,
+    pub(crate) webrtc_servers: Children<WebRtcServerShared>,
+    /// What its WebRTC transports show to their remotes.
+    pub(crate) certificate: DtlsCertificate,
     pub(crate) index: Index,
     pub(crate) log: LogFilter,
     pub(crate) rtc_port_range: RangeInclusive<u16>,
@@ -50,6 +55,7 @@ pub(crate) struct WorkerParts {
     pub(crate) runtime: Runtime,
     pub(crate) log: LogFilter,
     pub(crate) rtc_port_range: RangeInclusive<u16>,
+    pub(crate) certificate: DtlsCertificate,
     pub(crate) app_data: AppData,
     pub(crate) tasks: Sender<Task>,
 }
@@ -62,6 +68,8 @@ impl WorkerShared {
             liveness: Liveness::root(),
             outlet: Outlet::default(),
             routers: Children::default(),
+            webrtc_servers: Children::default(),
+            certificate: parts.certificate,
             index: Index::default(),
             log: parts.log,
             rtc_port_range: parts.rtc_port_range,
@@ -205,6 +213,8 @@ pub struct WorkerDump {
     pub id: WorkerId,
     /// The process that it runs in.
     pub pid: u32,
+    /// Its open WebRtcServers, oldest first.
+    pub web_rtc_server_ids: Vec<WebRtcServerId>,
     /// Its open routers, oldest first.
     pub router_ids: Vec<RouterId>,
     /// How many shards it has.
@@ -273,6 +283,18 @@ impl Worker {
         create_router(self.clone(), options).await
     }
 
+    /// Opens sockets for any number of WebRTC transports: for each of `listen_infos` one a shard, where a fixed port is that of
+    /// the first shard and each further shard takes the next.
+    ///
+    /// # Errors
+    /// [`CreateWebRtcServerError`]: no `listen_infos`, or a socket that cannot be bound; nothing is left open then.
+    pub async fn create_webrtc_server(
+        &self,
+        options: WebRtcServerOptions,
+    ) -> Result<WebRtcServer, CreateWebRtcServerError> {
+        create_webrtc_server(self.clone(), options).await
+    }
+
     /// Changes what is logged from now on; see [`Worker::log_filter`].
     ///
     /// # Errors
@@ -310,7 +332,9 @@ impl Worker {
         self.check_open()?;
         let routers = self.inner.shared.routers.all();
         let open = routers.iter().filter(|router| !router.liveness.is_closed());
+        let servers = self.inner.shared.webrtc_servers.all();
         Ok(WorkerDump {
+            web_rtc_server_ids: servers.iter().map(|server| server.id).collect(),
             id: self.id(),
             pid: self.pid(),
             router_ids: open.map(|router| router.id).collect(),
@@ -396,6 +420,17 @@ impl WorkerObserver {
                 && let Some(router) = router.upgrade()
             {
                 listener(router);
+            }
+        })
+    }
+
+    /// A WebRtcServer was made on it.
+    pub fn on_new_webrtc_server(&self, listener: impl Fn(WebRtcServer) + Send + Sync + 'static) -> HandlerId {
+        self.emitter.listen(move |event| {
+            if let WorkerObserverEvent::NewWebRtcServer(server) = event
+                && let Some(server) = server.upgrade()
+            {
+                listener(server);
             }
         })
     }

@@ -8,7 +8,7 @@ use crate::event::{Event, TransportEvent};
 use crate::timers::Timer;
 use crate::transport_state::{TransportState, TransportTag, lane};
 use tureen_rtp_wire::Time;
-use tureen_transport::{Component, Egress, MAX_TRANSMIT, SocketId, Transport};
+use tureen_transport::{Arrival, Claim, Component, Egress, MAX_TRANSMIT, SocketId, Transport};
 
 impl<T: Transport> Core<T> {
     /// From now on transports share what comes in on `socket`: each is found by what it claims.
@@ -19,6 +19,11 @@ impl<T: Transport> Core<T> {
     /// A TCP connection was accepted by the socket `listener`; what it carries comes in as datagrams of `connection`.
     pub fn add_connection(&mut self, connection: SocketId, listener: SocketId) {
         self.sockets.accept(connection, listener);
+    }
+
+    /// Whether ICE has validated a TCP connection. Others may be closed when they have had time enough.
+    pub fn is_proven_connection(&self, connection: SocketId) -> bool {
+        self.sockets.is_proven(connection)
     }
 
     /// A socket is gone: a TCP connection ended, or a shared socket was closed.
@@ -54,6 +59,14 @@ impl<T: Transport> Core<T> {
         let Some(transport) = self.transports.get_mut(key) else { return };
         while let Some(claim) = transport.adapter.poll_claim() {
             self.sockets.claim(key, claim);
+            // A TCP connection has one tuple: without it, it is of no use.
+            if let Claim::ReleaseTuple(Arrival { socket, .. }) = claim
+                && self.sockets.is_proven(socket)
+            {
+                self.sockets.forget(socket);
+                transport.connections.retain(|connection| *connection != socket);
+                self.released.push_back(socket);
+            }
         }
     }
 

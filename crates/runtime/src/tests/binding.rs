@@ -2,7 +2,7 @@
 
 use super::support::{LOCALHOST, ROUTER, start, wait_for};
 use crate::{
-    AddPlainTransportError, BindError, PlainListen, PortChoice, ShardEvent, ShardHandle, SocketListen,
+    AddListeningTransportError, BindError, PlainListen, PortChoice, ShardEvent, ShardHandle, SocketListen,
 };
 use pollster::block_on;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ fn add(
     id: u128,
     port: PortChoice,
     rtcp_mux: bool,
-) -> Result<PlainDetails, AddPlainTransportError> {
+) -> Result<PlainDetails, AddListeningTransportError> {
     let listen = PlainListen { rtp: SocketListen::new(LOCALHOST).with_port(port), rtcp: None };
     let options = PlainTransportOptions { rtcp_mux, ..Default::default() };
     block_on(shard.add_plain_transport(ROUTER, TransportId(id), &listen, options))
@@ -61,12 +61,12 @@ fn a_refused_address_is_named() {
     let port = taken.local_addr().expect("a bound socket has an address").port();
     let refused = add(shard, 10, PortChoice::Fixed(port), true).expect_err("the port is in use");
     assert!(refused.to_string().contains(&format!("127.0.0.1:{port}/udp")), "{refused}");
-    assert!(matches!(refused, AddPlainTransportError::Bind(BindError::Address { source, .. })
+    assert!(matches!(refused, AddListeningTransportError::Bind(BindError::Address { source, .. })
         if source.kind() == ErrorKind::AddrInUse));
     // An address of documentation (RFC 5737) that no machine has.
     let listen = PlainListen::new([192, 0, 2, 1].into());
     let added = shard.add_plain_transport(ROUTER, TransportId(11), &listen, PlainTransportOptions::default());
-    assert!(matches!(block_on(added), Err(AddPlainTransportError::Bind(BindError::Address { source, .. }))
+    assert!(matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::Address { source, .. }))
         if source.kind() == ErrorKind::AddrNotAvailable));
     assert_eq!(sockets(shard), 0);
 }
@@ -80,20 +80,20 @@ fn ports_that_make_no_sense_are_refused() {
     for port in choices {
         let refused = add(shard, 10, port, true);
         assert!(
-            matches!(refused, Err(AddPlainTransportError::Bind(BindError::PortRange { .. }))),
+            matches!(refused, Err(AddListeningTransportError::Bind(BindError::PortRange { .. }))),
             "{port:?}"
         );
     }
     let even_only = PortChoice::Range { min: 22_000, max: 22_000 };
     let refused = add(shard, 10, even_only, false);
-    assert!(matches!(refused, Err(AddPlainTransportError::Bind(BindError::NoFreePort { .. }))));
+    assert!(matches!(refused, Err(AddListeningTransportError::Bind(BindError::NoFreePort { .. }))));
     let shared = SocketListen {
         udp_reuse_port: true,
         ..SocketListen::new(LOCALHOST).with_port(PortChoice::Range { min: 22_000, max: 22_010 })
     };
     let listen = PlainListen { rtp: shared, rtcp: None };
     let added = shard.add_plain_transport(ROUTER, TransportId(10), &listen, PlainTransportOptions::default());
-    assert!(matches!(block_on(added), Err(AddPlainTransportError::Bind(BindError::ReusePortInRange(_)))));
+    assert!(matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::ReusePortInRange(_)))));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn sockets_are_given_back() {
     let listen = PlainListen::new(LOCALHOST);
     let nowhere =
         shard.add_plain_transport(RouterId(99), TransportId(10), &listen, PlainTransportOptions::default());
-    assert!(matches!(block_on(nowhere), Err(AddPlainTransportError::Refused(_))));
+    assert!(matches!(block_on(nowhere), Err(AddListeningTransportError::Refused(_))));
     assert_eq!(sockets(shard), 0);
     let port = add(shard, 11, PortChoice::Any, true).expect("a port is free").local.port();
     shard.post(CloseTransport { id: TransportId(11) });

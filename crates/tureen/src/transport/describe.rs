@@ -3,17 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use tureen_media_model as model;
-use tureen_rtp_dictionaries::SrtpParameters;
-
-/// What packets travel over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum TransportProtocol {
-    /// UDP.
-    #[default]
-    Udp,
-}
+use super::{PlainState, TransportKind, WebRtcState};
+use tureen_rtp_dictionaries::{
+    DtlsParameters, DtlsState, IceCandidate, IceParameters, IceRole, IceState, SrtpParameters, TransportProtocol,
+};
+use tureen_transport::IceTuple;
 
 /// A local address and, once known, a remote one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,12 +39,30 @@ impl TransportTuple {
     }
 }
 
+impl TransportTuple {
+    /// Of a pair that ICE validated: the address that the remote was told first for where it arrived.
+    pub(super) fn of_ice(tuple: &IceTuple, candidates: &[IceCandidate]) -> Self {
+        let told = candidates.iter().find(|candidate| {
+            candidate.protocol == tuple.protocol
+                && candidate.port == tuple.local.port()
+                && candidate.address.parse::<IpAddr>().is_ok_and(|ip| ip == tuple.local.ip())
+        });
+        let told = told.or_else(|| {
+            candidates.iter().find(|candidate| {
+                candidate.protocol == tuple.protocol && candidate.port == tuple.local.port()
+            })
+        });
+        let announced = told.map(|candidate| candidate.address.as_str());
+        Self { protocol: tuple.protocol, ..Self::new(tuple.local, announced, Some(tuple.remote)) }
+    }
+}
+
 /// Statistics of a transport.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct TransportStats {
-    /// `plain-rtp-transport` or `direct-transport`.
+    /// `plain-rtp-transport`, `webrtc-transport` or `direct-transport`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// What all transports count.
@@ -59,13 +71,36 @@ pub struct TransportStats {
     /// What plain transports add.
     #[serde(flatten)]
     pub plain: Option<PlainTransportStats>,
+    /// What WebRTC transports add.
+    #[serde(flatten)]
+    pub webrtc: Option<IceTransportStats>,
 }
 
 impl TransportStats {
-    pub(super) fn new(base: model::TransportStats, plain: Option<PlainTransportStats>) -> Self {
-        let kind = if plain.is_some() { "plain-rtp-transport" } else { "direct-transport" };
-        Self { kind, base, plain }
+    pub(super) fn new(base: model::TransportStats, transport: &TransportKind) -> Self {
+        let kind = match transport {
+            TransportKind::Plain(_) => "plain-rtp-transport",
+            TransportKind::WebRtc(_) => "webrtc-transport",
+            TransportKind::Direct => "direct-transport",
+        };
+        let plain = transport.plain().map(PlainState::stats);
+        Self { kind, base, plain, webrtc: transport.webrtc().map(WebRtcState::stats) }
     }
+}
+
+/// What statistics of WebRTC transports add.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceTransportStats {
+    /// Always controlled.
+    pub ice_role: IceRole,
+    /// How far ICE has come.
+    pub ice_state: IceState,
+    /// The pair of addresses that packets go over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ice_selected_tuple: Option<TransportTuple>,
+    /// How far DTLS has come.
+    pub dtls_state: DtlsState,
 }
 
 /// What statistics of plain transports add.
@@ -94,6 +129,24 @@ pub struct TransportDump {
     /// What plain transports add.
     #[serde(flatten)]
     pub plain: Option<PlainTransportDump>,
+    /// What WebRTC transports add.
+    #[serde(flatten)]
+    pub webrtc: Option<WebRtcTransportDump>,
+}
+
+/// What the dump of a WebRTC transport adds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebRtcTransportDump {
+    /// States and the selected tuple.
+    #[serde(flatten)]
+    pub path: IceTransportStats,
+    /// Its credentials.
+    pub ice_parameters: IceParameters,
+    /// Where remotes reach it.
+    pub ice_candidates: Vec<IceCandidate>,
+    /// Its role and fingerprints.
+    pub dtls_parameters: DtlsParameters,
 }
 
 /// What the dump of a plain transport adds.

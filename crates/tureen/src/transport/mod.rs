@@ -3,14 +3,18 @@
 mod describe;
 mod direct;
 mod plain;
+mod webrtc;
 
 pub use describe::{
-    PlainTransportDump, PlainTransportStats, TransportDump, TransportProtocol, TransportStats, TransportTuple,
+    IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats, TransportTuple,
+    WebRtcTransportDump,
 };
 pub(crate) use direct::create_direct;
 pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use plain::create_plain;
 pub use plain::{PlainTransport, WeakPlainTransport};
+pub(crate) use webrtc::{create_webrtc, ice_listen};
+pub use webrtc::{WeakWebRtcTransport, WebRtcTransport};
 
 use crate::app_data::AppData;
 use crate::children::Children;
@@ -28,7 +32,9 @@ use crate::router::{Router, RouterShared};
 use crate::stream::EventStream;
 use crate::worker::Burden;
 use bytes::Bytes;
-use plain::PlainState;
+use crate::webrtc_server::WebRtcServerShared;
+use plain::{PlainState, socket_listen};
+use webrtc::WebRtcState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -37,6 +43,7 @@ use tureen_media_model::{
     CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId,
     TransportTrace, TransportTraceFlags,
 };
+use tureen_rtp_dictionaries::{DtlsState, IceState};
 use uuid::Uuid;
 
 /// The kinds of transports.
@@ -46,6 +53,8 @@ use uuid::Uuid;
 pub enum TransportType {
     /// [`PlainTransport`].
     Plain,
+    /// [`WebRtcTransport`].
+    WebRtc,
     /// [`DirectTransport`].
     Direct,
 }
@@ -60,12 +69,42 @@ pub(crate) struct TransportShared {
     pub(crate) outlet: Outlet<TransportEvent, TransportObserverEvent>,
     pub(crate) producers: Children<ProducerShared>,
     pub(crate) consumers: Children<ConsumerShared>,
-    /// Of a plain transport.
-    plain: Option<PlainState>,
+    kind: TransportKind,
     /// Of a direct transport: who gets an RTP packet.
     receivers: RwLock<HashMap<u32, Arc<ConsumerShared>>>,
     burden: Mutex<Option<Burden>>,
     app_data: AppData,
+}
+
+/// What only one kind of transport has.
+pub(crate) enum TransportKind {
+    Plain(PlainState),
+    WebRtc(Box<WebRtcState>),
+    Direct,
+}
+
+impl TransportKind {
+    pub(crate) fn plain(&self) -> Option<&PlainState> {
+        match self {
+            Self::Plain(plain) => Some(plain),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn webrtc(&self) -> Option<&WebRtcState> {
+        match self {
+            Self::WebRtc(webrtc) => Some(webrtc),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> TransportType {
+        match self {
+            Self::Plain(_) => TransportType::Plain,
+            Self::WebRtc(_) => TransportType::WebRtc,
+            Self::Direct => TransportType::Direct,
+        }
+    }
 }
 
 impl Living for TransportShared {
@@ -76,7 +115,7 @@ impl Living for TransportShared {
 
 impl TransportShared {
     pub(crate) fn is_direct(&self) -> bool {
-        self.plain.is_none()
+        matches!(self.kind, TransportKind::Direct)
     }
 
     fn close(self: &Arc<Self>) {
@@ -97,8 +136,13 @@ impl TransportShared {
 
     /// Tells listeners why it closed.
     pub(crate) fn announce_closing(&self, cause: CloseCause) {
-        if cause == CloseCause::RouterClosed {
-            self.outlet.tell(&TransportEvent::RouterClose);
+        if let Some(webrtc) = self.kind.webrtc() {
+            webrtc.end();
+        }
+        match cause {
+            CloseCause::RouterClosed => self.outlet.tell(&TransportEvent::RouterClose),
+            CloseCause::ListenServerClosed => self.outlet.tell(&TransportEvent::ListenServerClose),
+            _ => {}
         }
         self.outlet.observe(&TransportObserverEvent::Close);
         self.outlet.end();
@@ -109,13 +153,18 @@ impl TransportShared {
         self.router.transports.remove(self.serial);
         self.link.worker.index.transports.remove(&self.id, self);
         lock(&self.burden).take();
+        if let Some(server) = self.kind.webrtc().and_then(WebRtcState::server) {
+            server.unhandled(self.id, self.serial);
+        }
     }
 
     pub(crate) fn handle_event(&self, event: model::TransportEvent) {
         match event {
             model::TransportEvent::Path(event) => {
-                if let Some(plain) = &self.plain {
-                    plain.handle_event(event, &self.outlet);
+                match &self.kind {
+                    TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
+                    TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
+                    TransportKind::Direct => {}
                 }
             }
             model::TransportEvent::Trace(trace) => {
@@ -172,9 +221,10 @@ impl Drop for TransportInner {
 
 impl TransportInner {
     pub(crate) fn any(self: &Arc<Self>) -> AnyTransport {
-        match self.shared.plain {
-            Some(_) => AnyTransport::Plain(PlainTransport::new(Arc::clone(self))),
-            None => AnyTransport::Direct(DirectTransport::new(Arc::clone(self))),
+        match self.shared.kind {
+            TransportKind::Plain(_) => AnyTransport::Plain(PlainTransport::new(Arc::clone(self))),
+            TransportKind::WebRtc(_) => AnyTransport::WebRtc(WebRtcTransport::new(Arc::clone(self))),
+            TransportKind::Direct => AnyTransport::Direct(DirectTransport::new(Arc::clone(self))),
         }
     }
 }
@@ -183,7 +233,18 @@ impl TransportInner {
 fn prepare(
     router: Router,
     shard: Option<u8>,
-    plain: Option<PlainState>,
+    kind: TransportKind,
+    app_data: AppData,
+) -> Result<Arc<TransportInner>, CreateTransportError> {
+    prepare_under(router, shard, None, kind, app_data)
+}
+
+/// The same for a transport that closes with a WebRtcServer too.
+fn prepare_under(
+    router: Router,
+    shard: Option<u8>,
+    server: Option<Arc<WebRtcServerShared>>,
+    kind: TransportKind,
     app_data: AppData,
 ) -> Result<Arc<TransportInner>, CreateTransportError> {
     let parent = Arc::clone(router.shared());
@@ -195,11 +256,14 @@ fn prepare(
     let shared = Arc::new(TransportShared {
         id: TransportId(Uuid::new_v4().as_u128()),
         serial: worker.serial(),
-        liveness: Liveness::under(&parent.liveness),
+        liveness: match &server {
+            Some(server) => Liveness::under_both(&parent.liveness, &server.liveness),
+            None => Liveness::under(&parent.liveness),
+        },
         outlet: Outlet::default(),
         producers: Children::default(),
         consumers: Children::default(),
-        plain,
+        kind,
         receivers: RwLock::default(),
         burden: Mutex::new(Some(worker.burden(&link))),
         app_data,
@@ -208,6 +272,9 @@ fn prepare(
     });
     worker.index.transports.insert(shared.id, &shared);
     parent.transports.insert(shared.serial, Arc::clone(&shared));
+    if let Some(server) = &server {
+        server.transports.insert(shared.serial, Arc::clone(&shared));
+    }
     // Whoever closes the Router from here on finds the transport; whoever did before did not.
     if shared.liveness.is_closed() {
         shared.abandon();
@@ -229,6 +296,9 @@ fn complete<E: Into<CreateTransportError>>(
         return Err(RequestError::Closed.into());
     }
     let router = Arc::clone(&inner.shared.router);
+    if let Some(server) = inner.shared.kind.webrtc().and_then(WebRtcState::server) {
+        server.handled(inner.any().downgrade());
+    }
     let created = Created::Transport(Arc::clone(&router), inner.any().downgrade());
     router.worker.task(created.task());
     Ok(())
@@ -245,7 +315,7 @@ mod sealed {
 
 pub(crate) use sealed::Handle;
 
-/// What every transport can do: [`PlainTransport`], [`DirectTransport`], and [`AnyTransport`] for either.
+/// What every transport can do: [`PlainTransport`], [`WebRtcTransport`], [`DirectTransport`], and [`AnyTransport`] for any of them.
 ///
 /// Clones are handles to the same transport; it closes with [`Transport::close`] or when the last handle goes, those that
 /// its producers and consumers hold included.
@@ -257,7 +327,7 @@ pub trait Transport: sealed::Handle {
 
     /// Its kind.
     fn transport_type(&self) -> TransportType {
-        if self.inner().shared.is_direct() { TransportType::Direct } else { TransportType::Plain }
+        self.inner().shared.kind.name()
     }
 
     /// The Router that it is on.
@@ -328,7 +398,7 @@ pub trait Transport: sealed::Handle {
         let shared = Arc::clone(&self.inner().shared);
         async move {
             let base = shared.link.ask(&shared.liveness, GetTransportStats { id: shared.id }).await?;
-            Ok(TransportStats::new(base, shared.plain.as_ref().map(PlainState::stats)))
+            Ok(TransportStats::new(base, &shared.kind))
         }
     }
 
@@ -340,7 +410,8 @@ pub trait Transport: sealed::Handle {
         let shared = Arc::clone(&self.inner().shared);
         async move {
             let base = shared.link.ask(&shared.liveness, DumpTransport { id: shared.id }).await?;
-            Ok(TransportDump { base, plain: shared.plain.as_ref().map(PlainState::dump) })
+            let plain = shared.kind.plain().map(PlainState::dump);
+            Ok(TransportDump { base, plain, webrtc: shared.kind.webrtc().and_then(WebRtcState::dump) })
         }
     }
 
@@ -388,6 +459,8 @@ pub trait Transport: sealed::Handle {
 pub enum AnyTransport {
     /// A plain transport.
     Plain(PlainTransport),
+    /// A WebRTC transport.
+    WebRtc(WebRtcTransport),
     /// A direct transport.
     Direct(DirectTransport),
 }
@@ -396,6 +469,7 @@ impl sealed::Handle for AnyTransport {
     fn inner(&self) -> &Arc<TransportInner> {
         match self {
             Self::Plain(transport) => transport.inner(),
+            Self::WebRtc(transport) => transport.inner(),
             Self::Direct(transport) => transport.inner(),
         }
     }
@@ -413,6 +487,12 @@ impl AnyTransport {
 impl From<PlainTransport> for AnyTransport {
     fn from(transport: PlainTransport) -> Self {
         Self::Plain(transport)
+    }
+}
+
+impl From<WebRtcTransport> for AnyTransport {
+    fn from(transport: WebRtcTransport) -> Self {
+        Self::WebRtc(transport)
     }
 }
 
@@ -468,6 +548,12 @@ impl TransportObserver {
         on_tuple => Tuple(TransportTuple);
         /// As [`PlainTransport::on_rtcp_tuple`].
         on_rtcp_tuple => RtcpTuple(TransportTuple);
+        /// As [`WebRtcTransport::on_ice_state_change`].
+        on_ice_state_change => IceStateChange(IceState);
+        /// As [`WebRtcTransport::on_ice_selected_tuple_change`].
+        on_ice_selected_tuple_change => IceSelectedTupleChange(Option<TransportTuple>);
+        /// As [`WebRtcTransport::on_dtls_state_change`].
+        on_dtls_state_change => DtlsStateChange(DtlsState);
         /// As [`DirectTransport::on_rtcp`].
         on_rtcp => Rtcp(Bytes);
     }

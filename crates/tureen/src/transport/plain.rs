@@ -1,7 +1,8 @@
 //! The plain transport: RTP over UDP without ICE, with or without SRTP.
 
 use super::{
-    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportTuple, complete, prepare,
+    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportKind, TransportTuple, complete,
+    prepare,
     sealed,
 };
 use crate::error::{ConnectError, CreateTransportError, RequestError};
@@ -12,12 +13,12 @@ use crate::router::Router;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model::{SetMaxIncomingBitrate, TransportId};
-use tureen_rtp_dictionaries::SrtpParameters;
+use tureen_rtp_dictionaries::{SrtpParameters, TransportProtocol};
 use tureen_runtime::{AnyDetails, PlainListen, PortChoice, SocketListen};
 use tureen_transport::{self as adapter, PathEvent, PlainDetails};
 
 /// What is known of a plain transport's addresses and keys.
-pub(super) struct PlainState {
+pub(crate) struct PlainState {
     announced: Option<String>,
     rtcp_announced: Option<String>,
     /// `None` until the shard has answered.
@@ -99,7 +100,7 @@ impl PlainState {
     }
 }
 
-fn socket_listen(info: &ListenInfo, default_ports: &RangeInclusive<u16>) -> SocketListen {
+pub(super) fn socket_listen(info: &ListenInfo, default_ports: &RangeInclusive<u16>) -> SocketListen {
     let port = match (info.port, info.port_range) {
         (Some(port), _) if port != 0 => PortChoice::Fixed(port),
         (_, Some(range)) => PortChoice::Range { min: range.min, max: range.max },
@@ -119,6 +120,10 @@ pub(crate) async fn create_plain(
     router: Router,
     options: PlainTransportOptions,
 ) -> Result<PlainTransport, CreateTransportError> {
+    let infos = [Some(&options.listen_info), options.rtcp_listen_info.as_ref()];
+    if infos.into_iter().flatten().any(|info| info.protocol != TransportProtocol::Udp) {
+        return Err(CreateTransportError::Protocol);
+    }
     if options.rtcp_mux && options.rtcp_listen_info.is_some() {
         return Err(CreateTransportError::RtcpListenInfo);
     }
@@ -134,12 +139,13 @@ pub(crate) async fn create_plain(
         enable_srtp: options.enable_srtp,
         srtp_crypto_suite: options.srtp_crypto_suite,
     };
-    let inner = prepare(router, options.shard, Some(state), options.app_data)?;
+    let kind = TransportKind::Plain(state);
+    let inner = prepare(router, options.shard, kind, options.app_data)?;
     let shared = &inner.shared;
     let answer =
         shared.link.shard().add_plain_transport(shared.router.id, shared.id, &listen, adapter_options).await;
     let answer = answer.map(|details| {
-        if let Some(plain) = &shared.plain {
+        if let Some(plain) = shared.kind.plain() {
             plain.replace(details);
         }
     });
@@ -180,7 +186,7 @@ impl PlainTransport {
     }
 
     fn state(&self) -> Option<&PlainState> {
-        self.inner.shared.plain.as_ref()
+        self.inner.shared.kind.plain()
     }
 
     /// A handle that does not keep it open.
@@ -222,7 +228,7 @@ impl PlainTransport {
             key_material: None,
         };
         let details = shared.link.shard().connect_transport(shared.id, options).await?;
-        if let (AnyDetails::Plain(details), Some(plain)) = (details, &shared.plain) {
+        if let (AnyDetails::Plain(details), Some(plain)) = (details, shared.kind.plain()) {
             plain.replace(details);
         }
         Ok(())
