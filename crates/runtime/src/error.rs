@@ -57,7 +57,7 @@ pub enum AddDirectTransportError {
 }
 
 /// Why a transport could not be connected. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectTransportError {
     /// There is no such transport.

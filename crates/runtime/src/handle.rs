@@ -197,7 +197,10 @@ impl ShardHandle {
         async move { answer?.await? }
     }
 
-    fn bind_ice(&self, listens: &[IceSocketListen]) -> Result<Vec<BoundIceSocket>, AddListeningTransportError> {
+    fn bind_ice(
+        &self,
+        listens: &[IceSocketListen],
+    ) -> Result<Vec<BoundIceSocket>, AddListeningTransportError> {
         let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
         Ok(binder.bind_ice(listens)?)
     }
@@ -210,9 +213,8 @@ impl ShardHandle {
         &self,
         id: TransportId,
     ) -> impl Future<Output = Result<AnyDetails, ConnectTransportError>> + Send + use<> {
-        let answer = fresh_credentials().map(|credentials| {
-            self.connect_transport(id, WebRtcConnectOptions::RestartIce(credentials))
-        });
+        let answer = fresh_credentials()
+            .map(|credentials| self.connect_transport(id, WebRtcConnectOptions::RestartIce(credentials)));
         async move { answer?.await }
     }
 

@@ -40,7 +40,10 @@ impl Shard {
         }
     }
 
-    pub(crate) fn add_webrtc(&mut self, request: AddWebRtc) -> Result<WebRtcDetails, AddListeningTransportError> {
+    pub(crate) fn add_webrtc(
+        &mut self,
+        request: AddWebRtc,
+    ) -> Result<WebRtcDetails, AddListeningTransportError> {
         let AddWebRtc { router, id, sockets, options, credentials, certificate } = request;
         let (listens, own) = match sockets {
             WebRtcSockets::Own(sockets) => {
@@ -79,7 +82,9 @@ impl Shard {
                     let local = socket.local_addr();
                     (net.add(socket), local, TransportProtocol::Udp)
                 }
-                IceSocket::Tcp(listener, local) => (net.add_listener(listener), local, TransportProtocol::Tcp),
+                IceSocket::Tcp(listener, local) => {
+                    (net.add_listener(listener), local, TransportProtocol::Tcp)
+                }
             };
             match added {
                 Ok(socket) => listens.push(IceListen { socket, local, protocol, shared, announced }),

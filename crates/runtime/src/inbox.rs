@@ -34,11 +34,27 @@ impl Message {
     /// Whether it counts among the calls that are admitted up to a limit.
     fn was_admitted(&self) -> bool {
         match self {
-            Self::Call(..) | Self::AddPlain(..) | Self::AddWebRtc(..) | Self::AddListeners(..) | Self::Snapshot(_) => true,
+            Self::Call(..)
+            | Self::AddPlain(..)
+            | Self::AddWebRtc(..)
+            | Self::AddListeners(..)
+            | Self::Snapshot(_) => true,
             Self::Close(_) | Self::RemoveListeners(_) => false,
             #[cfg(test)]
             Self::Panic => false,
         }
+    }
+}
+
+/// A message in its envelope. Handles hold the queue of these in the types of their futures: the trait object spares the
+/// compiler from proving for each of them that all a transport is made of may change threads, for which it has a limit.
+trait Envelope: Send {
+    fn open(self: Box<Self>) -> Message;
+}
+
+impl Envelope for Message {
+    fn open(self: Box<Self>) -> Message {
+        *self
     }
 }
 
@@ -96,7 +112,7 @@ impl Status {
 /// The program's end.
 #[derive(Clone)]
 pub(crate) struct Outside {
-    messages: Sender<Message>,
+    messages: Sender<Box<dyn Envelope>>,
     packets: Sender<ProgramPacket>,
     calls: Arc<Admission>,
     pub(crate) waker: Waker,
@@ -111,7 +127,7 @@ struct Admission {
 
 /// The shard's end.
 pub(crate) struct Inbox {
-    messages: Receiver<Message>,
+    messages: Receiver<Box<dyn Envelope>>,
     packets: Receiver<ProgramPacket>,
     calls: Arc<Admission>,
 }
@@ -136,14 +152,14 @@ impl Outside {
             return Err(CallError::Busy);
         }
         let (sender, answer) = oneshot::channel();
-        self.messages.send(message(sender)).map_err(|_| self.status.absence())?;
+        self.messages.send(Box::new(message(sender))).map_err(|_| self.status.absence())?;
         self.waker.wake();
         Ok(answer)
     }
 
     /// Queues what must not be lost and expects no answer. A shard that is gone has closed everything already.
     pub(crate) fn post(&self, message: Message) {
-        if self.messages.send(message).is_ok() {
+        if self.messages.send(Box::new(message)).is_ok() {
             self.waker.wake();
         }
     }
@@ -161,7 +177,7 @@ impl Outside {
 
 impl Inbox {
     pub(crate) fn next(&self) -> Option<Message> {
-        let message = self.messages.try_recv().ok()?;
+        let message = self.messages.try_recv().ok()?.open();
         if message.was_admitted() {
             self.calls.waiting.fetch_sub(1, Ordering::AcqRel);
         }

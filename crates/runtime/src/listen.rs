@@ -283,7 +283,11 @@ impl Binder {
             portable: self.portable,
             ..SocketConfig::new(address)
         };
-        Socket::bind(&config).map_err(|source| BindError::Address { protocol: TransportProtocol::Udp, address, source })
+        Socket::bind(&config).map_err(|source| BindError::Address {
+            protocol: TransportProtocol::Udp,
+            address,
+            source,
+        })
     }
 }
 

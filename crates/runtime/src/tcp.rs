@@ -67,7 +67,9 @@ impl Connection {
         match read {
             Ok(0) => Intake::Ended,
             Ok(_) => Intake::Some,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Intake::Nothing,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                Intake::Nothing
+            }
             Err(_) => Intake::Ended,
         }
     }

@@ -5,9 +5,7 @@ use tureen_transport::{
     Arrival, Cipher, CipherError, Claim, Component, Destination, DirectTransport, Opened, PathEvent,
     PlainConnectError, PlainConnectOptions, PlainDetails, PlainTransport, SocketId, SocketIds, Transport,
 };
-use tureen_transport_webrtc::{
-    WebRtcConnectError, WebRtcConnectOptions, WebRtcDetails, WebRtcTransport,
-};
+use tureen_transport_webrtc::{WebRtcConnectError, WebRtcConnectOptions, WebRtcDetails, WebRtcTransport};
 
 /// Any transport of a shard.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl CipherShape {
 }
 
 /// What connecting a transport takes, by its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AnyConnectOptions {
     /// Of a plain transport.
@@ -65,7 +63,7 @@ impl From<WebRtcConnectOptions> for AnyConnectOptions {
 }
 
 /// Why a transport refuses to connect. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnyConnectError {
     /// A plain transport refuses.
@@ -80,7 +78,7 @@ pub enum AnyConnectError {
 }
 
 /// What a transport tells of itself, by its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AnyDetails {
     /// A plain transport.
@@ -167,8 +165,12 @@ impl Transport for AnyTransport {
 
     fn connect(&mut self, now: Time, options: AnyConnectOptions) -> Result<(), AnyConnectError> {
         match (&mut self.variant, options) {
-            (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => Ok(transport.connect(now, options)?),
-            (Variant::WebRtc(transport), AnyConnectOptions::WebRtc(options)) => Ok(transport.connect(now, options)?),
+            (Variant::Plain(transport), AnyConnectOptions::Plain(options)) => {
+                Ok(transport.connect(now, options)?)
+            }
+            (Variant::WebRtc(transport), AnyConnectOptions::WebRtc(options)) => {
+                Ok(transport.connect(now, options)?)
+            }
             (Variant::Plain(_), _) => Err(AnyConnectError::WrongKind("plain")),
             (Variant::WebRtc(_), _) => Err(AnyConnectError::WrongKind("webrtc")),
             (Variant::Direct(_), _) => Err(AnyConnectError::WrongKind("direct")),
@@ -202,9 +204,9 @@ impl Transport for AnyTransport {
         }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, now: Time) {
         if let Some(transport) = self.webrtc() {
-            transport.close();
+            transport.close(now);
         }
     }
 
@@ -322,7 +324,10 @@ mod tests {
     fn only_options_of_the_own_kind_are_taken() {
         let mut direct = AnyTransport::from(DirectTransport::new());
         let options = PlainConnectOptions::default();
-        assert_eq!(direct.connect(Time::ZERO, options.clone().into()), Err(AnyConnectError::WrongKind("direct")));
+        assert_eq!(
+            direct.connect(Time::ZERO, options.clone().into()),
+            Err(AnyConnectError::WrongKind("direct"))
+        );
         let mut plain = plain(false);
         assert_eq!(plain.connect(Time::ZERO, options.into()), Err(PlainConnectError::Missing("ip").into()));
         assert_eq!(plain.sockets().as_slice(), [SocketId(3)]);

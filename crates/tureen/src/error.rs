@@ -215,7 +215,7 @@ impl From<AddListeningTransportError> for CreateWebRtcServerError {
 }
 
 /// Why a transport did not connect. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// There is no answer; [`RequestError::Closed`]: the transport is closed.

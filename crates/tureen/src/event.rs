@@ -8,8 +8,10 @@ use crate::listeners::{Class, ListenerError, Signal};
 use crate::producer::WeakProducer;
 use crate::router::WeakRouter;
 use crate::transport::{TransportTuple, WeakTransport};
+use crate::webrtc_server::WeakWebRtcServer;
 use crate::worker::WeakWorker;
 use bytes::Bytes;
+use tureen_media_model::TransportId;
 use tureen_media_model::{
     ConsumerScore, ConsumerTrace, ProducerScore, ProducerTrace, TransportTrace, VideoOrientation,
 };

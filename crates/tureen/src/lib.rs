@@ -78,13 +78,13 @@ pub use app_data::AppData;
 pub use consumer::{Consumer, ConsumerObserver, WeakConsumer};
 pub use error::{
     CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateTransportError,
-    CreateWebRtcServerError, CreateWorkerError,
-    ProduceError, RequestError, ResourceUsageError, SendError, SetPriorityError, UpdateMediaCodecsError,
+    CreateWebRtcServerError, CreateWorkerError, ProduceError, RequestError, ResourceUsageError, SendError,
+    SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
     ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
-    RouterObserverEvent, TransportEvent, TransportObserverEvent, WebRtcServerEvent, WebRtcServerObserverEvent,
-    WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
+    RouterObserverEvent, TransportEvent, TransportObserverEvent, WebRtcServerEvent,
+    WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};

@@ -90,7 +90,8 @@ fn certificate(files: Option<&DtlsFiles>) -> Result<DtlsCertificate, CreateWorke
         std::fs::read_to_string(path)
             .map_err(|source| CreateWorkerError::DtlsFile { path: path.to_owned(), source })
     };
-    DtlsCertificate::from_pem(&read(certificate)?, &read(private_key)?).map_err(CreateWorkerError::Certificate)
+    DtlsCertificate::from_pem(&read(certificate)?, &read(private_key)?)
+        .map_err(CreateWorkerError::Certificate)
 }
 
 impl std::fmt::Debug for WorkerManager {

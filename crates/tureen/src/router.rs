@@ -10,12 +10,12 @@ use crate::event::{RouterEvent, RouterObserverEvent};
 use crate::link::Link;
 use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
-use crate::options::{
-    DirectTransportOptions, PlainTransportOptions, RouterOptions, WebRtcTransportOptions,
-};
+use crate::options::{DirectTransportOptions, PlainTransportOptions, RouterOptions, WebRtcTransportOptions};
 use crate::producer::ProducerShared;
 use crate::stream::EventStream;
-use crate::transport::{self, AnyTransport, DirectTransport, PlainTransport, TransportShared, WebRtcTransport};
+use crate::transport::{
+    self, AnyTransport, DirectTransport, PlainTransport, TransportShared, WebRtcTransport,
+};
 use crate::worker::{Worker, WorkerShared, announce_router};
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model as model;

@@ -9,7 +9,7 @@ use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_event
 use crate::liveness::Liveness;
 use crate::options::{ListenInfo, WebRtcServerOptions};
 use crate::stream::EventStream;
-use crate::transport::{TransportShared, WebRtcTransport, WeakTransport, ice_listen};
+use crate::transport::{TransportShared, WeakTransport, WebRtcTransport, ice_listen};
 use crate::worker::{Worker, WorkerShared};
 use serde::Serialize;
 use std::fmt;
@@ -21,9 +21,14 @@ use tureen_transport_webrtc::IceListen;
 use uuid::Uuid;
 
 /// A WebRtcServer's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebRtcServerId(Uuid);
+
+impl Serialize for WebRtcServerId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl WebRtcServerId {
     pub(crate) fn as_u128(self) -> u128 {
@@ -169,7 +174,8 @@ pub(crate) async fn create_webrtc_server(
     // From here on dropping the handle, be it because this future is dropped, closes what was made so far.
     let server = WebRtcServer { inner: Arc::new(WebRtcServerInner { shared: Arc::clone(&shared), worker }) };
     for (index, shard) in owner.shards.iter().enumerate() {
-        let infos = options.listen_infos.iter().map(|info| for_shard(info, index)).collect::<Option<Vec<_>>>();
+        let infos =
+            options.listen_infos.iter().map(|info| for_shard(info, index)).collect::<Option<Vec<_>>>();
         let infos = infos.ok_or(CreateWebRtcServerError::PortRange)?;
         let listens: Vec<_> = infos.iter().map(|info| ice_listen(info, &owner.rtc_port_range)).collect();
         let added = shard.add_listeners(&listens).await?;
@@ -249,7 +255,9 @@ impl WebRtcServer {
         let listens: Vec<IceListen> = lock(&shared.listens).iter().flatten().cloned().collect();
         let of = |protocol| {
             let listens = listens.iter().filter(move |listen| listen.protocol == protocol);
-            listens.map(|listen| WebRtcServerSocket { ip: listen.local.ip(), port: listen.local.port() }).collect()
+            listens
+                .map(|listen| WebRtcServerSocket { ip: listen.local.ip(), port: listen.local.port() })
+                .collect()
         };
         Ok(WebRtcServerDump {
             id: shared.id,
@@ -279,7 +287,10 @@ impl WebRtcServer {
 
 impl fmt::Debug for WebRtcServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebRtcServer").field("id", &self.id()).field("closed", &self.closed()).finish_non_exhaustive()
+        f.debug_struct("WebRtcServer")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
     }
 }
 

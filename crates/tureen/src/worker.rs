@@ -22,8 +22,8 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model::{RouterId, WorkerId};
-use tureen_transport_webrtc::DtlsCertificate;
 use tureen_runtime::{CallError, Runtime, ShardHandle, ShardSnapshot};
+use tureen_transport_webrtc::DtlsCertificate;
 
 /// What all handles to one Worker, and all that is on it, share.
 pub(crate) struct WorkerShared {

@@ -16,11 +16,11 @@ use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
 
 impl<T: Transport> Core<T> {
-    pub(crate) fn close_router(&mut self, _now: Time, request: CloseRouter) -> Result<(), CloseError> {
+    pub(crate) fn close_router(&mut self, now: Time, request: CloseRouter) -> Result<(), CloseError> {
         let key = self.index.routers.get(&request.id).copied().ok_or(NotFoundError::Router(request.id))?;
         let transports = self.routers.get(key).map(|router| router.transports.clone()).unwrap_or_default();
         for transport in transports {
-            self.end_transport(transport, CloseCause::RouterClosed);
+            self.end_transport(now, transport, CloseCause::RouterClosed);
         }
         // What is left are mirrors of other shards' producers; those tell of their own end.
         let sources = self.routers.get(key).map(|router| router.sources.clone()).unwrap_or_default();
@@ -33,9 +33,9 @@ impl<T: Transport> Core<T> {
         Ok(())
     }
 
-    pub(crate) fn close_transport(&mut self, _now: Time, request: CloseTransport) -> Result<(), CloseError> {
+    pub(crate) fn close_transport(&mut self, now: Time, request: CloseTransport) -> Result<(), CloseError> {
         let key = self.transport_key(request.id)?;
-        self.end_transport(key, CloseCause::Requested);
+        self.end_transport(now, key, CloseCause::Requested);
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl<T: Transport> Core<T> {
         Ok(())
     }
 
-    fn end_transport(&mut self, key: Key<TransportTag>, cause: CloseCause) {
+    fn end_transport(&mut self, now: Time, key: Key<TransportTag>, cause: CloseCause) {
         let Some(state) = self.transports.get(key) else { return };
         let (producers, consumers) = (state.producers.clone(), state.consumers.clone());
         for producer in producers {
@@ -65,7 +65,7 @@ impl<T: Transport> Core<T> {
         if let Some(router) = self.routers.get_mut(state.router) {
             router.transports.retain(|other| *other != key);
         }
-        self.dismiss(key, &mut state);
+        self.dismiss(now, key, &mut state);
         let own = state.adapter.sockets().into_iter().filter(|socket| self.sockets.is_own(*socket, key));
         let own: Vec<_> = own.chain(state.connections).collect();
         for socket in own {

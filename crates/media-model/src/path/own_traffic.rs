@@ -108,8 +108,8 @@ impl<T: Transport> Core<T> {
     }
 
     /// Lets a transport that is about to go say goodbye, with the next packets that leave, and ends its claims.
-    pub(crate) fn dismiss(&mut self, key: Key<TransportTag>, state: &mut TransportState<T>) {
-        state.adapter.close();
+    pub(crate) fn dismiss(&mut self, now: Time, key: Key<TransportTag>, state: &mut TransportState<T>) {
+        state.adapter.close(now);
         let mut buffer = [0; MAX_TRANSMIT];
         while let Some((to, len)) = state.adapter.poll_transmit(&mut buffer) {
             let bytes = buffer.get(..len).unwrap_or_default().into();

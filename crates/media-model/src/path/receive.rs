@@ -76,6 +76,8 @@ impl<T: Transport> Core<T> {
                 if let Some(transport) = self.transports.get_mut(key) {
                     transport.rejected[reason.index()] += 1;
                 }
+                // What was refused may still be answered, as STUN errors are.
+                self.follow_transport(now, key, out);
             }
         }
     }

@@ -66,8 +66,10 @@ fn a_refused_address_is_named() {
     // An address of documentation (RFC 5737) that no machine has.
     let listen = PlainListen::new([192, 0, 2, 1].into());
     let added = shard.add_plain_transport(ROUTER, TransportId(11), &listen, PlainTransportOptions::default());
-    assert!(matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::Address { source, .. }))
-        if source.kind() == ErrorKind::AddrNotAvailable));
+    assert!(
+        matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::Address { source, .. }))
+        if source.kind() == ErrorKind::AddrNotAvailable)
+    );
     assert_eq!(sockets(shard), 0);
 }
 

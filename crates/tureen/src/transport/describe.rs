@@ -1,11 +1,12 @@
 //! What transports tell of themselves: addresses, statistics, internals.
 
+use super::{PlainState, TransportKind, WebRtcState};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use tureen_media_model as model;
-use super::{PlainState, TransportKind, WebRtcState};
 use tureen_rtp_dictionaries::{
-    DtlsParameters, DtlsState, IceCandidate, IceParameters, IceRole, IceState, SrtpParameters, TransportProtocol,
+    DtlsParameters, DtlsState, IceCandidate, IceParameters, IceRole, IceState, SrtpParameters,
+    TransportProtocol,
 };
 use tureen_transport::IceTuple;
 

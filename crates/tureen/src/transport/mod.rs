@@ -6,15 +6,15 @@ mod plain;
 mod webrtc;
 
 pub use describe::{
-    IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats, TransportTuple,
-    WebRtcTransportDump,
+    IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats,
+    TransportTuple, WebRtcTransportDump,
 };
 pub(crate) use direct::create_direct;
 pub use direct::{DirectTransport, WeakDirectTransport};
 pub(crate) use plain::create_plain;
 pub use plain::{PlainTransport, WeakPlainTransport};
-pub(crate) use webrtc::{create_webrtc, ice_listen};
 pub use webrtc::{WeakWebRtcTransport, WebRtcTransport};
+pub(crate) use webrtc::{create_webrtc, ice_listen};
 
 use crate::app_data::AppData;
 use crate::children::Children;
@@ -30,11 +30,10 @@ use crate::options::{ConsumerOptions, ProducerOptions};
 use crate::producer::{Producer, ProducerShared, produce};
 use crate::router::{Router, RouterShared};
 use crate::stream::EventStream;
+use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::Burden;
 use bytes::Bytes;
-use crate::webrtc_server::WebRtcServerShared;
 use plain::{PlainState, socket_listen};
-use webrtc::WebRtcState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -45,6 +44,7 @@ use tureen_media_model::{
 };
 use tureen_rtp_dictionaries::{DtlsState, IceState};
 use uuid::Uuid;
+use webrtc::WebRtcState;
 
 /// The kinds of transports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,13 +160,11 @@ impl TransportShared {
 
     pub(crate) fn handle_event(&self, event: model::TransportEvent) {
         match event {
-            model::TransportEvent::Path(event) => {
-                match &self.kind {
-                    TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
-                    TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
-                    TransportKind::Direct => {}
-                }
-            }
+            model::TransportEvent::Path(event) => match &self.kind {
+                TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
+                TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
+                TransportKind::Direct => {}
+            },
             model::TransportEvent::Trace(trace) => {
                 self.outlet.tell(&TransportEvent::Trace(trace.clone()));
                 self.outlet.observe(&TransportObserverEvent::Trace(trace));

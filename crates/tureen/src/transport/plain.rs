@@ -1,9 +1,8 @@
 //! The plain transport: RTP over UDP without ICE, with or without SRTP.
 
 use super::{
-    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportKind, TransportTuple, complete,
-    prepare,
-    sealed,
+    PlainTransportDump, PlainTransportStats, Transport, TransportInner, TransportKind, TransportTuple,
+    complete, prepare, sealed,
 };
 use crate::error::{ConnectError, CreateTransportError, RequestError};
 use crate::event::{TransportEvent, TransportObserverEvent};

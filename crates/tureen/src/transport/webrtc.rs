@@ -1,8 +1,8 @@
 //! The WebRTC transport: ICE-lite, DTLS and SRTP, towards browsers and their like.
 
 use super::{
-    IceTransportStats, Transport, TransportInner, TransportTuple, WebRtcTransportDump, complete, prepare_under,
-    sealed, socket_listen,
+    IceTransportStats, Transport, TransportInner, TransportTuple, WebRtcTransportDump, complete,
+    prepare_under, sealed, socket_listen,
 };
 use crate::error::{ConnectError, CreateTransportError, RequestError};
 use crate::event::{TransportEvent, TransportObserverEvent};
@@ -43,22 +43,21 @@ impl WebRtcState {
     }
 
     /// Takes over what the shard says, but not states: those come by events, in order.
-    fn replace(&self, fresh: WebRtcDetails) {
+    fn replace(&self, mut fresh: WebRtcDetails) {
         let mut details = lock(&self.details);
-        *details = Some(match details.take() {
-            Some(known) => WebRtcDetails {
-                ice_state: known.ice_state,
-                ice_selected_tuple: known.ice_selected_tuple,
-                dtls_state: known.dtls_state,
-                ..fresh
-            },
-            None => fresh,
-        });
+        if let Some(known) = details.take() {
+            fresh.ice_state = known.ice_state;
+            fresh.ice_selected_tuple = known.ice_selected_tuple;
+            fresh.dtls_state = known.dtls_state;
+        }
+        *details = Some(fresh);
     }
 
     fn selected_tuple(&self) -> Option<TransportTuple> {
-        self.read(|details| details.ice_selected_tuple.map(|tuple| TransportTuple::of_ice(&tuple, &details.ice_candidates)))
-            .flatten()
+        self.read(|details| {
+            details.ice_selected_tuple.map(|tuple| TransportTuple::of_ice(&tuple, &details.ice_candidates))
+        })
+        .flatten()
     }
 
     pub(super) fn stats(&self) -> IceTransportStats {
@@ -89,7 +88,11 @@ impl WebRtcState {
         }
     }
 
-    pub(super) fn handle_event(&self, event: PathEvent, outlet: &Outlet<TransportEvent, TransportObserverEvent>) {
+    pub(super) fn handle_event(
+        &self,
+        event: PathEvent,
+        outlet: &Outlet<TransportEvent, TransportObserverEvent>,
+    ) {
         let update = |change: &mut dyn FnMut(&mut WebRtcDetails)| {
             if let Some(details) = lock(&self.details).as_mut() {
                 change(details);
@@ -139,13 +142,11 @@ pub(crate) async fn create_webrtc(
     router: Router,
     options: WebRtcTransportOptions,
 ) -> Result<WebRtcTransport, CreateTransportError> {
-    let adapter_options = WebRtcOptions {
-        prefer_udp: options.prefer_udp,
-        prefer_tcp: options.prefer_tcp,
-        ice_consent_timeout: options.ice_consent_timeout,
-        dtls_13: options.dtls_13,
-        ..WebRtcOptions::default()
-    };
+    let mut adapter_options = WebRtcOptions::default();
+    adapter_options.prefer_udp = options.prefer_udp;
+    adapter_options.prefer_tcp = options.prefer_tcp;
+    adapter_options.ice_consent_timeout = options.ice_consent_timeout;
+    adapter_options.dtls_13 = options.dtls_13;
     let server = match &options.listen {
         WebRtcListen::Server(server) => Some(server_on(&router, server)?),
         WebRtcListen::Individual(_) => None,
@@ -164,7 +165,8 @@ pub(crate) async fn create_webrtc(
         }
         (WebRtcListen::Server(_), server) => {
             let listens = server.map(|server| server.listens_of(shard.id())).unwrap_or_default();
-            of_server = listens.into_iter().filter(|listen| wanted(listen.protocol, &options)).collect::<Vec<_>>();
+            of_server =
+                listens.into_iter().filter(|listen| wanted(listen.protocol, &options)).collect::<Vec<_>>();
             WebRtcListens::Shared(&of_server)
         }
     };
@@ -175,8 +177,13 @@ pub(crate) async fn create_webrtc(
     let answer = if none {
         Err(CreateTransportError::NoListenInfo)
     } else {
-        let added =
-            shard.add_webrtc_transport(shared.router.id, shared.id, listens, adapter_options, &worker.certificate);
+        let added = shard.add_webrtc_transport(
+            shared.router.id,
+            shared.id,
+            listens,
+            adapter_options,
+            &worker.certificate,
+        );
         added.await.map_err(CreateTransportError::from)
     };
     let answer = answer.map(|details| {
@@ -188,7 +195,10 @@ pub(crate) async fn create_webrtc(
     Ok(WebRtcTransport::new(inner))
 }
 
-fn server_on(router: &Router, server: &WebRtcServer) -> Result<Arc<WebRtcServerShared>, CreateTransportError> {
+fn server_on(
+    router: &Router,
+    server: &WebRtcServer,
+) -> Result<Arc<WebRtcServerShared>, CreateTransportError> {
     let shared = server.shared();
     if !Arc::ptr_eq(&shared.worker, &router.shared().worker) {
         return Err(CreateTransportError::ForeignWebRtcServer);
@@ -250,9 +260,16 @@ impl WebRtcTransport {
 
     /// Its credentials; [`WebRtcTransport::restart_ice`] draws new ones.
     pub fn ice_parameters(&self) -> IceParameters {
-        self.inner.shared.kind.webrtc().and_then(|webrtc| webrtc.read(|details| details.ice_parameters.clone())).unwrap_or(
-            IceParameters { username_fragment: String::new(), password: String::new(), ice_lite: true },
-        )
+        self.inner
+            .shared
+            .kind
+            .webrtc()
+            .and_then(|webrtc| webrtc.read(|details| details.ice_parameters.clone()))
+            .unwrap_or(IceParameters {
+                username_fragment: String::new(),
+                password: String::new(),
+                ice_lite: true,
+            })
     }
 
     /// Where remotes reach it, the most preferred first.
@@ -272,9 +289,12 @@ impl WebRtcTransport {
 
     /// Its role, `auto` until it is connected, and the fingerprints of its certificate.
     pub fn dtls_parameters(&self) -> DtlsParameters {
-        self.inner.shared.kind.webrtc().and_then(|webrtc| webrtc.read(|details| details.dtls_parameters.clone())).unwrap_or(
-            DtlsParameters { role: Default::default(), fingerprints: Vec::new() },
-        )
+        self.inner
+            .shared
+            .kind
+            .webrtc()
+            .and_then(|webrtc| webrtc.read(|details| details.dtls_parameters.clone()))
+            .unwrap_or(DtlsParameters { role: Default::default(), fingerprints: Vec::new() })
     }
 
     /// How far DTLS has come.
