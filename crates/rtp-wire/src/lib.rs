@@ -1,4 +1,4 @@
-//! Checked zero-copy views, in-place patches and builders of RTP, RTCP and codec payload descriptors.
+//! Checked zero-copy views, in-place patches and builders of RTP, RTCP, STUN and codec payload descriptors.
 //!
 //! The lowest layer of a selective forwarding unit: it turns bytes of strangers into typed views or a [`WireError`], and
 //! typed values into bytes. It must not know streams, keys, sockets or clocks; time comes in as a [`Time`].
@@ -42,6 +42,7 @@ mod octets;
 pub mod payload;
 pub mod rtcp;
 pub mod rtp;
+pub mod stun;
 mod time;
 pub mod validate;
 

@@ -56,6 +56,11 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
+    /// What was put so far, and what stood before the start.
+    pub(crate) fn written(&self) -> &[u8] {
+        self.buf.get(..self.at).unwrap_or_default()
+    }
+
     pub(crate) fn u8(&mut self, value: u8) -> Result<(), WireError> {
         self.put(&[value])
     }
