@@ -30,11 +30,25 @@ pub enum RejectReason {
     CipherNotReady,
     /// The RTP and RTCP ports were mixed up.
     WrongComponent,
+    /// A STUN message that does not parse, or whose FINGERPRINT is wrong.
+    StunMalformed,
+    /// A STUN request without the right credentials.
+    StunUnauthenticated,
+    /// A genuine STUN request that was refused: unknown attributes, a missing one, or the wrong role.
+    StunRefused,
+    /// STUN that is no binding request.
+    StunUnexpected,
+    /// More STUN requests than answers have room for.
+    StunOverload,
+    /// DTLS from an address that ICE has not validated.
+    DtlsBeforeIce,
+    /// DTLS that no handshake or session has a use for, or that is framed wrongly.
+    DtlsUnexpected,
 }
 
 impl RejectReason {
     /// Every reason, in the order of [`RejectReason::index`].
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownProtocol,
         Self::Malformed,
         Self::ForeignAddress,
@@ -42,6 +56,13 @@ impl RejectReason {
         Self::Replayed,
         Self::CipherNotReady,
         Self::WrongComponent,
+        Self::StunMalformed,
+        Self::StunUnauthenticated,
+        Self::StunRefused,
+        Self::StunUnexpected,
+        Self::StunOverload,
+        Self::DtlsBeforeIce,
+        Self::DtlsUnexpected,
     ];
 
     /// A dense index for counters.
@@ -59,6 +80,13 @@ impl RejectReason {
             Self::Replayed => "replayed",
             Self::CipherNotReady => "cipher_not_ready",
             Self::WrongComponent => "wrong_component",
+            Self::StunMalformed => "stun_malformed",
+            Self::StunUnauthenticated => "stun_unauthenticated",
+            Self::StunRefused => "stun_refused",
+            Self::StunUnexpected => "stun_unexpected",
+            Self::StunOverload => "stun_overload",
+            Self::DtlsBeforeIce => "dtls_before_ice",
+            Self::DtlsUnexpected => "dtls_unexpected",
         }
     }
 }

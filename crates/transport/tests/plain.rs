@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use std::net::SocketAddr;
 use tureen_rtp_dictionaries::{CryptoSuite, SrtpParameters};
-use tureen_srtp::{DEFAULT_PROVIDER, SrtpSender};
 use tureen_rtp_wire::Time;
+use tureen_srtp::{DEFAULT_PROVIDER, SrtpSender};
 use tureen_transport::{
     Arrival, BoundSocket, Cipher as _, Component, KeyMaterial, Opened, PathEvent, PlainConnectError,
     PlainConnectOptions, PlainTransport, PlainTransportOptions, RejectReason, SocketId, Transport,
@@ -41,11 +41,17 @@ fn rtp(sequence_number: u8) -> Vec<u8> {
 #[test]
 fn only_the_connected_address_is_heard() {
     let mut plain = transport(PlainTransportOptions::default());
-    assert!(matches!(plain.open(Time::ZERO, from(5000), &mut rtp(1)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert!(matches!(
+        plain.open(Time::ZERO, from(5000), &mut rtp(1)),
+        Opened::Rejected(RejectReason::ForeignAddress)
+    ));
     let remote = PlainConnectOptions { ip: Some(address(0).ip()), port: Some(5000), ..Default::default() };
     plain.connect(Time::ZERO, remote.clone()).unwrap();
     assert!(matches!(plain.open(Time::ZERO, from(5000), &mut rtp(1)), Opened::Rtp { len: 172, .. }));
-    assert!(matches!(plain.open(Time::ZERO, from(5001), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert!(matches!(
+        plain.open(Time::ZERO, from(5001), &mut rtp(2)),
+        Opened::Rejected(RejectReason::ForeignAddress)
+    ));
     assert_eq!(plain.connect(Time::ZERO, remote), Err(PlainConnectError::AlreadyConnected));
 }
 
@@ -58,7 +64,10 @@ fn comedia_learns_from_valid_rtp_and_not_from_garbage_or_rtcp() {
     plain.open(Time::ZERO, from(5000), &mut rtp(1));
     assert_eq!(plain.poll_event(), Some(PathEvent::Tuple(from(5000))));
     assert_eq!(plain.destination(Component::Rtp), Some(from(5000).into()));
-    assert!(matches!(plain.open(Time::ZERO, from(6000), &mut rtp(2)), Opened::Rejected(RejectReason::ForeignAddress)));
+    assert!(matches!(
+        plain.open(Time::ZERO, from(6000), &mut rtp(2)),
+        Opened::Rejected(RejectReason::ForeignAddress)
+    ));
     assert_eq!(plain.poll_event(), None);
 }
 
@@ -79,7 +88,10 @@ fn comedia_with_srtp_learns_from_authentic_packets_alone() {
         let key = vec![3; suite.master_len()];
         let srtp_parameters = Some(SrtpParameters::new(suite, &key).unwrap());
         plain.connect(Time::ZERO, PlainConnectOptions { srtp_parameters, ..Default::default() }).unwrap();
-        assert!(matches!(plain.open(Time::ZERO, from(6000), &mut rtp(1)), Opened::Rejected(RejectReason::NotGenuine)));
+        assert!(matches!(
+            plain.open(Time::ZERO, from(6000), &mut rtp(1)),
+            Opened::Rejected(RejectReason::NotGenuine)
+        ));
         assert_eq!(plain.destination(Component::Rtp), None);
 
         let mut sender = SrtpSender::new(profile_of(suite), &key, DEFAULT_PROVIDER).unwrap();
@@ -91,7 +103,10 @@ fn comedia_with_srtp_learns_from_authentic_packets_alone() {
         let mut again = sealed.clone();
         assert!(matches!(plain.open(Time::ZERO, from(5000), &mut sealed), Opened::Rtp { len: 172, .. }));
         assert_eq!(&sealed[12..172], &[0x55; 160][..]);
-        assert!(matches!(plain.open(Time::ZERO, from(5000), &mut again), Opened::Rejected(RejectReason::Replayed)));
+        assert!(matches!(
+            plain.open(Time::ZERO, from(5000), &mut again),
+            Opened::Rejected(RejectReason::Replayed)
+        ));
         assert_eq!(plain.destination(Component::Rtp), Some(from(5000).into()));
     }
 }

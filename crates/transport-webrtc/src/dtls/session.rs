@@ -1,0 +1,125 @@
+//! The state machine of `dimpl`, with its outputs as ours and its errors named. Judges no certificate.
+
+use super::DtlsFailure;
+use super::framing::{CLIENT_HELLO, handshake_type};
+use crate::certificate::DtlsCertificate;
+use crate::options::DtlsVersion;
+use dimpl::{CertificateError, Dtls, KeyingMaterial, Output, ProtocolVersion, SecurityError, SrtpProfile};
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Instant;
+use tureen_srtp::Profile;
+
+pub(super) struct Session {
+    dtls: Dtls,
+    scratch: Vec<u8>,
+    connected: bool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("dtls", &self.dtls).field("connected", &self.connected).finish()
+    }
+}
+
+/// One output.
+pub(super) enum Heard<'a> {
+    Packet(&'a [u8]),
+    Certificate(&'a [u8]),
+    /// `None` for a profile that SRTP here does not have.
+    Keys(Option<Profile>, KeyingMaterial),
+    Closed,
+}
+
+impl Session {
+    pub(super) fn new(certificate: &DtlsCertificate, now: Instant, is_client: bool, allow_13: bool) -> Self {
+        let new = if allow_13 { Dtls::new_auto } else { Dtls::new_12 };
+        let mut dtls = new(certificate.config(), certificate.pair(), now);
+        dtls.set_active(is_client);
+        Self { dtls, scratch: vec![0; 2048], connected: false }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    pub(super) fn version(&self) -> Option<DtlsVersion> {
+        match self.dtls.protocol_version()? {
+            ProtocolVersion::DTLS1_2 => Some(DtlsVersion::Dtls12),
+            ProtocolVersion::DTLS1_3 => Some(DtlsVersion::Dtls13),
+            _ => None,
+        }
+    }
+
+    /// Whether the library can do anything with the datagram. A client that waits to learn the version gives up on
+    /// whatever is no handshake message of a server.
+    pub(super) fn wants(&self, datagram: &[u8]) -> bool {
+        let undecided = self.dtls.is_active() && self.dtls.protocol_version().is_none();
+        !undecided || handshake_type(datagram).is_some_and(|kind| kind != CLIENT_HELLO)
+    }
+
+    pub(super) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsFailure> {
+        // Timers first: the library takes its time from there.
+        let outcome = self.dtls.handle_timeout(now).and_then(|()| self.dtls.handle_packet(datagram));
+        outcome.map_err(failure)
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsFailure> {
+        self.dtls.handle_timeout(now).map_err(failure)
+    }
+
+    pub(super) fn close(&mut self) -> Result<(), DtlsFailure> {
+        self.dtls.close().map_err(failure)
+    }
+
+    /// Hands every output to `hear` until there is nothing more or `hear` breaks off; says when the next timer is due.
+    pub(super) fn drain<B>(
+        &mut self,
+        mut hear: impl FnMut(Heard<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B, Instant> {
+        loop {
+            let heard = match self.dtls.poll_output(&mut self.scratch) {
+                Output::Packet(packet) => Heard::Packet(packet),
+                Output::BufferTooSmall { needed } => {
+                    // Bounded by what the library reassembles: its queue holds 30 datagrams of 4 KiB.
+                    self.scratch.resize(needed, 0);
+                    continue;
+                }
+                Output::Timeout(instant) => return ControlFlow::Continue(instant),
+                Output::Connected => {
+                    self.connected = true;
+                    continue;
+                }
+                Output::PeerCert(der) => Heard::Certificate(der),
+                Output::KeyingMaterial(exported, profile) => Heard::Keys(profile_of(profile), exported),
+                Output::CloseNotify => Heard::Closed,
+                _ => continue,
+            };
+            if let ControlFlow::Break(end) = hear(heard) {
+                return ControlFlow::Break(end);
+            }
+        }
+    }
+}
+
+fn profile_of(profile: SrtpProfile) -> Option<Profile> {
+    match profile {
+        SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::AesCm128HmacSha1_80),
+        SrtpProfile::AEAD_AES_128_GCM => Some(Profile::AeadAes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(Profile::AeadAes256Gcm),
+        _ => None,
+    }
+}
+
+fn failure(error: dimpl::Error) -> DtlsFailure {
+    match error {
+        dimpl::Error::SecurityError(SecurityError::FatalAlert { description }) => {
+            DtlsFailure::Alert(description)
+        }
+        dimpl::Error::Timeout(_) => DtlsFailure::TimedOut,
+        dimpl::Error::CertificateError(
+            CertificateError::NoServerCertificateReceived | CertificateError::NoClientCertificateReceived,
+        ) => DtlsFailure::NoCertificate,
+        error => DtlsFailure::Protocol(error.to_string().into()),
+    }
+}
