@@ -11,6 +11,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![recursion_limit = "256"]
 
 // Whether the futures of the handles are `Send` is a question that goes deep.
 
