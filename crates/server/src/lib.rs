@@ -11,9 +11,9 @@
 //! # Ok(())
 //! # }
 //! ```
-#![recursion_limit = "256"]
 
 // Whether the futures of the handles are `Send` is a question that goes deep.
+#![recursion_limit = "256"]
 
 pub mod cli;
 mod config;
