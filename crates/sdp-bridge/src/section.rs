@@ -4,14 +4,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sdp::description::common::Attribute;
 use sdp::description::media::{MediaDescription, MediaName, RangedPort};
-use tureen_rtp_dictionaries::{IceCandidate, RtpCodecParameters, RtpParameters, TransportProtocol};
+use tureen_rtp_dictionaries::{
+    IceCandidate, RtpCodecParameters, RtpHeaderExtensionDirection as ExtensionDirection, RtpParameters,
+    TransportProtocol,
+};
 
 use crate::answer::{Answer, SectionAnswer, connection};
 use crate::media::{Direction, OfferedMedia};
 use crate::rtp::{OfferedExtension, fmtp_value, rtcp_feedback_value, rtpmap_value};
 use crate::sending::is_primary;
+use crate::streams::SimulcastRid;
 use crate::transport::{candidate_value, setup_value};
-use tureen_rtp_dictionaries::RtpHeaderExtensionDirection as ExtensionDirection;
 
 pub(crate) struct SectionWriter<'a> {
     answer: &'a Answer<'a>,
@@ -108,7 +111,14 @@ impl<'a> SectionWriter<'a> {
         if let Some(msid) = send.map(|consumer| self.msid(consumer)) {
             self.value("msid", msid);
         }
-        for codec in both().flat_map(|params| &params.codecs) {
+        // The offer's order is the offerer's preference, which is as good as any here.
+        let place = |codec: &&RtpCodecParameters| {
+            let offered = &self.offered.codecs;
+            offered.iter().position(|offered| offered.payload_type == codec.payload_type)
+        };
+        let mut codecs: Vec<_> = both().flat_map(|params| &params.codecs).collect();
+        codecs.sort_by_key(place);
+        for codec in codecs {
             self.codec(codec);
         }
         if let Some(producer) = receive {
@@ -156,19 +166,20 @@ impl<'a> SectionWriter<'a> {
         }
     }
 
-    /// What is received of the simulcast that is offered (RFC 8853 section 5.3.2), in the offer's order.
+    /// What is received of the simulcast that is offered (RFC 8853 section 5.3.2), in the offer's order. What starts
+    /// paused stays so: without the mark a sender would start it.
     fn rids(&mut self, producer: &RtpParameters) {
         let used = |id: &str| producer.encodings.iter().any(|encoding| encoding.rid.as_deref() == Some(id));
         let Some(simulcast) = &self.offered.streams.simulcast else { return };
         let first = simulcast.send.iter().filter_map(|alternatives| alternatives.first());
-        let rids: Vec<&str> = first.map(|rid| rid.id.as_str()).filter(|id| used(id)).collect();
-        if rids.is_empty() {
-            return;
+        let mut streams: Vec<String> = Vec::new();
+        for SimulcastRid { id, paused } in first.filter(|rid| used(&rid.id)) {
+            self.value("rid", format!("{id} recv"));
+            streams.push(if *paused { format!("~{id}") } else { id.clone() });
         }
-        for rid in &rids {
-            self.value("rid", format!("{rid} recv"));
+        if !streams.is_empty() {
+            self.value("simulcast", format!("recv {}", streams.join(";")));
         }
-        self.value("simulcast", format!("recv {}", rids.join(";")));
     }
 
     fn msid(&self, consumer: &RtpParameters) -> String {

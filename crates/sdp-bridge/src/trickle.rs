@@ -40,21 +40,21 @@ impl TrickleFragment {
             return Err(SdpError::TooLong(text.len()));
         }
         let mut fragment = Self::default();
-        let mut sections = vec![TransportAttributes::default()];
+        let mut sections = vec![(1, TransportAttributes::default())];
         for line in typed_lines(text) {
             match line? {
                 (line, 'm', _) if sections.len() > MAX_MEDIA_SECTIONS => {
                     return Err(SdpError::TooManyMediaSections { line });
                 }
-                (_, 'm', value) => {
+                (line, 'm', value) => {
                     fragment.media.get_or_insert_with(|| value.to_owned());
-                    sections.push(TransportAttributes::default());
+                    sections.push((line, TransportAttributes::default()));
                 }
                 (line, 'a', value) => {
                     let (key, value) = value.split_once(':').unwrap_or((value, ""));
                     let attribute = Attribute { line, key, value };
                     fragment.read(&attribute)?;
-                    if let Some(section) = sections.last_mut() {
+                    if let Some((_, section)) = sections.last_mut() {
                         section.read(&attribute)?;
                     }
                 }
@@ -74,15 +74,15 @@ impl TrickleFragment {
         Ok(())
     }
 
-    fn merge(&mut self, sections: &[TransportAttributes]) -> Result<(), SdpError> {
-        let ice_lite = sections.iter().any(|section| section.ice_lite);
-        let mut credentials = sections.iter().filter(|section| section.username_fragment.is_some());
-        if let Some(section) = credentials.next() {
-            // The line does not matter: a user name without its password is not tied to one.
-            let ice = section.ice(&TransportAttributes::default(), 1)?;
+    fn merge(&mut self, sections: &[(usize, TransportAttributes)]) -> Result<(), SdpError> {
+        let ice_lite = sections.iter().any(|(_, section)| section.ice_lite);
+        if let Some((line, section)) =
+            sections.iter().find(|(_, section)| section.username_fragment.is_some())
+        {
+            let ice = section.ice(&TransportAttributes::default(), *line)?;
             self.ice = Some(IceParameters { ice_lite, ..ice });
         }
-        for section in sections {
+        for (_, section) in sections {
             let fragment = section.username_fragment.as_ref();
             if self.ice.as_ref().zip(fragment).is_some_and(|(ice, other)| ice.username_fragment != *other) {
                 continue;
