@@ -14,8 +14,8 @@ pub const MAX_CANDIDATES: usize = 64;
 /// The most fingerprints of a section.
 const MAX_FINGERPRINTS: usize = 16;
 
-/// The ICE and DTLS attributes of the session or of one section.
-#[derive(Debug, Clone, Default)]
+/// The ICE and DTLS attributes of the session or of one section. Without `Debug`: there is a password in it.
+#[derive(Clone, Default)]
 pub(crate) struct TransportAttributes {
     pub(crate) username_fragment: Option<String>,
     pub(crate) password: Option<String>,
