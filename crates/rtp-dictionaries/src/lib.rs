@@ -81,9 +81,11 @@ pub use header_extension::{
 pub use json::{JsonError, from_json, from_json_value};
 pub use media::{Codec, InvalidMimeType, MediaKind, MimeType};
 pub use ortc::{
-    ConsumableParametersError, ConsumerOffer, ConsumerParametersError, RouterCapabilitiesError,
-    RtpMappingError, can_consume, generate_router_rtp_capabilities, get_consumable_rtp_parameters,
-    get_consumer_rtp_parameters, get_pipe_consumer_rtp_parameters, get_producer_rtp_parameters_mapping,
+    ConsumableParametersError, ConsumerOffer, ConsumerParametersError, ReceiverParameters,
+    RouterCapabilitiesError, RtpMappingError, align_header_extension_ids, can_consume,
+    generate_router_rtp_capabilities, get_consumable_rtp_parameters, get_consumer_rtp_parameters,
+    get_pipe_consumer_rtp_parameters, get_producer_rtp_parameters_mapping,
+    get_receiver_consumer_rtp_parameters, remap_consumer_parameters,
 };
 pub use parameter_map::{ParameterMap, ParameterValue};
 pub use parameters::{

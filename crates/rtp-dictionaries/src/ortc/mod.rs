@@ -2,6 +2,7 @@
 
 mod consumer;
 mod producer;
+mod receiver;
 mod router;
 
 pub use consumer::{
@@ -11,5 +12,9 @@ pub use consumer::{
 pub use producer::{
     ConsumableParametersError, RtpMappingError, get_consumable_rtp_parameters,
     get_producer_rtp_parameters_mapping,
+};
+pub use receiver::{
+    ReceiverParameters, align_header_extension_ids, get_receiver_consumer_rtp_parameters,
+    remap_consumer_parameters,
 };
 pub use router::{RouterCapabilitiesError, generate_router_rtp_capabilities};
