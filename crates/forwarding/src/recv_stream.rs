@@ -394,6 +394,11 @@ impl RecvStream {
         }
     }
 
+    /// When the last packet came, or the stream was resumed after that; `None` before the first.
+    pub const fn last_packet(&self) -> Option<Time> {
+        self.last_packet
+    }
+
     /// Whether packets stay away.
     pub const fn is_inactive(&self) -> bool {
         self.inactive

@@ -174,6 +174,13 @@ impl SendStream {
         self.rate.add(now, size);
     }
 
+    /// Forgets what was sent, so that it is not sent again: the source's stream was exchanged, and its numbers mean other packets.
+    pub fn forget_sent(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.clear();
+        }
+    }
+
     /// The next packet of the retransmission stream that is not a repair: padding, if the stream has one.
     pub fn rtx_mut(&mut self) -> Option<&mut RtxSender> {
         self.rtx.as_mut()

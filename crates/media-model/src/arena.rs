@@ -65,7 +65,7 @@ struct Slot<T> {
     content: Option<T>,
 }
 
-/// Slots with generations. Removal and lookup are O(1); iteration is in slot order, so it is deterministic.
+/// Slots with generations. Insertion, removal and lookup are O(1).
 #[derive(Debug)]
 pub(crate) struct Arena<T, Tag = T> {
     slots: Vec<Slot<T>>,
@@ -117,12 +117,9 @@ impl<T, Tag> Arena<T, Tag> {
         slot.content.as_mut().filter(|_| slot.generation == key.generation)
     }
 
-    /// What is there, in slot order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<Tag>, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let key = Key { index: index as u32, generation: slot.generation, of: PhantomData };
-            slot.content.as_ref().map(|content| (key, content))
-        })
+    /// The content of a slot, whatever its generation.
+    pub(crate) fn at(&self, index: u32) -> Option<&T> {
+        self.slots.get(index as usize)?.content.as_ref()
     }
 
     /// How many there are.
@@ -145,6 +142,7 @@ mod tests {
         assert_eq!(arena.get(first), None);
         assert_eq!(arena.remove(first), None);
         assert_eq!(arena.get(second), Some(&"second"));
-        assert_eq!(arena.len(), 1);
+        assert_eq!((arena.len(), arena.at(first.index())), (1, Some(&"second")));
+        assert_eq!(arena.at(1), None);
     }
 }

@@ -34,6 +34,10 @@ pub struct Feedback {
     pub pli: bool,
     /// FIR (RFC 5104).
     pub fir: bool,
+    /// Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    pub transport_cc: bool,
+    /// Estimates of the receiver (draft-alvestrand-rmcat-remb-03).
+    pub remb: bool,
 }
 
 impl Feedback {
@@ -42,7 +46,25 @@ impl Feedback {
         let has = |kind: &str, parameter: &str| {
             codec.rtcp_feedback.iter().any(|entry| entry.kind == kind && entry.parameter == parameter)
         };
-        Self { nack: has("nack", ""), pli: has("nack", "pli"), fir: has("ccm", "fir") }
+        Self {
+            nack: has("nack", ""),
+            pli: has("nack", "pli"),
+            fir: has("ccm", "fir"),
+            transport_cc: has("transport-cc", ""),
+            remb: has("goog-remb", ""),
+        }
+    }
+}
+
+impl Feedback {
+    fn or(self, other: Self) -> Self {
+        Self {
+            nack: self.nack | other.nack,
+            pli: self.pli | other.pli,
+            fir: self.fir | other.fir,
+            transport_cc: self.transport_cc | other.transport_cc,
+            remb: self.remb | other.remb,
+        }
     }
 }
 
@@ -78,6 +100,11 @@ impl CodecTable {
     /// The codec whose retransmissions have this payload type.
     pub fn by_rtx(&self, payload_type: u8) -> Option<&StreamCodec> {
         self.codecs.iter().find(|codec| codec.rtx_payload_type == Some(payload_type))
+    }
+
+    /// The messages that any of the codecs has.
+    pub fn feedback(&self) -> Feedback {
+        self.codecs.iter().fold(Feedback::default(), |all, codec| all.or(codec.feedback))
     }
 
     /// The first codec, which is the one in use unless packets say otherwise.

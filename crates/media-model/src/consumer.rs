@@ -109,7 +109,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// The index of the stream that carries an encoding.
-    fn stream_of(&self, encoding: u8) -> Option<usize> {
+    pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {
         if self.definition.pipe {
             return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
         }

@@ -178,7 +178,7 @@ impl<T: Transport> Core<T> {
 
     /// The direct transport behind a lane, and the component.
     pub fn lane_owner(&self, lane: Lane) -> Option<(TransportId, Component)> {
-        let (_, transport) = self.transports.iter().find(|(key, _)| key.index() == lane.0 / 2)?;
+        let transport = self.transports.at(lane.0 / 2)?;
         Some((transport.id, if lane.0.is_multiple_of(2) { Component::Rtp } else { Component::Rtcp }))
     }
 

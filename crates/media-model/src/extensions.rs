@@ -15,6 +15,10 @@ pub struct SourceExtensions {
     pub rid: Option<u8>,
     /// RID of what an RTX stream repairs.
     pub repaired_rid: Option<u8>,
+    /// Absolute send time.
+    pub abs_send_time: Option<u8>,
+    /// Transport-wide sequence number.
+    pub transport_wide_cc: Option<u8>,
     /// Video orientation.
     pub video_orientation: Option<u8>,
 }
@@ -28,6 +32,8 @@ impl SourceExtensions {
             mid: id(HeaderExtensionUri::Mid),
             rid: id(HeaderExtensionUri::RtpStreamId),
             repaired_rid: id(HeaderExtensionUri::RepairedRtpStreamId),
+            abs_send_time: id(HeaderExtensionUri::AbsSendTime),
+            transport_wide_cc: id(HeaderExtensionUri::TransportWideCc),
             video_orientation: id(HeaderExtensionUri::VideoOrientation),
         }
     }
@@ -38,6 +44,8 @@ impl SourceExtensions {
             ("mid", self.mid),
             ("rid", self.rid),
             ("rrid", self.repaired_rid),
+            ("absSendTime", self.abs_send_time),
+            ("transportWideCc01", self.transport_wide_cc),
             ("videoOrientation", self.video_orientation),
         ];
         names.into_iter().filter_map(|(name, id)| Some((name, id?)))

@@ -14,6 +14,7 @@ mod description;
 mod error;
 mod event;
 mod extensions;
+mod feedback;
 mod id;
 mod listener;
 mod options;

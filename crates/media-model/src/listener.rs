@@ -101,6 +101,11 @@ impl Listener {
         self.rids.retain(|_, key| *key != producer);
     }
 
+    /// Forgets the SSRCs of one encoding, those of retransmissions included: others are about to take their place.
+    pub(crate) fn forget(&mut self, producer: Key<Producer>, encoding: u8) {
+        self.ssrcs.retain(|_, stream| (stream.producer, stream.encoding) != (producer, encoding));
+    }
+
     /// The stream of a known SSRC.
     pub(crate) fn by_ssrc(&self, ssrc: u32) -> Option<StreamRef> {
         self.ssrcs.get(&ssrc).copied()

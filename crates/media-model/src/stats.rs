@@ -149,6 +149,10 @@ pub struct TransportStats {
     pub rtx_bytes_sent: u64,
     /// Bits per second of that.
     pub rtx_send_bitrate: u32,
+    /// Bits per second that the path from the remote is believed to carry: known where we estimate (REMB), not where the
+    /// remote does (transport-wide feedback).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available_incoming_bitrate: Option<u32>,
     /// The limit that the remote is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_incoming_bitrate: Option<u32>,

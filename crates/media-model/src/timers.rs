@@ -17,6 +17,8 @@ pub enum Timer {
     Stream(Key<Producer>, u8),
     /// A transport has something to do of its own: repeat a handshake message, look after consent.
     Transport(Key<TransportTag>),
+    /// Feedback about the path of a transport is due: which packets arrived when, or a bitrate.
+    Feedback(Key<TransportTag>),
 }
 
 /// When a deadline was reached that nobody waits for any more, its timer finds nothing to do; setting a timer earlier than

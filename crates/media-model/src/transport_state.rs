@@ -3,6 +3,7 @@
 use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::extensions::SourceExtensions;
+use crate::feedback::PathFeedback;
 use crate::id::TransportId;
 use crate::listener::Listener;
 use crate::options::TransportOptions;
@@ -121,7 +122,7 @@ pub(crate) struct TransportState<T> {
     pub options: TransportOptions,
     /// How incoming packets find their producer.
     pub listener: Listener,
-    /// Extension ids that tell producers apart before one is known.
+    /// Extension ids that are read before a producer is known.
     pub extensions: SourceExtensions,
     /// Its producers, oldest first.
     pub producers: Vec<Key<Producer>>,
@@ -143,6 +144,8 @@ pub(crate) struct TransportState<T> {
     pub trace: TransportTraceFlags,
     /// What the remote may send.
     pub incoming_limit: IncomingLimit,
+    /// What the remote is told of the path.
+    pub feedback: PathFeedback,
     /// TCP connections that lead to it.
     pub connections: Vec<SocketId>,
     /// The adapter's own deadline.
@@ -150,6 +153,12 @@ pub(crate) struct TransportState<T> {
 }
 
 impl<T> TransportState<T> {
+    /// What to tell the remote of the most that it may send, if anything: the limit, or our estimate if that is less.
+    pub(crate) fn poll_limit(&mut self) -> Option<u64> {
+        let limit = self.incoming_limit.poll()?;
+        Some(self.feedback.estimate().map_or(limit, |estimate| estimate.min(limit)))
+    }
+
     /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
     pub(crate) fn draw_mid(&mut self) -> String {
         let mid = self.next_mid;

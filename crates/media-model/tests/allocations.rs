@@ -6,7 +6,7 @@
 mod support;
 
 use std::collections::VecDeque;
-use support::{address, capabilities, packet, vp8_parameters};
+use support::{address, capabilities, congestion_parameters, packet_with};
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
     GetConsumerStats, GetProducerStats, GetTransportStats, Produce, ProducerId, ProducerOptions, Request,
@@ -14,7 +14,7 @@ use tureen_media_model::{
 };
 use tureen_rtp_dictionaries::{CryptoSuite, MediaKind, SrtpParameters};
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
-use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
+use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket, extension};
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
 use tureen_srtp::{DEFAULT_PROVIDER, Profile, SrtpReceiver, SrtpSender};
 use tureen_transport::{
@@ -135,6 +135,13 @@ struct Call {
     waiting: VecDeque<(u32, Vec<u8>)>,
     sent: u32,
     rtx_sent: u16,
+    /// The next transport-wide sequence number.
+    transport_wide: u16,
+    /// Feedback packets about the path that the source got, and packets that they say arrived.
+    feedback: u64,
+    told_of: u64,
+    /// REMB messages that it got.
+    bitrates: u64,
     key_frame_wanted: bool,
     key_frames: u32,
     allocations: u64,
@@ -144,7 +151,7 @@ struct Call {
 const PRODUCER: ProducerId = ProducerId(2);
 
 impl Call {
-    fn new(srtp: bool) -> Self {
+    fn new(srtp: bool, feedback: &str) -> Self {
         let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
         let core = Core::new(CoreConfig { shard: ShardId(0), seed: 7, wall_clock });
         let datagrams = Vec::with_capacity(BATCH);
@@ -159,6 +166,10 @@ impl Call {
             waiting: VecDeque::new(),
             sent: 0,
             rtx_sent: 0,
+            transport_wide: 0,
+            feedback: 0,
+            told_of: 0,
+            bitrates: 0,
             key_frame_wanted: true,
             key_frames: 0,
             allocations: 0,
@@ -173,7 +184,7 @@ impl Call {
         let options = ProducerOptions {
             id: PRODUCER,
             kind: MediaKind::Video,
-            rtp_parameters: vp8_parameters(SSRC),
+            rtp_parameters: congestion_parameters(SSRC, &[feedback]),
             paused: false,
             key_frame_request_delay: Default::default(),
         };
@@ -232,7 +243,7 @@ impl Call {
     }
 
     /// The packet that the source numbers `number`, a frame of its own; `rtx` wraps it (RFC 4588 section 4).
-    fn media(number: u32, key_frame: bool, rtx: Option<u16>) -> Vec<u8> {
+    fn media(&mut self, number: u32, key_frame: bool, rtx: Option<u16>) -> Vec<u8> {
         let [high, low] = (number as u16 & 0x7fff).to_be_bytes();
         let frame = if key_frame { 0x10 } else { 0x11 };
         let mut payload = vec![0x90, 0xc0, high | 0x80, low, number as u8, frame, 2, 0, 0x9d, 1, 0x2a];
@@ -246,7 +257,12 @@ impl Call {
             }
         };
         let timestamp = number.wrapping_mul(90);
-        packet(&RtpHeader { marker: true, payload_type, sequence_number, timestamp, ssrc }, &payload)
+        let header = RtpHeader { marker: true, payload_type, sequence_number, timestamp, ssrc };
+        let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
+        let sent = extension::write_abs_send_time(wall_clock.abs_send_time(self.now));
+        let wide = self.transport_wide.to_be_bytes();
+        self.transport_wide = self.transport_wide.wrapping_add(1);
+        packet_with(&header, &[(3, &sent), (4, &wide)], &payload)
     }
 
     /// The source sends its next packet, or the network loses it.
@@ -257,7 +273,8 @@ impl Call {
         self.key_frames += u32::from(key_frame);
         // One in a hundred, and never the first.
         if number % 100 != 57 {
-            let datagram = self.source.rtp(Self::media(number, key_frame, None));
+            let bytes = self.media(number, key_frame, None);
+            let datagram = self.source.rtp(bytes);
             self.waiting.push_back(datagram);
         }
     }
@@ -266,7 +283,7 @@ impl Call {
         for &sequence_number in lost {
             let behind = (self.sent as u16).wrapping_sub(sequence_number);
             let number = self.sent - u32::from(behind);
-            let bytes = Self::media(number, false, Some(self.rtx_sent));
+            let bytes = self.media(number, false, Some(self.rtx_sent));
             self.rtx_sent = self.rtx_sent.wrapping_add(1);
             let datagram = self.source.rtp(bytes);
             self.waiting.push_back(datagram);
@@ -353,6 +370,12 @@ impl Call {
                         match message.unwrap() {
                             RtcpPacket::Nack(nack) => lost.extend(nack.lost()),
                             RtcpPacket::Pli(_) => self.key_frame_wanted = true,
+                            RtcpPacket::TransportFeedback(feedback) => {
+                                self.feedback += 1;
+                                let arrived = feedback.packets().filter(|status| status.delta.is_some());
+                                self.told_of += arrived.count() as u64;
+                            }
+                            RtcpPacket::Remb(_) => self.bitrates += 1,
                             _ => {}
                         }
                     }
@@ -388,8 +411,9 @@ impl Call {
     }
 }
 
-fn nothing_is_allocated(srtp: bool) {
-    let mut call = Call::new(srtp);
+/// `feedback` is what the source reads of its path.
+fn nothing_is_allocated(srtp: bool, feedback: &str) {
+    let mut call = Call::new(srtp, feedback);
     call.run(WARM_UP);
     let before = *call.core.counters();
     let key_frames = call.key_frames;
@@ -415,15 +439,25 @@ fn nothing_is_allocated(srtp: bool) {
     );
     let stats = call.ask(GetProducerStats { id: PRODUCER }).unwrap();
     assert!(stats[0].stream.packets_repaired >= lost, "what was lost was repaired");
+    if feedback == "transport-cc" {
+        assert!(call.feedback > u64::from(PACKETS / 200), "feedback left every 100 ms or so");
+        let recent = call.told_of + 200 >= u64::from(call.sent);
+        assert!(recent && call.bitrates == 0, "every packet is told of: {} of {}", call.told_of, call.sent);
+    } else {
+        assert!(
+            call.bitrates > u64::from(PACKETS / 1000) && call.feedback == 0,
+            "a bitrate every second or so"
+        );
+    }
     assert!(call.ask(GetConsumerStats { id: ConsumerId(1) }).unwrap().outbound[0].stream.nack_count > 500);
 }
 
 #[test]
 fn nothing_is_allocated_between_plain_endpoints() {
-    nothing_is_allocated(false);
+    nothing_is_allocated(false, "goog-remb");
 }
 
 #[test]
 fn nothing_is_allocated_between_srtp_endpoints() {
-    nothing_is_allocated(true);
+    nothing_is_allocated(true, "transport-cc");
 }

@@ -102,6 +102,7 @@ impl<T: Transport> Core<T> {
     fn insert_producer(&mut self, producer: Producer, identity: &Identity) -> Key<Producer> {
         let (id, transport, source, extensions) =
             (producer.definition.id, producer.transport, producer.source, producer.extensions);
+        let feedback = producer.codecs.feedback();
         let key = self.producers.insert(producer);
         self.index.producers.insert(id, key);
         if let Some(source) = self.sources.get_mut(source) {
@@ -113,6 +114,9 @@ impl<T: Transport> Core<T> {
             merge(&mut state.extensions.mid, extensions.mid);
             merge(&mut state.extensions.rid, extensions.rid);
             merge(&mut state.extensions.repaired_rid, extensions.repaired_rid);
+            merge(&mut state.extensions.abs_send_time, extensions.abs_send_time);
+            merge(&mut state.extensions.transport_wide_cc, extensions.transport_wide_cc);
+            state.feedback.negotiate(&extensions, feedback, state.incoming_limit.bitrate.map(u64::from));
         }
         key
     }

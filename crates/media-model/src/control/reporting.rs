@@ -81,6 +81,7 @@ impl<T: Transport> Core<T> {
             rtx_recv_bitrate: meters.rtx_received.bitrate(now),
             rtx_bytes_sent: meters.rtx_sent.bytes,
             rtx_send_bitrate: meters.rtx_sent.bitrate(now),
+            available_incoming_bitrate: transport.feedback.estimate().map(clamp_rate),
             max_incoming_bitrate: transport.incoming_limit.bitrate,
             datagrams_rejected: rejected.filter(|(_, count)| *count > 0).collect(),
             round_trip_time: transport.reports.round_trip.map(millis),

@@ -59,6 +59,7 @@ impl<T: Transport> Core<T> {
             rejected: [0; RejectReason::ALL.len()],
             trace: Default::default(),
             incoming_limit: IncomingLimit::default(),
+            feedback: Default::default(),
             connections: Vec::new(),
             timer: Default::default(),
         };
@@ -104,7 +105,9 @@ impl<T: Transport> Core<T> {
         _now: Time,
         request: SetMaxIncomingBitrate,
     ) -> Result<(), NotFoundError> {
-        self.transport_mut(request.id)?.incoming_limit.set(request.bitrate);
+        let state = self.transport_mut(request.id)?;
+        state.incoming_limit.set(request.bitrate);
+        state.feedback.set_limit(state.incoming_limit.bitrate.map(u64::from));
         Ok(())
     }
 

@@ -4,12 +4,19 @@ use crate::arena::Key;
 use crate::core::Core;
 use crate::listener::StreamRef;
 use crate::producer::{Producer, ProducerStream};
+use crate::relay::RelayNews;
+use crate::source::{Source, new_store};
 use crate::transport_state::TransportTag;
+use std::time::Duration;
 use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::{RecvStream, RecvStreamConfig, RtxConfig};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::Transport;
+
+/// A stream without packets for this long gives its place to another SSRC of the same MID and RID: the remote has started its
+/// encoder anew.
+const TAKE_OVER: Duration = Duration::from_secs(2);
 
 impl<T: Transport> Core<T> {
     /// The stream of a packet: by SSRC, else by MID, else by RID. The stream is ready for packets then.
@@ -23,7 +30,7 @@ impl<T: Transport> Core<T> {
         let known = transport.listener.by_ssrc(packet.ssrc());
         let stream = match known {
             Some(stream) => stream,
-            None => self.learn_stream(key, packet)?,
+            None => self.learn_stream(now, key, packet)?,
         };
         let producer = self.producers.get(stream.producer)?;
         if producer.stream(stream.encoding).is_none() {
@@ -36,21 +43,64 @@ impl<T: Transport> Core<T> {
         Some(stream)
     }
 
-    fn learn_stream(&mut self, key: Key<TransportTag>, packet: &RtpPacket<'_>) -> Option<StreamRef> {
-        let transport = self.transports.get_mut(key)?;
+    fn learn_stream(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        packet: &RtpPacket<'_>,
+    ) -> Option<StreamRef> {
+        let transport = self.transports.get(key)?;
         let read = |id: Option<u8>| id.and_then(|id| packet.extension(id));
         let ids = transport.extensions;
         let (mid, rid, repaired) = (read(ids.mid), read(ids.rid), read(ids.repaired_rid));
         let producer_key = transport.listener.by_name(mid, rid.or(repaired))?;
         let producer = self.producers.get(producer_key)?;
-        let (encoding, rtx) = match_encoding(producer, packet.payload_type(), rid, repaired)?;
-        let media_ssrc = producer.stream(encoding).map(|stream| stream.recv.config().ssrc);
-        if !rtx && media_ssrc.is_some() {
-            // The encoding has its SSRC; another one with the same name is not taken.
-            return None;
+        let (encoding, rtx) = match_encoding(now, producer, packet.payload_type(), rid, repaired)?;
+        if !rtx && let Some(stream) = producer.stream(encoding) {
+            if !is_over(now, stream) {
+                // The encoding has its SSRC; another one with the same name is not taken.
+                return None;
+            }
+            self.end_stream(producer_key, encoding);
         }
         let stream = StreamRef { producer: producer_key, encoding, rtx };
-        transport.listener.learn(packet.ssrc(), stream).then_some(stream)
+        self.transports.get_mut(key)?.listener.learn(packet.ssrc(), stream).then_some(stream)
+    }
+
+    /// Makes room for another stream of an encoding.
+    fn end_stream(&mut self, key: Key<Producer>, encoding: u8) {
+        let Some(producer) = self.producers.get_mut(key) else { return };
+        if let Some(stream) = producer.streams.get_mut(usize::from(encoding)) {
+            *stream = None;
+        }
+        let source = producer.source;
+        if let Some(transport) = self.transports.get_mut(producer.transport) {
+            transport.listener.forget(key, encoding);
+        }
+        self.exchange_stream(source, encoding);
+    }
+
+    /// The stream of an encoding was exchanged: consumers go on at its next key frame, without a gap. What was stored and sent
+    /// is forgotten, as its numbers come again.
+    pub(crate) fn exchange_stream(&mut self, key: Key<Source>, encoding: u8) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let (kind, producer_id) = (source.kind, source.producer_id);
+        if let Some(stream) = source.streams.get_mut(usize::from(encoding)) {
+            stream.store = stream.store.take().map(|_| new_store(kind));
+        }
+        for &mirror in &source.mirrors {
+            self.relay.to(mirror).push_news(RelayNews::Exchanged(producer_id, encoding));
+        }
+        let mut index = 0;
+        while let Some(&consumer_key) = self.sources.get(key).and_then(|source| source.consumers.get(index)) {
+            index += 1;
+            let Some(consumer) = self.consumers.get_mut(consumer_key) else { continue };
+            let stream = consumer.stream_of(encoding).and_then(|at| consumer.streams.get_mut(at));
+            let Some(stream) = stream else { continue };
+            stream.send.forget_sent();
+            consumer.selector.source_changed(encoding);
+            self.request_key_frames_for(consumer_key);
+        }
     }
 
     fn start_stream(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>) -> Option<()> {
@@ -71,8 +121,14 @@ impl<T: Transport> Core<T> {
     }
 }
 
+/// Whether a stream has been silent for so long that another SSRC of the same name may take its place.
+fn is_over(now: Time, stream: &ProducerStream) -> bool {
+    stream.recv.last_packet().is_none_or(|last| now.since(last) >= TAKE_OVER)
+}
+
 /// Which encoding a packet of unknown SSRC belongs to, and whether it is a retransmission.
 fn match_encoding(
+    now: Time,
     producer: &Producer,
     payload_type: u8,
     rid: Option<&[u8]>,
@@ -90,8 +146,14 @@ fn match_encoding(
         }
         None => None,
     };
-    // Without names, a single encoding that gave no SSRC takes what comes.
-    let alone = || (encodings.len() == 1 && encodings[0].ssrc.is_none()).then_some(0);
+    // Without names, a single encoding takes what comes if it gave no SSRC, or if that one is no longer in use.
+    let alone = || {
+        let [encoding] = encodings.as_slice() else { return None };
+        let free = producer.stream(0).is_some_and(|stream| {
+            Some(stream.recv.config().ssrc) != encoding.ssrc || !is_rtx && is_over(now, stream)
+        });
+        (encoding.ssrc.is_none() || free).then_some(0)
+    };
     Some((u8::try_from(index.or_else(alone)?).ok()?, is_rtx))
 }
 

@@ -26,6 +26,8 @@ impl<T: Transport> Core<T> {
         out: &mut impl Egress,
     ) {
         let Some(packet) = RtpPacket::from_parts(bytes, layout) else { return };
+        // Of every packet, whatever becomes of it: the remote's estimate is about the path.
+        self.note_arrival(now, transport_key, &packet);
         let Some(stream) = self.find_stream(now, transport_key, &packet) else {
             self.counters.unknown_stream += 1;
             return;

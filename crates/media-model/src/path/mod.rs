@@ -9,13 +9,14 @@
 //!
 //! What transports say for themselves stands in [`own_traffic`].
 //!
-//! Feedback sets state on the way and leaves when the batch is over or a timer fires ([`timeouts`]).
+//! Feedback sets state on the way and leaves when the batch is over or a timer fires ([`timeouts`], [`path_feedback`]).
 
 mod discover;
 mod fan_out;
 mod ingest;
 mod key_frames;
 mod own_traffic;
+mod path_feedback;
 mod promises;
 mod receive;
 mod relaying;

@@ -51,6 +51,11 @@ impl<T: Transport> Core<T> {
                     self.set_score(key, encoding, score);
                 }
             }
+            RelayNews::Exchanged(producer, encoding) => {
+                if let Ok(key) = self.source_key(producer) {
+                    self.exchange_stream(key, encoding);
+                }
+            }
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),
             RelayNews::Unsubscribe(producer, shard) => self.stop_mirroring(producer, shard),
         }

@@ -17,7 +17,7 @@ pub(crate) const MAX_COMPOUND: usize = 1200;
 const FIRST_REPORT: Duration = Duration::from_millis(500);
 /// Later ones after this times a random factor from 1 to 1.5.
 const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
-/// Report blocks of one compound; streams beyond are left out.
+/// Report blocks of one compound (RFC 3550 section 6.4.2).
 const MAX_BLOCKS: usize = 31;
 /// Sender reports of one compound.
 const MAX_SENDERS: usize = 16;
@@ -51,39 +51,66 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// One compound about what comes in: a receiver report, and our reference time so that the remote lets us measure the
-    /// round trip (RFC 3611 section 4.4).
+    /// Compounds about what comes in: receiver reports of 31 blocks each (RFC 3550 section 6.4.2), and with the first of them
+    /// our reference time, so that the remote lets us measure the round trip (RFC 3611 section 4.4).
     fn report_received(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
-        let Some(transport) = self.transports.get(key) else { return };
         let mut blocks: SmallVec<[ReportBlock; MAX_BLOCKS]> = SmallVec::new();
-        let mut ssrcs: SmallVec<[u32; MAX_BLOCKS]> = SmallVec::new();
-        for producer in &transport.producers {
-            let Some(producer) = self.producers.get_mut(*producer) else { continue };
-            for stream in producer.streams.iter_mut().flatten() {
-                if ssrcs.len() < MAX_BLOCKS {
-                    ssrcs.push(stream.recv.config().ssrc);
-                }
+        let mut is_first = true;
+        let mut index = 0;
+        while let Some(&producer) = self.transports.get(key).and_then(|state| state.producers.get(index)) {
+            index += 1;
+            let streams = self.producers.get(producer).map_or(0, |producer| producer.streams.len());
+            for encoding in 0..streams {
+                let stream = self.producers.get_mut(producer).and_then(|it| it.streams.get_mut(encoding));
+                let Some(stream) = stream.and_then(Option::as_mut) else { continue };
                 let reports = [stream.recv.report_block(now), stream.recv.rtx_report_block(now)];
-                let room = MAX_BLOCKS - blocks.len();
-                blocks.extend(reports.into_iter().flatten().take(room));
+                for block in reports.into_iter().flatten() {
+                    if blocks.len() == MAX_BLOCKS {
+                        self.send_receiver_report(now, key, &blocks, is_first, out);
+                        blocks.clear();
+                        is_first = false;
+                    }
+                    blocks.push(block);
+                }
             }
         }
-        if blocks.is_empty() {
-            return;
+        if !blocks.is_empty() {
+            self.send_receiver_report(now, key, &blocks, is_first, out);
         }
+    }
+
+    fn send_receiver_report(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        blocks: &[ReportBlock],
+        is_first: bool,
+        out: &mut impl Egress,
+    ) {
         let ntp = self.config.wall_clock.ntp(now);
+        let ssrcs = self.received_ssrcs(key);
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let limit = transport.incoming_limit.poll();
+        let bitrate = if is_first { transport.poll_limit() } else { None };
         let sent = send_compound(now, key, transport, out, |writer, reports| {
-            writer.receiver_report(reports.own_ssrc, &blocks).ok()?;
+            writer.receiver_report(reports.own_ssrc, blocks).ok()?;
             writer.source_description(reports.own_ssrc, reports.cname.as_bytes(), &[]).ok()?;
-            writer.extended_report(reports.own_ssrc, Some(ntp), &[]).ok()?;
-            match limit {
+            if is_first {
+                writer.extended_report(reports.own_ssrc, Some(ntp), &[]).ok()?;
+            }
+            match bitrate {
                 Some(bitrate) => writer.remb(reports.own_ssrc, bitrate, &ssrcs).ok(),
                 None => Some(()),
             }
         });
         self.count_rtcp(sent);
+    }
+
+    /// The sources that share what the remote may send, as far as one REMB message names them.
+    pub(crate) fn received_ssrcs(&self, key: Key<TransportTag>) -> SmallVec<[u32; MAX_BLOCKS]> {
+        let producers = self.transports.get(key).into_iter().flat_map(|transport| &transport.producers);
+        let producers = producers.filter_map(|producer| self.producers.get(*producer));
+        let streams = producers.flat_map(|producer| producer.streams.iter().flatten());
+        streams.map(|stream| stream.recv.config().ssrc).take(MAX_BLOCKS).collect()
     }
 
     /// Compounds about what goes out: sender reports, and our answer to the remote's reference time.

@@ -24,6 +24,7 @@ impl<T: Transport> Core<T> {
                 Timer::Reports(transport) => self.reports_due(now, transport, out),
                 Timer::Stream(producer, encoding) => self.stream_due(now, producer, encoding, out),
                 Timer::Transport(transport) => self.transport_due(now, transport, out),
+                Timer::Feedback(transport) => self.feedback_due(now, transport, out),
             }
         }
     }

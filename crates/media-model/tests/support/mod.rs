@@ -23,13 +23,15 @@ const SLOT_LEN: usize = 1600;
 #[derive(Debug, Default)]
 pub struct Sink {
     pub sent: Vec<(Destination, Vec<u8>)>,
+    /// Whether there is no room for anything.
+    pub full: bool,
     slot: Vec<u8>,
     to: Option<Destination>,
 }
 
 impl Egress for Sink {
     fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        if capacity > SLOT_LEN {
+        if self.full || capacity > SLOT_LEN {
             return None;
         }
         self.slot.clear();
@@ -218,19 +220,56 @@ pub fn vp8_parameters(ssrc: u32) -> RtpParameters {
     .unwrap()
 }
 
+/// The same for a source that negotiated congestion feedback: abs-send-time as 3, the transport-wide sequence number as 4.
+pub fn congestion_parameters(ssrc: u32, feedback: &[&str]) -> RtpParameters {
+    let mut parameters = serde_json::to_value(vp8_parameters(ssrc)).unwrap();
+    for kind in feedback {
+        parameters["codecs"][0]["rtcpFeedback"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({"type": kind}));
+    }
+    parameters["headerExtensions"].as_array_mut().unwrap().extend([
+        serde_json::json!({"uri": "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", "id": 3}),
+        serde_json::json!({
+            "uri": "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", "id": 4
+        }),
+    ]);
+    serde_json::from_value(parameters).unwrap()
+}
+
 /// One VP8 packet that is a whole frame.
 pub fn vp8(ssrc: u32, sequence_number: u16, timestamp: u32, key_frame: bool) -> Vec<u8> {
+    vp8_with(ssrc, sequence_number, timestamp, key_frame, &[])
+}
+
+/// The same with header extension elements.
+pub fn vp8_with(
+    ssrc: u32,
+    sequence_number: u16,
+    timestamp: u32,
+    key_frame: bool,
+    extensions: &[(u8, &[u8])],
+) -> Vec<u8> {
     let picture_id = sequence_number & 0x7fff;
     let [high, low] = picture_id.to_be_bytes();
     let frame = if key_frame { 0x10 } else { 0x11 };
     let payload = [0x90, 0x80, high | 0x80, low, frame, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00];
     let header = RtpHeader { marker: true, payload_type: 96, sequence_number, timestamp, ssrc };
-    packet(&header, &payload)
+    packet_with(&header, extensions, &payload)
 }
 
 pub fn packet(header: &RtpHeader, payload: &[u8]) -> Vec<u8> {
+    packet_with(header, &[], payload)
+}
+
+/// A packet with header extension elements.
+pub fn packet_with(header: &RtpHeader, extensions: &[(u8, &[u8])], payload: &[u8]) -> Vec<u8> {
     let mut buffer = vec![0; 1500];
     let mut writer = RtpWriter::new(&mut buffer, header, ExtensionForm::OneByte).unwrap();
+    for (id, value) in extensions {
+        writer.push_extension(*id, value).unwrap();
+    }
     writer.payload(payload).unwrap();
     let len = writer.finish();
     buffer.truncate(len);
