@@ -6,7 +6,7 @@ use crate::cipher::KeyedCipher;
 use crate::dtls::{DtlsEndpoint, KeyChange};
 use crate::ice::{IceCredentials, IceListen, IceServer};
 use crate::options::{DtlsClock, WebRtcConnectError, WebRtcConnectOptions, WebRtcDetails, WebRtcOptions};
-use tureen_rtp_dictionaries::{CryptoSuite, IceRole, IceState};
+use tureen_rtp_dictionaries::{CryptoSuite, DtlsState, IceRole, IceState};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{DatagramKind, classify};
 use tureen_srtp::Profile;
@@ -107,7 +107,7 @@ impl<C: KeyedCipher> WebRtcTransport<C> {
     /// Ends ICE and DTLS. Take out what is left to send, to claim and to tell afterwards: a goodbye to the remote, the
     /// release of every claim, the closed states.
     pub fn close(&mut self, now: Time) {
-        self.farewell = self.farewell.or(self.destination(Component::Rtp));
+        self.farewell = self.farewell.or(self.adapter.path.destination(Component::Rtp));
         self.dtls.close(now);
         self.follow_keys();
         self.adapter.path.close();
@@ -132,7 +132,9 @@ impl<C: KeyedCipher> Transport for WebRtcTransport<C> {
     }
 
     fn destination(&self, component: Component) -> Option<Destination> {
-        self.adapter.path.destination(component)
+        // Media waits for keys.
+        let ready = self.dtls.state() == DtlsState::Connected;
+        ready.then(|| self.adapter.path.destination(component)).flatten()
     }
 
     fn cipher(&mut self) -> &mut impl Cipher {
@@ -183,7 +185,7 @@ impl<C: KeyedCipher> Transport for WebRtcTransport<C> {
         if let Some(answer) = self.adapter.path.poll_transmit(buffer) {
             return Some(answer);
         }
-        let Some(destination) = self.destination(Component::Rtp).or(self.farewell) else {
+        let Some(destination) = self.adapter.path.destination(Component::Rtp).or(self.farewell) else {
             self.dtls.drop_outgoing();
             return None;
         };
