@@ -82,6 +82,11 @@ export class Session extends EventTarget {
     await this.request("setConsumerPreferredLayers", { consumerId, spatialLayer, temporalLayer });
   }
 
+  /** Loses the socket as a network would; for tests. */
+  dropSocket() {
+    this.#protoo?.reconnect();
+  }
+
   #fail(error) {
     this.leave();
     return error;
