@@ -96,7 +96,6 @@ export class Call {
     on(remote, "consumer-changed", ({ peerId }) => this.#tiles.refreshPeer(peerId));
     on(remote, "speaker", ({ peerId }) => this.#tiles.setSpeaker(peerId));
     on(publisher, "change", () => this.#refreshSelf());
-    on(session, "problem", ({ message }) => problem(message));
     on(session, "state", () => this.#showState());
     on(stats, "sample", () => this.#tiles.onSample());
     onDeviceChange(() => byId("settings").open && this.#fillSettings(), signal);

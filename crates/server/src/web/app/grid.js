@@ -1,14 +1,20 @@
 // Where tiles go: as large as the space allows, or one in the spotlight and the others beside it. It knows elements and
 // numbers, and nothing of peers.
 
-/** Width over height: a face may be cut to stand or to lie, a little. */
-const MIN_RATIO = 0.75;
+/** Width over height: pictures are cut to stand on a screen that stands, and hardly on one that lies. */
+const MIN_RATIO_PORTRAIT = 0.75;
+const MIN_RATIO_LANDSCAPE = 1.3;
 const MAX_RATIO = 16 / 9;
 const MIN_RATIO_ALONE = 9 / 16;
 
+function minRatioFor(count, width, height) {
+  if (width >= height) return MIN_RATIO_LANDSCAPE;
+  return count === 1 ? MIN_RATIO_ALONE : MIN_RATIO_PORTRAIT;
+}
+
 /** The number of columns that gives `count` tiles the most area. Pure, for tests. */
 export function pack(count, width, height, gap) {
-  const minRatio = count === 1 ? MIN_RATIO_ALONE : MIN_RATIO;
+  const minRatio = minRatioFor(count, width, height);
   let best = { columns: 1, rows: 1, width: 0, height: 0, area: -1 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);

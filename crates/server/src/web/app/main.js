@@ -23,6 +23,7 @@ async function join({ name, room, tracks }) {
   const session = new Session({ roomId: room, peerId: await claimPeerId(), displayName: name });
   const stats = new StatsCollector(session);
   hookSession(session, stats);
+  session.addEventListener("problem", ({ detail }) => problem(detail.message));
   for (const [name, track] of Object.entries(tracks)) if (track) session.publisher.publish(name, track);
   try {
     await session.join();

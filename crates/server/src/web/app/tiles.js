@@ -190,7 +190,7 @@ export class Tiles {
     const audioConsumer = tile.screen ? undefined : this.#consumersOf(tile.id).audio;
     const read = (consumer) => (consumer && !consumer.paused ? samples.get(consumer.id) : undefined);
     const [video, audio] = [read(videoConsumer), read(audioConsumer)];
-    const consumer = video ? videoConsumer : audioConsumer;
+    const consumer = videoConsumer?.paused === false ? videoConsumer : audioConsumer;
     const active = consumer && !consumer.paused;
     tile.setQuality(active ? quality(video ?? audio ?? null, scoreOf(consumer.score)) : 0);
     tile.setStats(receivedFigures({ video, videoConsumer, audio }));
