@@ -9,7 +9,7 @@ const BUTTONS = [
   { name: "screen", key: "s", icons: ["screen-off", "screen"], texts: ["Stop sharing your screen", "Share your screen"], label: "Screen sharing", kind: "toggle" },
   { name: "stats", key: "i", icons: ["stats", "stats"], texts: ["Hide statistics", "Show statistics"], label: "Statistics", kind: "toggle wide" },
   { name: "link", key: "c", icons: ["link"], texts: ["Copy the link to this room"] },
-  { name: "settings", icons: ["settings"], texts: ["Devices and display"] },
+  { name: "settings", icons: ["settings"], texts: ["Choose devices"] },
   { name: "help", key: "?", icons: ["help"], texts: ["Keys"], kind: "wide" },
   { name: "leave", icons: ["leave"], texts: ["Leave the room"], kind: "leave" },
 ];

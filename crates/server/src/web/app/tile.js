@@ -5,7 +5,7 @@ import { icon, make } from "./dom.js";
 const QUALITY_WORDS = ["", "poor connection", "fair connection", "good connection"];
 
 export function initials(name) {
-  const words = name.trim().split(/\s+/).filter(Boolean);
+  const words = name.split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
   return letters.map((word) => [...word][0]).join("").toUpperCase() || "?";
 }
