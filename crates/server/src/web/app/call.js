@@ -145,11 +145,12 @@ export class Call {
   }
 
   #showState() {
-    const { state } = this.#session;
+    const { state, mediaLost } = this.#session;
     const banner = byId("banner");
-    banner.hidden = state !== "reconnecting";
-    banner.textContent = state === "reconnecting" ? "The connection is lost. Reconnecting …" : "";
-    if (state === "joined") this.#tell("Connected again");
+    const lost = state === "reconnecting" || (state === "joined" && mediaLost);
+    if (!lost && !banner.hidden && state === "joined") this.#tell("Connected again");
+    banner.hidden = !lost;
+    banner.textContent = lost ? "The connection is lost. Reconnecting …" : "";
     this.#refreshCount();
   }
 

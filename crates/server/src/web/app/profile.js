@@ -10,11 +10,14 @@ const SCREEN_BITRATE = 3_000_000;
 
 const MIME_TYPES = { vp8: "video/VP8", vp9: "video/VP9", h264: "video/H264", av1: "video/AV1" };
 
-/** A speaker who pauses costs next to nothing, and the odd lost packet is mended (RFC 7587 section 6.1). */
+/**
+ * A speaker who pauses costs next to nothing, and the odd lost packet is mended (RFC 7587 section 6.1). One channel: what
+ * the browser says of stereo is about receiving.
+ */
 export const microphone = {
   encodings: [{ maxBitrate: 64_000 }],
   codec: "audio/opus",
-  parameters: { useinbandfec: 1, usedtx: 1 },
+  parameters: { useinbandfec: 1, usedtx: 1, stereo: undefined },
 };
 
 export function camera() {

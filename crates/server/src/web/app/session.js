@@ -1,6 +1,6 @@
 // One stay in a room: the socket, the two transports, and what happens when the network takes them away. It shows nothing.
 //
-// Events: `state` (connecting, joined, reconnecting, closed), `problem` (detail.message), `ended` (detail.message).
+// Events: `state` (of `state`: connecting, joined, reconnecting, closed; or of `mediaLost`), `problem` (detail.message), `ended` (detail.message).
 
 import { receivingCapabilities, receivingOffer } from "./media/capabilities.js";
 import { ReceiveTransport } from "./media/receive.js";
@@ -16,6 +16,8 @@ const PATIENCE_MS = 2_500;
 /** After a change of network an open socket may be dead: an answer has to come soon. */
 const PROBE_TIMEOUT_MS = 4_000;
 const RESTARTS_BEFORE_REJOIN = 4;
+/** Between attempts where nothing has ever come through. */
+const BLOCKED_DELAY_MS = 10_000;
 const REJOIN_DELAY_MS = 2_000;
 
 export class Session extends EventTarget {
@@ -28,6 +30,9 @@ export class Session extends EventTarget {
   #mustRejoin = false;
   #rejoining = false;
   #restarts = 0;
+  #unreachable = new Set();
+  #reached = new WeakSet();
+  #toldBlocked = false;
   #timers = new Set();
   #listening = new AbortController();
 
@@ -35,9 +40,14 @@ export class Session extends EventTarget {
     super();
     Object.assign(this, { roomId, peerId, displayName });
     const { signal } = this.#listening;
-    const changed = () => this.#networkChanged();
-    window.addEventListener("online", changed, { signal });
-    navigator.connection?.addEventListener?.("change", changed, { signal });
+    window.addEventListener("online", () => this.#networkChanged(), { signal });
+    // This event also tells of mere estimates; only another kind of network is a change.
+    let kind = navigator.connection?.type;
+    navigator.connection?.addEventListener?.("change", () => {
+      if (navigator.connection.type === kind) return;
+      kind = navigator.connection.type;
+      if (kind !== "none") this.#networkChanged();
+    }, { signal });
   }
 
   /** Resolves when we are in the room. Tracks given to the publisher before are sent. */
@@ -58,6 +68,11 @@ export class Session extends EventTarget {
       }
     }
     this.#setState("joined");
+  }
+
+  /** Whether media that came through before does not now. */
+  get mediaLost() {
+    return this.#unreachable.size > 0;
   }
 
   leave() {
@@ -206,7 +221,11 @@ export class Session extends EventTarget {
     let patience = 0;
     transport.addEventListener("statechange", () => {
       clearTimeout(patience);
-      if (transport.state === "connected") this.#restarts = 0;
+      if (transport.state === "connected") {
+        this.#restarts = 0;
+        this.#reached.add(transport);
+      }
+      this.#noteReach(transport);
       if (transport.state === "failed") this.#recover(transport);
       if (transport.state === "disconnected") {
         patience = this.#later(PATIENCE_MS, () => transport.state === "disconnected" && this.#recover(transport));
@@ -215,24 +234,50 @@ export class Session extends EventTarget {
     return transport;
   }
 
+  #noteReach(transport) {
+    const lost = ["failed", "disconnected"].includes(transport.state) && this.#reached.has(transport);
+    if (lost === this.#unreachable.has(transport)) return;
+    if (lost) this.#unreachable.add(transport);
+    else if (["connected", "closed"].includes(transport.state)) this.#unreachable.delete(transport);
+    this.dispatchEvent(new Event("state"));
+  }
+
   /** The socket lives, the media does not. */
   async #recover(transport) {
-    if (this.state !== "joined" || !this.#protoo.isOpen) return;
+    if (this.state !== "joined" || !this.#protoo.isOpen || transport.closed) return;
+    if (!this.#reached.has(transport)) {
+      this.#retryBlocked(transport);
+      return;
+    }
     if (this.#restarts >= RESTARTS_BEFORE_REJOIN) {
       this.#rejoin();
       return;
     }
     this.#restarts += 1;
+    await this.#restartOr(transport);
+    this.#later(2 * PATIENCE_MS, () => {
+      if (["failed", "disconnected"].includes(transport.state)) this.#recover(transport);
+    });
+  }
+
+  /** A firewall, most likely: joining anew would change nothing, and others would see us come and go. */
+  #retryBlocked(transport) {
+    if (!this.#toldBlocked) {
+      this.#toldBlocked = true;
+      const { port } = transport.ice.candidates[0] ?? {};
+      const which = port ? `UDP or TCP port ${port}` : "its media port";
+      this.#problem(`Sound and pictures do not get through. A firewall may block ${which} of the server.`);
+    }
+    this.#later(BLOCKED_DELAY_MS, () => transport.state === "failed" && this.#restartOr(transport));
+  }
+
+  async #restartOr(transport) {
     try {
       await this.#restartIce(transport, PROBE_TIMEOUT_MS);
     } catch (error) {
       if (error instanceof SocketLostError) this.#protoo.reconnect();
       else if (transport === this.send || transport === this.receive) this.#rejoin();
-      return;
     }
-    this.#later(2 * PATIENCE_MS, () => {
-      if (["failed", "disconnected"].includes(transport.state)) this.#recover(transport);
-    });
   }
 
   #networkChanged() {

@@ -23,7 +23,7 @@ export class SendTransport extends Connection {
 
   /**
    * Starts to send a track. `encodings` are RTCRtpEncodingParameters; more than one is simulcast. `codec` is a mime
-   * type or undefined; `parameters` are added to the codec's (Opus: usedtx and the like).
+   * type or undefined; `parameters` are added to the codec's (Opus: usedtx and the like), undefined ones taken away.
    * Resolves with `{ mid, sender, kind, rtpParameters }`.
    */
   send({ track, streamId, encodings, codec, parameters = {} }) {
@@ -51,7 +51,7 @@ export class SendTransport extends Connection {
     const section = offer.media.find((section) => section.mid === mid);
     const codecs = sendingCodecs(section, this.#router, codec);
     if (!codecs) throw new Error(`this browser and the server have no ${codec ?? kind} codec in common`);
-    codecs[0].parameters = { ...codecs[0].parameters, ...parameters };
+    codecs[0].parameters = withoutUndefined({ ...codecs[0].parameters, ...parameters });
     const extensions = sendingExtensions(section, this.#router);
     reduceFeedback(codecs, extensions);
     const rids = sendEncodings.length > 1 ? sendEncodings.map(({ rid }) => rid) : [];
