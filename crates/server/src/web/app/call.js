@@ -1,7 +1,9 @@
 // The call on the screen: what the session says goes to tiles and messages, what the user does goes to the session.
 
 import { Controls } from "./controls.js";
-import { DeviceError, canCapture, canShareScreen, choose, chosen, onDeviceChange, open, openScreen, showChoices } from "./devices.js";
+import {
+  DeviceError, canCapture, canShareScreen, choose, chosen, onDeviceChange, open, openScreen, showChoices,
+} from "./devices.js";
 import { byId } from "./dom.js";
 import { Grid } from "./grid.js";
 import { startKeys } from "./keys.js";
@@ -259,9 +261,10 @@ export class Call {
 
   #openMenu(tile, button) {
     const lit = this.#grid.spotlight === tile;
+    const [light, stats] = [() => this.#toggleSpotlight(tile), () => this.#tiles.toggleStats(tile)];
     const actions = [
-      { icon: "pin", text: lit ? "Leave the spotlight" : "Put in the spotlight", run: () => this.#toggleSpotlight(tile) },
-      { icon: "stats", text: tile.statsShown ? "Hide statistics" : "Show statistics", run: () => this.#tiles.toggleStats(tile) },
+      { icon: "pin", text: lit ? "Leave the spotlight" : "Put in the spotlight", run: light },
+      { icon: "stats", text: tile.statsShown ? "Hide statistics" : "Show statistics", run: stats },
     ];
     if (tile.element.requestFullscreen) {
       const leave = document.fullscreenElement === tile.element;

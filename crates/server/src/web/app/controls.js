@@ -4,14 +4,26 @@ import { canCapture, canShareScreen } from "./devices.js";
 import { byId, icon, make, setIcon } from "./dom.js";
 
 const BUTTONS = [
-  { name: "mic", key: "m", icons: ["mic", "mic-off"], texts: ["Mute microphone", "Unmute microphone"], label: "Microphone", kind: "device" },
-  { name: "cam", key: "v", icons: ["cam", "cam-off"], texts: ["Turn camera off", "Turn camera on"], label: "Camera", kind: "device" },
-  { name: "screen", key: "s", icons: ["screen-off", "screen"], texts: ["Stop sharing your screen", "Share your screen"], label: "Screen sharing", kind: "toggle" },
-  { name: "stats", key: "i", icons: ["stats", "stats"], texts: ["Hide statistics", "Show statistics"], label: "Statistics", kind: "toggle wide" },
+  {
+    name: "mic", key: "m", kind: "device", label: "Microphone",
+    icons: ["mic", "mic-off"], texts: ["Mute microphone", "Unmute microphone"],
+  },
+  {
+    name: "cam", key: "v", kind: "device", label: "Camera",
+    icons: ["cam", "cam-off"], texts: ["Turn camera off", "Turn camera on"],
+  },
+  {
+    name: "screen", key: "s", kind: "toggle", label: "Screen sharing",
+    icons: ["screen-off", "screen"], texts: ["Stop sharing your screen", "Share your screen"],
+  },
+  {
+    name: "stats", key: "i", kind: "toggle wide", label: "Statistics",
+    icons: ["stats", "stats"], texts: ["Hide statistics", "Show statistics"],
+  },
   { name: "link", key: "c", icons: ["link"], texts: ["Copy the link to this room"] },
   { name: "settings", icons: ["settings"], texts: ["Choose devices"] },
-  { name: "help", key: "?", icons: ["help"], texts: ["Keys"], kind: "wide" },
-  { name: "leave", icons: ["leave"], texts: ["Leave the room"], kind: "leave" },
+  { name: "help", key: "?", kind: "wide", icons: ["help"], texts: ["Keys"] },
+  { name: "leave", kind: "leave", icons: ["leave"], texts: ["Leave the room"] },
 ];
 
 export class Controls {
@@ -36,9 +48,10 @@ export class Controls {
     setIcon(element.firstElementChild, icons[on ? 0 : 1]);
   }
 
+  /** The call itself takes the focus where the button cannot: a key must not hit "leave" by accident. */
   focus(name) {
     const button = this.#buttons.get(name)?.element;
-    (button?.disabled ? this.#buttons.get("leave").element : button)?.focus();
+    (button && !button.disabled ? button : byId("call")).focus();
   }
 
   #make(button, run) {

@@ -25,6 +25,9 @@ export class DeviceError extends Error {
 export const INSECURE =
   "Browsers give camera and microphone to secure pages only. Open this page over https, or on localhost.";
 
+const BOTH_BLOCKED =
+  "Camera and microphone are blocked. Allow them in the browser's address bar, then switch them on below.";
+
 function explain(error, word) {
   switch (error.name) {
     case "NotAllowedError":
@@ -78,6 +81,8 @@ export async function openBoth({ mic, cam }) {
       result.errors[name] = error.message;
     }
   }
+  const blocked = [result.errors.mic, result.errors.cam].every((message) => message?.includes("is blocked"));
+  if (blocked) result.errors = { both: BOTH_BLOCKED };
   return result;
 }
 

@@ -37,7 +37,8 @@ export function sentFigures({ video, audio }) {
   if (video) {
     pairs.push(["picture", size(video)], ["rate", `${Math.round(video.frameRate)} frames/s`],
       ["video", `${bitrateText(video.bitrate)} ${video.codec ?? ""}`]);
-    if (video.encodings.length > 1) pairs.push(["layers", video.encodings.map(({ frameHeight }) => frameHeight ?? "–").join(" / ")]);
+    const heights = video.encodings.map(({ frameHeight }) => frameHeight ?? "–");
+    if (heights.length > 1) pairs.push(["layers", heights.join(" / ")]);
     else if (video.scalabilityMode) pairs.push(["mode", video.scalabilityMode]);
     if (video.limitation && video.limitation !== "none") pairs.push(["limited by", video.limitation]);
     pairs.push(["lost", percent(video.loss)]);

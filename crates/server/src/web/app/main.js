@@ -86,5 +86,7 @@ window.addEventListener("pagehide", () => stay?.session.leave());
 window.addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 startTheme();
-const entered = lobby.enter();
-if (options.join) entered.then(() => byId("join-form").requestSubmit());
+// A video that waits for its first frame would hold up the page's own `load`.
+if (document.readyState !== "complete") await new Promise((resolve) => window.addEventListener("load", resolve));
+await lobby.enter();
+if (options.join) byId("join-form").requestSubmit();

@@ -1,6 +1,7 @@
 // One stay in a room: the socket, the two transports, and what happens when the network takes them away. It shows nothing.
 //
-// Events: `state` (of `state`: connecting, joined, reconnecting, closed; or of `mediaLost`), `problem` (detail.message), `ended` (detail.message).
+// Events: `state` (`state`, which is connecting, joined, reconnecting or closed, or `mediaLost` has changed), `problem` and
+// `ended` (detail.message).
 
 import { receivingCapabilities, receivingOffer } from "./media/capabilities.js";
 import { ReceiveTransport } from "./media/receive.js";

@@ -135,8 +135,8 @@ const codecName = (codec) => codec?.mimeType?.split("/")[1] ?? null;
 
 /** 0 (unknown) to 3 (good), from the server's score (0 to 10) and the browser's loss and round trip. */
 export function quality(sample, score = undefined) {
-  if (!sample && score === undefined) return 0;
-  const { loss = 0, roundTripMs = 0 } = sample ?? {};
+  if (!sample || sample.packetsReceived === 0) return 0;
+  const { loss, roundTripMs } = sample;
   if (score <= 4 || loss > 0.1 || roundTripMs > 600) return 1;
   if (score <= 7 || loss > 0.03 || roundTripMs > 300) return 2;
   return 3;

@@ -33,9 +33,12 @@ export class Tile {
     this.#name = make("span", { className: "name" });
     this.#muteIcon = icon("mic-off");
     this.#muteIcon.classList.add("muted");
-    this.#quality = make("span", { className: "quality", "data-level": "0", role: "img" }, make("i"), make("i"), make("i"));
+    const bars = [make("i"), make("i"), make("i")];
+    this.#quality = make("span", { className: "quality", "data-level": "0", role: "img" }, ...bars);
     const chip = make("span", { className: "chip" }, this.#muteIcon, this.#name, this.#quality);
-    this.menuButton = make("button", { type: "button", className: "tile-more", "aria-haspopup": "true", "aria-expanded": "false" }, icon("more"));
+    this.menuButton = make("button", {
+      type: "button", className: "tile-more", "aria-haspopup": "true", "aria-expanded": "false",
+    }, icon("more"));
     this.menuButton.addEventListener("click", () => onMenu(this.menuButton));
     this.#stats = make("dl", { className: "tile-stats", hidden: true });
     const className = `tile new no-video${screen ? " screen" : ""}${mirror ? " mirror" : ""}`;

@@ -183,5 +183,12 @@ if (!canCapture) {
 }
 window.addEventListener("pagehide", () => [publish, play].forEach((panel) => panel.stop()));
 Object.defineProperty(window, "tureen", { value: Object.freeze({ publish: hook(publish), play: hook(play) }) });
-if (query.get("publish") === "1" && canCapture) publish.start();
-if (query.get("play") === "1") play.start();
+
+function startWanted() {
+  if (query.get("publish") === "1" && canCapture) publish.start();
+  if (query.get("play") === "1") play.start();
+}
+
+// A video that waits for its first frame would hold up the page's own `load`.
+if (document.readyState === "complete") startWanted();
+else window.addEventListener("load", startWanted);
