@@ -105,11 +105,11 @@ impl Room {
         if register.closed {
             return Err(EnterError::Closed);
         }
-        if register.locked {
-            return Err(EnterError::Locked(self.shared.id.clone()));
-        }
         if register.entries.contains_key(&options.id) {
             return Err(EnterError::Taken(options.id));
+        }
+        if register.locked {
+            return Err(EnterError::Locked(self.shared.id.clone()));
         }
         if register.entries.len() >= rooms.max_peers() {
             return Err(EnterError::RoomFull(rooms.max_peers()));
