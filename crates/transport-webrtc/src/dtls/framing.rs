@@ -37,8 +37,8 @@ pub(super) fn is_well_framed(datagram: &[u8], established: bool) -> bool {
         let protected = (epoch_high, epoch_low) != (0, 0);
         let allowed = match kind {
             HANDSHAKE | CHANGE_CIPHER_SPEC => true,
-            ALERT => protected || !established,
-            APPLICATION_DATA | ACK => protected,
+            ALERT | ACK => protected || !established,
+            APPLICATION_DATA => protected,
             _ => false,
         };
         let Some(next) = body.get(usize::from(u16::from_be_bytes([len_high, len_low]))..) else {

@@ -51,11 +51,15 @@ impl Session {
         }
     }
 
-    /// Whether the library can do anything with the datagram. A client that waits to learn the version gives up on
-    /// whatever is no handshake message of a server.
+    /// Whether the library can do anything with the datagram. A client has no use for a hello of another client, and while
+    /// it waits to learn the version it gives up on whatever is no handshake message.
     pub(super) fn wants(&self, datagram: &[u8]) -> bool {
-        let undecided = self.dtls.is_active() && self.dtls.protocol_version().is_none();
-        !undecided || handshake_type(datagram).is_some_and(|kind| kind != CLIENT_HELLO)
+        let undecided = self.dtls.protocol_version().is_none();
+        match handshake_type(datagram) {
+            _ if !self.dtls.is_active() => true,
+            Some(kind) => kind != CLIENT_HELLO,
+            None => !undecided,
+        }
     }
 
     pub(super) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsFailure> {
