@@ -34,9 +34,14 @@ impl Agent {
     }
 
     /// Asks and reads the answer, whose integrity is checked where there is a password.
-    fn exchange(&mut self, port: u16, request: &BindingRequest) -> (Result<(), RejectReason>, Option<Answer>) {
+    fn exchange(
+        &mut self,
+        port: u16,
+        request: &BindingRequest,
+    ) -> (Result<(), RejectReason>, Option<Answer>) {
         let heard = self.ask(arrival(port), request);
-        let password = request.password.clone().filter(|_| heard.is_ok() || heard == Err(RejectReason::StunRefused));
+        let password =
+            request.password.clone().filter(|_| heard.is_ok() || heard == Err(RejectReason::StunRefused));
         let answer = self.answer().map(|(to, bytes)| {
             assert_eq!(to, arrival(port).into());
             read_answer(&bytes, password.as_deref())
@@ -98,8 +103,18 @@ fn a_valid_request_is_answered_with_where_it_came_from() {
 #[test]
 fn wrong_requests_get_the_answers_of_rfc_8489() {
     let cases: [(&str, BindingRequest, RejectReason, Option<u16>); 12] = [
-        ("no username", BindingRequest { username: None, ..request() }, RejectReason::StunUnauthenticated, Some(400)),
-        ("no integrity", BindingRequest { password: None, ..request() }, RejectReason::StunUnauthenticated, Some(400)),
+        (
+            "no username",
+            BindingRequest { username: None, ..request() },
+            RejectReason::StunUnauthenticated,
+            Some(400),
+        ),
+        (
+            "no integrity",
+            BindingRequest { password: None, ..request() },
+            RejectReason::StunUnauthenticated,
+            Some(400),
+        ),
         (
             "another user",
             BindingRequest { username: Some("somebody:peer".into()), ..request() },
@@ -126,15 +141,30 @@ fn wrong_requests_get_the_answers_of_rfc_8489() {
             RejectReason::StunRefused,
             Some(400),
         ),
-        ("both controlled", request().with(attribute::ICE_CONTROLLED, &[1; 8]), RejectReason::StunRefused, Some(487)),
+        (
+            "both controlled",
+            request().with(attribute::ICE_CONTROLLED, &[1; 8]),
+            RejectReason::StunRefused,
+            Some(487),
+        ),
         (
             "an indication",
             BindingRequest { class: StunClass::Indication, ..request() },
             RejectReason::StunUnexpected,
             None,
         ),
-        ("a response", BindingRequest { class: StunClass::Success, ..request() }, RejectReason::StunUnexpected, None),
-        ("an error", BindingRequest { class: StunClass::Error, ..request() }, RejectReason::StunUnexpected, None),
+        (
+            "a response",
+            BindingRequest { class: StunClass::Success, ..request() },
+            RejectReason::StunUnexpected,
+            None,
+        ),
+        (
+            "an error",
+            BindingRequest { class: StunClass::Error, ..request() },
+            RejectReason::StunUnexpected,
+            None,
+        ),
     ];
     for (what, wrong, reason, code) in cases {
         let mut agent = Agent::new(false);
@@ -166,7 +196,8 @@ fn what_integrity_does_not_cover_does_not_count() {
     agent.succeed(5000, &BindingRequest { after_integrity: after, ..request() });
     assert_eq!(agent.ice.state(), IceState::Connected);
     // MESSAGE-INTEGRITY first: then there is no username.
-    let attributes = std::iter::once((attribute::USERNAME, b"x:y".to_vec())).chain(request().attributes).collect();
+    let attributes =
+        std::iter::once((attribute::USERNAME, b"x:y".to_vec())).chain(request().attributes).collect();
     let first =
         BindingRequest { username: None, attributes: vec![], after_integrity: attributes, ..request() };
     assert_eq!(agent.exchange(5001, &first).1, Some(Answer::Error(400)));

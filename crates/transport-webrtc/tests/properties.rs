@@ -69,7 +69,9 @@ proptest! {
     fn a_request_with_any_change_is_not_believed(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
         let mut transport = transport(origin(), &WebRtcOptions::default(), &CERTIFICATE);
         let mut request = BindingRequest::to(&credentials(1)).nominating().bytes();
-        let at = at.index(request.len());
+        // Not the type and length of FINGERPRINT: it may be missing, and whatever else is behind the integrity is ignored.
+        let at = at.index(request.len() - 4);
+        let at = if at >= request.len() - 8 { at + 4 } else { at };
         request[at] ^= 1 << bit;
         let len = request.len();
         let opened = transport.open(Time::ZERO, arrival(REMOTE), &mut request);

@@ -19,7 +19,8 @@ use tureen_rtp_wire::rtp::{DatagramKind, classify};
 use tureen_srtp::{DEFAULT_PROVIDER, SrtpReceiver, SrtpSender};
 use tureen_transport::{Arrival, Cipher, MAX_TRANSMIT, Opened, PathEvent, RejectReason, SocketId, Transport};
 use tureen_transport_webrtc::{
-    DtlsCertificate, DtlsClock, IceCredentials, IceListen, WebRtcConnectOptions, WebRtcOptions, WebRtcTransport,
+    DtlsCertificate, DtlsClock, IceCredentials, IceListen, WebRtcConnectOptions, WebRtcOptions,
+    WebRtcTransport,
 };
 
 pub(crate) const UDP: SocketId = SocketId(1);
@@ -40,14 +41,20 @@ pub(crate) fn listens(shared: bool) -> Vec<IceListen> {
 }
 
 pub(crate) fn credentials(seed: u8) -> IceCredentials {
-    IceCredentials::from_entropy(&std::array::from_fn(|index| seed.wrapping_mul(31).wrapping_add((index * 7) as u8)))
+    IceCredentials::from_entropy(&std::array::from_fn(|index| {
+        seed.wrapping_mul(31).wrapping_add((index * 7) as u8)
+    }))
 }
 
 pub(crate) fn arrival(port: u16) -> Arrival {
     Arrival { socket: UDP, source: SocketAddr::from(([198, 51, 100, 9], port)) }
 }
 
-pub(crate) fn transport(origin: Instant, options: &WebRtcOptions, certificate: &DtlsCertificate) -> WebRtcTransport {
+pub(crate) fn transport(
+    origin: Instant,
+    options: &WebRtcOptions,
+    certificate: &DtlsCertificate,
+) -> WebRtcTransport {
     WebRtcTransport::new(Time::ZERO, options, listens(false), credentials(1), certificate, DtlsClock(origin))
 }
 
@@ -85,7 +92,12 @@ pub(crate) const REMOTE: u16 = 5000;
 
 impl<P: Peer> Net<P> {
     /// A transport that the peer has validated a tuple of.
-    pub(crate) fn new(options: &WebRtcOptions, certificate: &DtlsCertificate, origin: Instant, peer: P) -> Self {
+    pub(crate) fn new(
+        options: &WebRtcOptions,
+        certificate: &DtlsCertificate,
+        origin: Instant,
+        peer: P,
+    ) -> Self {
         let mut net = Self {
             transport: transport(origin, options, certificate),
             peer,
@@ -141,7 +153,8 @@ impl<P: Peer> Net<P> {
         self.sent[to as usize] += 1;
         for delay in fate(to, index, &datagram) {
             self.serial += 1;
-            self.in_flight.insert((self.now + Duration::from_millis(delay), self.serial), (to, datagram.clone()));
+            self.in_flight
+                .insert((self.now + Duration::from_millis(delay), self.serial), (to, datagram.clone()));
         }
     }
 
@@ -173,15 +186,24 @@ impl<P: Peer> Net<P> {
     pub(crate) fn run(&mut self, limit: Duration, mut fate: impl FnMut(To, usize, &[u8]) -> Fate) {
         let end = self.now + limit;
         for step in 0.. {
-            assert!(step < 10_000, "timers spin");
+            assert!(
+                step < 10_000,
+                "timers spin at {:?}: {:?}, {:?}, {:?} in flight, sent {:?}",
+                self.now,
+                self.transport.poll_timeout(),
+                self.peer.timeout().map(|due| due.saturating_duration_since(self.origin)),
+                self.in_flight.len(),
+                self.sent,
+            );
             self.collect(&mut fate);
             if self.settled() {
                 return;
             }
             let arrives = self.in_flight.first_key_value().map_or(Time::NEVER, |((at, _), _)| *at);
-            let peer_due = self.peer.timeout().map_or(Time::NEVER, |due| {
-                Time::ZERO + due.saturating_duration_since(self.origin)
-            });
+            let peer_due = self
+                .peer
+                .timeout()
+                .map_or(Time::NEVER, |due| Time::ZERO + due.saturating_duration_since(self.origin));
             let next = arrives.min(self.transport.poll_timeout()).min(peer_due);
             if next > end {
                 self.now = end;

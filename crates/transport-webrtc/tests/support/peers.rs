@@ -171,7 +171,8 @@ pub(crate) struct RtcPeer {
 impl RtcPeer {
     pub(crate) fn new(now: Instant, is_client: bool, profiles: &[SrtpProtectionProfile]) -> Self {
         let crypto = crypto_provider::default_provider().unwrap();
-        let certificate = Certificate::generate_self_signed(vec!["peer".to_owned()], crypto.crypto()).unwrap();
+        let certificate =
+            Certificate::generate_self_signed(vec!["peer".to_owned()], crypto.crypto()).unwrap();
         let der = certificate.certificate[0].to_vec();
         let config = ConfigBuilder::default()
             .with_crypto_provider(crypto)
@@ -201,7 +202,9 @@ impl RtcPeer {
 impl Peer for RtcPeer {
     fn handle(&mut self, now: Instant, datagram: &[u8]) {
         self.now = now;
-        for event in self.endpoint.read(now, Self::remote(), None, BytesMut::from(datagram)).unwrap_or_default() {
+        for event in
+            self.endpoint.read(now, Self::remote(), None, BytesMut::from(datagram)).unwrap_or_default()
+        {
             match event {
                 EndpointEvent::HandshakeComplete => self.complete = true,
                 EndpointEvent::PeerClosed => self.closed = true,

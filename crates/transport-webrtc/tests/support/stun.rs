@@ -25,7 +25,10 @@ impl BindingRequest {
         Self {
             username: Some(format!("{}:peer", parameters.username_fragment)),
             password: Some(parameters.password),
-            attributes: vec![(attribute::PRIORITY, vec![0x6e, 0, 1, 0xff]), (attribute::ICE_CONTROLLING, vec![7; 8])],
+            attributes: vec![
+                (attribute::PRIORITY, vec![0x6e, 0, 1, 0xff]),
+                (attribute::ICE_CONTROLLING, vec![7; 8]),
+            ],
             after_integrity: vec![],
             fingerprint: true,
             class: StunClass::Request,
