@@ -59,3 +59,7 @@ pub(crate) fn append_fingerprint(writer: &mut StunWriter<'_>) -> Result<(), Wire
     let crc = crc32fast::hash(writer.covered(FINGERPRINT_LEN)?) ^ FINGERPRINT_XOR;
     writer.attribute(attribute::FINGERPRINT, &crc.to_be_bytes())
 }
+
+#[cfg(test)]
+#[path = "integrity_tests.rs"]
+mod tests;

@@ -14,8 +14,11 @@ const APPLICATION_DATA: u8 = 23;
 const ACK: u8 = 26;
 /// First octets of the encrypted records of DTLS 1.3 (RFC 9147 section 4).
 const UNIFIED: std::ops::RangeInclusive<u8> = 32..=63;
-/// The type of a ClientHello.
 pub(super) const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const HELLO_VERIFY_REQUEST: u8 = 3;
+/// The level of an alert that ends the association.
+const FATAL: u8 = 2;
 
 /// Whether the datagram consists of whole records that make sense without keys. Of unprotected ones application data
 /// never does; once keys are `established`, only a handshake flight that is sent again does.
@@ -37,8 +40,8 @@ pub(super) fn is_well_framed(datagram: &[u8], established: bool) -> bool {
         let protected = (epoch_high, epoch_low) != (0, 0);
         let allowed = match kind {
             HANDSHAKE | CHANGE_CIPHER_SPEC => true,
-            ALERT => protected || !established,
-            APPLICATION_DATA | ACK => protected,
+            ALERT | ACK => protected || !established,
+            APPLICATION_DATA => protected,
             _ => false,
         };
         let Some(next) = body.get(usize::from(u16::from_be_bytes([len_high, len_low]))..) else {
@@ -52,10 +55,29 @@ pub(super) fn is_well_framed(datagram: &[u8], established: bool) -> bool {
     true
 }
 
-/// The type of the first handshake message in an unprotected record.
-pub(super) fn handshake_type(datagram: &[u8]) -> Option<u8> {
-    let kind = datagram.first().filter(|kind| **kind == HANDSHAKE);
-    kind.and_then(|_| datagram.get(HEADER_LEN).copied())
+/// Type and fragment offset of the first handshake message in an unprotected record (RFC 6347 section 4.2.2).
+pub(super) fn first_message(datagram: &[u8]) -> Option<(u8, u32)> {
+    let message = datagram.get(HEADER_LEN..).filter(|_| datagram.first() == Some(&HANDSHAKE))?;
+    let &[kind, _, _, _, _, _, high, middle, low, ..] = message else {
+        return None;
+    };
+    Some((kind, u32::from_be_bytes([0, high, middle, low])))
+}
+
+/// Whether the datagram starts with what a server says first: the beginning of a ServerHello, or a HelloVerifyRequest.
+pub(super) fn begins_server_flight(datagram: &[u8]) -> bool {
+    matches!(first_message(datagram), Some((SERVER_HELLO, 0) | (HELLO_VERIFY_REQUEST, _)))
+}
+
+/// The description of the fatal alert that the datagram starts with, where nothing protects it.
+pub(super) fn unprotected_fatal_alert(datagram: &[u8]) -> Option<u8> {
+    match datagram {
+        [ALERT, _, _, 0, 0, ..] => match datagram.get(HEADER_LEN..)? {
+            &[FATAL, description, ..] => Some(description),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// ClientHellos that came before the remote's parameters: two datagrams of 4 KiB together, enough for one with a
@@ -73,7 +95,7 @@ impl Early {
     pub(super) fn keep(&mut self, datagram: &[u8]) -> bool {
         let held: usize = self.datagrams.iter().map(Vec::len).sum();
         let fits = self.datagrams.len() < Self::MAX_DATAGRAMS && held + datagram.len() <= Self::MAX_OCTETS;
-        let hello = handshake_type(datagram) == Some(CLIENT_HELLO);
+        let hello = first_message(datagram).is_some_and(|(kind, _)| kind == CLIENT_HELLO);
         if !fits || !hello || self.datagrams.iter().any(|held| held == datagram) {
             return false;
         }

@@ -11,6 +11,7 @@ use framing::{Early, is_well_framed};
 use session::{Heard, Session};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use tureen_rtp_dictionaries::{DtlsParameters, DtlsRole, DtlsState, FingerprintAlgorithm};
 use tureen_rtp_wire::Time;
 use tureen_srtp::Profile;
@@ -19,6 +20,10 @@ use tureen_transport::RejectReason;
 /// Datagrams that wait to be sent at most; more are as good as lost, and repaired by timers.
 const MAX_OUTGOING: usize = 24;
 
+/// The pause before a timer is served again that was due already when it had been served. The library acknowledges gaps in
+/// a flight of DTLS 1.3 without one (RFC 9147 section 7.1 asks for a quarter of the retransmission timer).
+const OVERDUE_PAUSE: Duration = Duration::from_millis(50);
+
 /// Why a DTLS association failed, or the alert that ended it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -26,9 +31,9 @@ pub enum DtlsFailure {
     /// The remote's certificate has none of the fingerprints that were told of.
     #[error("the fingerprint of the remote certificate matches none of those given")]
     FingerprintMismatch,
-    /// The remote's certificate holds an RSA key, which this implementation does not verify.
-    #[error("the remote certificate has an RSA key; only ECDSA keys are supported")]
-    RsaCertificate,
+    /// The remote's certificate has a key that is not verified here: RSA, or anything but ECDSA on P-256 and P-384.
+    #[error("the remote certificate has no ECDSA key on P-256 or P-384 (RSA is not supported)")]
+    UnsupportedCertificate,
     /// The handshake ended without a certificate of the remote's.
     #[error("the remote sent no certificate")]
     NoCertificate,
@@ -234,7 +239,8 @@ impl DtlsEndpoint {
         let end = match session.drain(|heard| self.hear(heard)) {
             ControlFlow::Break(end) => Some(end),
             ControlFlow::Continue(instant) => {
-                self.timeout = self.clock.time(instant, now);
+                let due = self.clock.time(instant, now);
+                self.timeout = if due > now { due } else { now + OVERDUE_PAUSE };
                 outcome.and_then(|()| self.establish(&session)).err().map(End::Failed)
             }
         };
@@ -277,7 +283,7 @@ impl DtlsEndpoint {
             return Err(DtlsFailure::FingerprintMismatch);
         }
         if crate::certificate::has_rsa_key(certificate) {
-            return Err(DtlsFailure::RsaCertificate);
+            return Err(DtlsFailure::UnsupportedCertificate);
         }
         self.remote_certificate = Some(certificate.to_vec());
         Ok(())

@@ -1,10 +1,12 @@
 //! The state machine of `dimpl`, with its outputs as ours and its errors named. Judges no certificate.
 
 use super::DtlsFailure;
-use super::framing::{CLIENT_HELLO, handshake_type};
+use super::framing::{CLIENT_HELLO, begins_server_flight, first_message, unprotected_fatal_alert};
 use crate::certificate::DtlsCertificate;
 use crate::options::DtlsVersion;
-use dimpl::{CertificateError, Dtls, KeyingMaterial, Output, ProtocolVersion, SecurityError, SrtpProfile};
+use dimpl::{
+    CertificateError, CryptoError, Dtls, KeyingMaterial, Output, ProtocolVersion, SecurityError, SrtpProfile,
+};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -51,14 +53,30 @@ impl Session {
         }
     }
 
-    /// Whether the library can do anything with the datagram. A client that waits to learn the version gives up on
-    /// whatever is no handshake message of a server.
+    /// Whether the library can do anything with the datagram: a client has no use for a hello of another client.
     pub(super) fn wants(&self, datagram: &[u8]) -> bool {
-        let undecided = self.dtls.is_active() && self.dtls.protocol_version().is_none();
-        !undecided || handshake_type(datagram).is_some_and(|kind| kind != CLIENT_HELLO)
+        if !self.dtls.is_active() {
+            return true;
+        }
+        match first_message(datagram) {
+            // A client that waits to learn the version gives up on whatever does not begin a server's first flight.
+            _ if self.is_undecided() => {
+                begins_server_flight(datagram) || unprotected_fatal_alert(datagram).is_some()
+            }
+            Some((kind, _)) => kind != CLIENT_HELLO,
+            None => true,
+        }
+    }
+
+    /// Whether this is a client that offers both versions and has not heard from the server yet.
+    fn is_undecided(&self) -> bool {
+        self.dtls.is_active() && self.dtls.protocol_version().is_none()
     }
 
     pub(super) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Result<(), DtlsFailure> {
+        if let Some(description) = unprotected_fatal_alert(datagram).filter(|_| self.is_undecided()) {
+            return Err(DtlsFailure::Alert(description));
+        }
         // Timers first: the library takes its time from there.
         let outcome = self.dtls.handle_timeout(now).and_then(|()| self.dtls.handle_packet(datagram));
         outcome.map_err(failure)
@@ -120,6 +138,12 @@ fn failure(error: dimpl::Error) -> DtlsFailure {
         dimpl::Error::CertificateError(
             CertificateError::NoServerCertificateReceived | CertificateError::NoClientCertificateReceived,
         ) => DtlsFailure::NoCertificate,
+        dimpl::Error::CryptoError(
+            CryptoError::UnsupportedPublicKeyAlgorithm | CryptoError::UnsupportedEcCurve,
+        )
+        | dimpl::Error::CertificateError(CertificateError::UnsupportedEcCurve) => {
+            DtlsFailure::UnsupportedCertificate
+        }
         error => DtlsFailure::Protocol(error.to_string().into()),
     }
 }

@@ -1,0 +1,108 @@
+// Browsers under one roof: Chromium through Playwright, Firefox through WebDriver BiDi. What comes back of `launch` has
+// `open(url)`, which gives a page, and `close()`.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import puppeteer from "puppeteer-core";
+
+const CHROMIUM_FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream", "--ignore-certificate-errors",
+  "--autoplay-policy=no-user-gesture-required",
+  // Throttled pages would decode less than they could.
+  "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
+];
+
+const FIREFOX_PREFERENCES = {
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.autoplay.default": 0,
+};
+
+/** A fresh profile, and how to be rid of it. */
+function profile() {
+  const directory = mkdtempSync(join(tmpdir(), "tureen-browser-"));
+  return { directory, remove: () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+async function launchChromium({ flags = [], executable = "/usr/bin/chromium", fps = 30 } = {}) {
+  const { directory, remove } = profile();
+  const context = await chromium.launchPersistentContext(directory, {
+    executablePath: executable,
+    headless: true,
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1280, height: 800 },
+    args: [...CHROMIUM_FLAGS, `--use-fake-device-for-media-stream=fps=${fps}`, ...flags],
+  });
+  return {
+    name: "chromium",
+    async open(url) {
+      const page = await context.newPage();
+      await page.goto(url);
+      return page;
+    },
+    async close() {
+      await context.close();
+      remove();
+    },
+  };
+}
+
+async function launchFirefox({ executable = "/usr/bin/firefox-esr" } = {}) {
+  const options = {
+    browser: "firefox",
+    executablePath: executable,
+    headless: true,
+    acceptInsecureCerts: true,
+    extraPrefsFirefox: FIREFOX_PREFERENCES,
+    defaultViewport: { width: 1280, height: 800 },
+  };
+  // Its first start in a fresh home sometimes ends before it listens.
+  const browser = await puppeteer.launch(options).catch(() => puppeteer.launch(options));
+  return {
+    name: "firefox",
+    async open(url) {
+      const page = await browser.newPage();
+      await page.goto(url);
+      return page;
+    },
+    close: () => browser.close(),
+  };
+}
+
+export const launch = (name, options) => (name === "firefox" ? launchFirefox(options) : launchChromium(options));
+
+/** Calls `look` until it gives something, or says what was waited for. */
+export async function until(what, look, seconds = 30) {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
+    await pause(100);
+  }
+}
+
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Runs a scenario with the options that came as JSON, and prints its figures as JSON. */
+export async function scenario(run) {
+  const browsers = [];
+  const start = async (name, options) => {
+    const browser = await launch(name, options);
+    browsers.push(browser);
+    return browser;
+  };
+  try {
+    const figures = await run(JSON.parse(process.argv[2]), start);
+    process.stdout.write(`${JSON.stringify(figures)}\n`);
+  } catch (error) {
+    process.stderr.write(`${error.stack}\n`);
+    process.exitCode = 1;
+  } finally {
+    await Promise.all(browsers.map((browser) => browser.close().catch(() => {})));
+  }
+}

@@ -1,0 +1,97 @@
+// People in a room of the server's own page. Options:
+//   { url, room, seconds, peers: [{ browser, query, flags }], screenshot?, outage? }
+// Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`.
+
+import { pause, scenario, until } from "./lib-browsers.mjs";
+
+const address = ({ url, room }, { query = {} }, index) => {
+  const full = new URL(url);
+  const all = { join: "1", room, name: `Peer ${index + 1}`, adaptive: "0", ...query };
+  for (const [key, value] of Object.entries(all)) full.searchParams.set(key, value);
+  return full.href;
+};
+
+/** What the page's connections say of themselves. Runs in the page. */
+async function figures() {
+  const of = async (transport) => (transport ? [...(await transport.pc.getStats()).values()] : []);
+  const [sent, received] = [await of(window.tureen.sendTransport), await of(window.tureen.receiveTransport)];
+  const codec = (all, { codecId }) => all.find(({ id }) => id === codecId)?.mimeType ?? null;
+  const path = (all) => {
+    const transport = all.find(({ type }) => type === "transport");
+    const pair = all.find(({ id, type, nominated, state }) =>
+      type === "candidate-pair" && (id === transport?.selectedCandidatePairId || (nominated && state === "succeeded")));
+    const local = all.find(({ id }) => id === pair?.localCandidateId);
+    const remote = all.find(({ id }) => id === pair?.remoteCandidateId);
+    return {
+      tls: transport?.tlsVersion ?? null,
+      srtp: transport?.srtpCipher ?? null,
+      dtls: transport?.dtlsState ?? null,
+      protocol: local?.protocol ?? null,
+      remote: remote?.address ?? remote?.ip ?? null,
+      availableOutgoing: pair?.availableOutgoingBitrate ?? null,
+    };
+  };
+  const canvas = document.createElement("canvas");
+  canvas.width = 32;
+  canvas.height = 18;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const pictures = [...document.querySelectorAll("video")].filter((video) => video.videoWidth > 0).map((video) => {
+    context.drawImage(video, 0, 0, 32, 18);
+    return { width: video.videoWidth, height: video.videoHeight, pixels: [...context.getImageData(0, 0, 32, 18).data] };
+  });
+  return {
+    send: path(sent),
+    receive: path(received),
+    outbound: sent.filter(({ type }) => type === "outbound-rtp").map((entry) => ({
+      kind: entry.kind, rid: entry.rid ?? null, codec: codec(sent, entry), width: entry.frameWidth ?? null,
+      fps: entry.framesPerSecond ?? null, frames: entry.framesEncoded ?? null, bytes: entry.bytesSent,
+      target: entry.targetBitrate ?? null, limited: entry.qualityLimitationReason ?? null,
+      limitedFor: entry.qualityLimitationDurations ?? null, mode: entry.scalabilityMode ?? null,
+    })),
+    inbound: received.filter(({ type, kind }) => type === "inbound-rtp" && kind).map((entry) => ({
+      kind: entry.kind, codec: codec(received, entry), width: entry.frameWidth ?? null,
+      frames: entry.framesDecoded ?? null, keyFrames: entry.keyFramesDecoded ?? null,
+      energy: entry.totalAudioEnergy ?? null, lost: entry.packetsLost ?? null, bytes: entry.bytesReceived,
+    })),
+    pictures,
+    consumers: window.tureen.consumers,
+  };
+}
+
+/** The largest difference of one channel between two grabs of the same picture. */
+const difference = (before, after) =>
+  Math.max(0, ...before.pixels.map((value, at) => Math.abs(value - (after.pixels[at] ?? 0))));
+
+const expectedConsumers = (options, own) =>
+  options.peers.reduce((sum, { query = {} }, index) =>
+    index === own ? sum : sum + (query.video === "0" ? 0 : 1) + (query.audio === "0" ? 0 : 1), 0);
+
+scenario(async (options, start) => {
+  const pages = [];
+  for (const [index, peer] of options.peers.entries()) {
+    const browser = await start(peer.browser, { flags: peer.flags });
+    const page = await browser.open(address(options, peer, index));
+    page.on("pageerror", (error) => process.stderr.write(`page ${index}: ${error}\n`));
+    await until(`peer ${index} to be in the room`, () => page.evaluate(() => window.tureen?.state === "joined"));
+    pages.push(page);
+  }
+  for (const [index, page] of pages.entries()) {
+    const wanted = expectedConsumers(options, index);
+    await until(`peer ${index} to receive ${wanted} streams`, async () => {
+      const { inbound, consumers } = await page.evaluate(figures);
+      const alive = inbound.filter(({ kind, frames, bytes }) => (kind === "video" ? frames > 0 : bytes > 0));
+      return consumers.length >= wanted && alive.length >= wanted;
+    });
+  }
+  const before = await Promise.all(pages.map((page) => page.evaluate(figures)));
+  const started = Date.now();
+  await pause(options.seconds * 1000);
+  const after = await Promise.all(pages.map((page) => page.evaluate(figures)));
+  const seconds = (Date.now() - started) / 1000;
+  if (options.screenshot) await pages[0].screenshot({ path: options.screenshot });
+  const moved = pages.map((_, at) =>
+    after[at].pictures.map((picture, nth) => before[at].pictures[nth] ? difference(before[at].pictures[nth], picture) : 0));
+  const strip = (all) => all.map(({ pictures, ...rest }) =>
+    ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
+  return { seconds, before: strip(before), after: strip(after), moved };
+});
