@@ -1,0 +1,74 @@
+// mediasoup-client, as it is published, over the room protocol. Options: { url, room, browser }
+// One page publishes simulcast video and audio, the other consumes; then pause and resume on both sides, an ICE restart and
+// the close of a producer.
+
+import { build } from "esbuild";
+import { pause, scenario, until } from "./lib-browsers.mjs";
+
+const bundle = async () => {
+  const { outputFiles } = await build({
+    entryPoints: [new URL("mediasoup-entry.js", import.meta.url).pathname],
+    bundle: true, format: "iife", platform: "browser", write: false, logLevel: "error",
+  });
+  return outputFiles[0].text;
+};
+
+const frames = (page) => page.evaluate(() => window.client.figures().then(({ frames }) => frames));
+
+/** How many frames come within a second. */
+async function rate(page) {
+  const before = await frames(page);
+  await pause(1000);
+  return (await frames(page)) - before;
+}
+
+scenario(async (options, start) => {
+  const code = await bundle();
+  const pages = [];
+  for (const peer of ["publisher", "viewer"]) {
+    const browser = await start(options.browser ?? "chromium");
+    // A page of the server's origin that runs nothing of its own.
+    const page = await browser.open(new URL("/healthz", options.url).href);
+    await page.evaluate(code);
+    const socket = options.url.replace(/^http/, "ws") + `/?roomId=${options.room}&peerId=${peer}`;
+    await page.evaluate(([url, name]) => {
+      window.client = new window.Client(url);
+      return window.client.join(name);
+    }, [socket, peer]);
+    pages.push(page);
+  }
+  const [publisher, viewer] = pages;
+  const call = (page, method, ...rest) => page.evaluate(([name, args]) => window.client.signalling.request(name, ...args), [method, rest]);
+  const producers = await publisher.evaluate(() => window.client.publish());
+  await until("pictures", async () => (await frames(viewer)) > 0);
+  await until("the top layer", () => viewer.evaluate(() => window.client.figures().then(({ width }) => width === 1280)), 30);
+  const flowing = await rate(viewer);
+
+  await call(publisher, "pauseProducer", { producerId: producers.video });
+  await pause(700);
+  const producerPaused = await rate(viewer);
+  await call(publisher, "resumeProducer", { producerId: producers.video });
+  await until("pictures after the producer's pause", async () => (await rate(viewer)) > 5);
+
+  const consumerId = await viewer.evaluate(() => [...window.client.consumers.values()].find(({ kind }) => kind === "video").id);
+  await call(viewer, "pauseConsumer", { consumerId });
+  await pause(700);
+  const consumerPaused = await rate(viewer);
+  await call(viewer, "resumeConsumer", { consumerId });
+  await until("pictures after the consumer's pause", async () => (await rate(viewer)) > 5);
+
+  await call(viewer, "setConsumerPreferredLayers", { consumerId, spatialLayer: 0, temporalLayer: 0 });
+  await until("the lowest layer", () => viewer.evaluate(() => window.client.figures().then(({ width }) => width <= 1280)), 10);
+
+  await publisher.evaluate(() => window.client.restartIce());
+  await viewer.evaluate(() => window.client.restartIce());
+  await pause(1500);
+  const restarted = await rate(viewer);
+
+  await call(publisher, "closeProducer", { producerId: producers.video });
+  await until("the consumer's end", () => viewer.evaluate((id) =>
+    window.client.signalling.log.some(({ method, data }) => method === "consumerClosed" && data.consumerId === id), consumerId));
+  const figures = await viewer.evaluate(() => window.client.figures());
+  const notified = await viewer.evaluate(() => [...new Set(window.client.signalling.log.map(({ method }) => method))]);
+  return { flowing, producerPaused, consumerPaused, restarted, figures, notified };
+});
