@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tureen::dictionaries::{CryptoSuite, DtlsParameters, RtpCapabilities};
+use tureen::dictionaries::{CryptoSuite, DtlsParameters, RtpCapabilities, SrtpParameters};
 use tureen::{
     AnyTransport, Consumer, ConsumerId, ListenInfo, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, PortRange, Producer, ProducerId, ProducerOptions, Transport, TransportId,
@@ -30,8 +30,10 @@ pub(crate) struct NewTransport {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Remote {
     dtls_parameters: Option<DtlsParameters>,
-    #[serde(flatten)]
-    plain: PlainConnectOptions,
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+    rtcp_port: Option<u16>,
+    srtp_parameters: Option<SrtpParameters>,
 }
 
 /// What makes a peer a broadcaster, in the peer's slot for data: when somebody last asked for it, and the bytes that its
@@ -145,7 +147,10 @@ impl Broadcaster {
 
     pub(crate) async fn connect(&self, id: &str, remote: Remote) -> Result<(), Refusal> {
         match self.transport(id)? {
-            AnyTransport::Plain(transport) => Ok(transport.connect(remote.plain).await?),
+            AnyTransport::Plain(transport) => {
+                let Remote { ip, port, rtcp_port, srtp_parameters, .. } = remote;
+                Ok(transport.connect(PlainConnectOptions { ip, port, rtcp_port, srtp_parameters }).await?)
+            }
             _ => {
                 let missing = || Refusal::Argument("dtlsParameters: missing".into());
                 let parameters = remote.dtls_parameters.ok_or_else(missing)?;

@@ -177,7 +177,7 @@ fn a_peer_is_dropped_after_the_grace_time_and_at_once_after_a_goodbye() {
     let (anna, _) = Client::join(&server, "anna");
     anna.goodbye();
     eventually("the end of the room", || (server.get_json("/healthz")["rooms"] == 0).then_some(()));
-    drop(Client::connect(&server, "never joined"));
+    drop(Client::connect(&server, "fleeting"));
     eventually("the end of who never joined", || (peers(&server) == 0).then_some(()));
 }
 
