@@ -118,18 +118,21 @@ impl SrtpSender {
         len: usize,
     ) -> Result<usize, ProtectError> {
         let (sequence, ssrc) = self.check_rtp(buf, header_len, len)?;
-        let stream = match self.streams.get(ssrc) {
-            Some(stream) => stream.rtp.as_ref(),
-            None if self.streams.is_full() => return Err(ProtectError::TooManyStreams),
-            None => None,
-        };
-        let index = match stream {
-            Some(sent) => sent.fresh_index(sequence)?,
-            None => u64::from(sequence),
-        };
-        let at = RtpPosition { header_len, len, ssrc, index };
-        let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, self.remembered > 0)?;
         let remembered = self.remembered;
+        // A stream that is known, which is all but the first packet, is looked up once.
+        if let Some(sent) = self.streams.get_mut(ssrc).and_then(|stream| stream.rtp.as_mut()) {
+            let index = sent.fresh_index(sequence)?;
+            let at = RtpPosition { header_len, len, ssrc, index };
+            let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, remembered > 0)?;
+            sent.record(index, fingerprint);
+            return Ok(sealed);
+        }
+        if self.streams.get(ssrc).is_none() && self.streams.is_full() {
+            return Err(ProtectError::TooManyStreams);
+        }
+        let index = u64::from(sequence);
+        let at = RtpPosition { header_len, len, ssrc, index };
+        let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, remembered > 0)?;
         self.stream(ssrc)?.sent(index, remembered).record(index, fingerprint);
         Ok(sealed)
     }
@@ -235,6 +238,9 @@ impl Sent {
 
     fn record(&mut self, index: u64, fingerprint: Fingerprint) {
         self.window.mark(index);
+        if self.fingerprints.is_empty() {
+            return;
+        }
         let slot = self.slot(index);
         let remembered = self.window.highest() - index < self.fingerprints.len() as u64;
         if let Some(place) = self.fingerprints.get_mut(slot).filter(|_| remembered) {
