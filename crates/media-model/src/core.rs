@@ -113,6 +113,8 @@ pub struct Core<T> {
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
+    /// Sources with packets that wait for the end of the batch.
+    pub(crate) waiting: Vec<Key<Source>>,
     pub(crate) released: VecDeque<SocketId>,
     pub(crate) farewells: Vec<Farewell>,
     pub(crate) counters: CoreCounters,
@@ -155,6 +157,7 @@ impl<T: Transport> Core<T> {
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
+            waiting: Vec::new(),
             released: VecDeque::new(),
             farewells: Vec::new(),
             counters: CoreCounters::default(),

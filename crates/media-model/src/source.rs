@@ -58,6 +58,40 @@ pub struct Source {
     pub consumers: Vec<Key<Consumer>>,
     /// The shards that mirror it.
     pub mirrors: SmallVec<[ShardId; 4]>,
+    /// Packets in the stores of its streams that wait for the end of the batch.
+    pub(crate) burst: Burst,
+}
+
+/// Packets that go to consumers together, in the order in which they came: encoding and extended sequence number of each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Burst {
+    packets: [(u8, u64); Self::CAPACITY],
+    len: usize,
+}
+
+impl Burst {
+    /// The most packets of one burst: what a consumer's visit costs is well spread over them, and they stay in the cache.
+    pub(crate) const CAPACITY: usize = 16;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= Self::CAPACITY
+    }
+
+    /// Appends a packet; there must be room.
+    pub(crate) fn push(&mut self, encoding: u8, extended_sequence: u64) {
+        if let Some(place) = self.packets.get_mut(self.len) {
+            *place = (encoding, extended_sequence);
+            self.len += 1;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, u64)> {
+        self.packets.iter().copied().take(self.len)
+    }
 }
 
 impl Source {

@@ -67,6 +67,7 @@ impl<T: Transport> Core<T> {
             streams: source_streams(options.kind, &parameters, &codecs),
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            burst: Default::default(),
         };
         let source_key = self.insert_source(source);
         let producer = Producer {

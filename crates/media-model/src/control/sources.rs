@@ -66,6 +66,7 @@ impl<T: Transport> Core<T> {
             streams,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            burst: Default::default(),
         });
         Ok(())
     }
