@@ -47,7 +47,8 @@ impl RateWindow {
         if let Some(bucket) = self.buckets.get_mut(Self::place(self.newest)) {
             *bucket = bucket.saturating_add(std::mem::take(&mut self.current));
         }
-        let number = (now.as_nanos() / self.span).max(self.newest);
+        let next_bucket = now.as_nanos() - self.end < self.span;
+        let number = if next_bucket { self.newest + 1 } else { now.as_nanos() / self.span };
         let passed = (number - self.newest).min(BUCKETS as u64);
         for step in 0..passed {
             if let Some(bucket) = self.buckets.get_mut(Self::place(number - step)) {

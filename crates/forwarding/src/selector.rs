@@ -23,6 +23,7 @@ pub enum Selector {
 
 impl Selector {
     /// What becomes of a packet. The packets of a stream come in the order of their arrival.
+    #[inline]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
         match self {
             Self::Simple(simple) => simple.decide(meta),
@@ -97,6 +98,7 @@ impl SimpleSelector {
     }
 
     /// What becomes of a packet.
+    #[inline]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
         if !self.gate.pass(meta.is_key_frame) {
             return Verdict::Drop(DropReason::WaitingForKeyFrame);
@@ -138,6 +140,7 @@ impl SimpleSelector {
         self.gate.is_waiting()
     }
 
+    #[inline]
     fn unwanted(&self, meta: &PacketMeta) -> Option<DropReason> {
         if meta.payload_size == 0 {
             Some(DropReason::PaddingOnly)

@@ -125,6 +125,7 @@ impl SendStream {
     }
 
     /// Takes note of a packet that goes out at `now`, of `size` bytes in all and `payload_size` without header and padding.
+    #[inline]
     pub fn on_sent(&mut self, now: Time, packet: SentPacket, size: usize, payload_size: usize) {
         self.stats.packet_count += 1;
         self.stats.byte_count += size as u64;

@@ -76,6 +76,7 @@ impl SentLog {
     }
 
     /// Remembers a packet. Of the encoding the low three bits count ([`MAX_LOGGED_ENCODINGS`]).
+    #[inline]
     pub fn insert(&mut self, packet: SentPacket) {
         let place = self.place(packet.rewrite.sequence_number);
         if let Some(entry) = self.entries.get_mut(place) {
@@ -124,6 +125,7 @@ impl SentLog {
 }
 
 impl Entry {
+    #[inline]
     fn pack(packet: &SentPacket) -> Self {
         let rewrite = &packet.rewrite;
         let mut flags = USED | packet.encoding << ENCODING_SHIFT;

@@ -109,6 +109,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// The index of the stream that carries an encoding.
+    #[inline]
     pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {
         if self.definition.pipe {
             return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
@@ -117,6 +118,7 @@ impl Consumer {
     }
 
     /// What becomes of a packet, and in which stream.
+    #[inline]
     pub fn decide(&mut self, payload_type: u8, meta: &PacketMeta) -> (usize, Verdict) {
         if !self.pause.flows() {
             return (0, Verdict::Drop(DropReason::Paused));

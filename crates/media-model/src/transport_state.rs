@@ -38,6 +38,7 @@ impl Default for Meter {
 
 impl Meter {
     /// Counts `bytes` at `now`.
+    #[inline]
     pub(crate) fn add(&mut self, now: Time, bytes: usize) {
         self.bytes += bytes as u64;
         self.rate.add(now, bytes);

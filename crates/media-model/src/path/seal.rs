@@ -29,6 +29,7 @@ pub(crate) struct Outgoing<'a> {
 }
 
 /// Writes and protects a packet; returns the length of the datagram.
+#[inline]
 pub(crate) fn seal<T: Transport>(
     transport: &mut TransportState<T>,
     plan: &ExtensionPlan,
@@ -60,6 +61,7 @@ pub(crate) fn seal<T: Transport>(
 }
 
 /// The packet as its receiver is to see it: lengths of its header and of the whole.
+#[inline]
 fn write(
     slot: &mut [u8],
     plan: &ExtensionPlan,
@@ -81,9 +83,9 @@ fn write(
         ssrc,
     };
     let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
-    let header_len = match plan.short_form(elements, values) {
-        Some((block, len)) if !has_csrcs(packet) => write_short_header(slot, &header, &block, len)?,
-        _ => write_header(slot, &header, plan, packet, elements, values)?,
+    let header_len = match write_short_header(slot, &header, plan, packet, elements, values) {
+        Some(len) => len,
+        None => write_header(slot, &header, plan, packet, elements, values)?,
     };
     let payload_at = header_len + prefix.len();
     slot.get_mut(header_len..payload_at)?.copy_from_slice(prefix);
@@ -98,22 +100,28 @@ fn has_csrcs(packet: &RtpPacket<'_>) -> bool {
     packet.bytes().first().is_some_and(|first| first & 0x0f != 0)
 }
 
-/// A header whose extension block is ready: two copies of constant length. What lies behind the block is overwritten by the
-/// payload.
-fn write_short_header<const N: usize>(
+/// A header whose extension is ready but for a few values. Written in few and whole words, since the cipher reads it in whole words
+/// right away. What lies behind the extension is overwritten by the payload. `None` if it takes more than what is ready.
+#[inline]
+fn write_short_header(
     slot: &mut [u8],
     header: &RtpHeader,
-    block: &[u8; N],
-    block_len: usize,
+    plan: &ExtensionPlan,
+    packet: &RtpPacket<'_>,
+    elements: &Elements<'_>,
+    values: SendValues,
 ) -> Option<usize> {
+    if has_csrcs(packet) {
+        return None;
+    }
     let (fixed, rest) = slot.split_first_chunk_mut::<FIXED_HEADER_LEN>()?;
-    let [s0, s1] = header.sequence_number.to_be_bytes();
-    let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
-    let [c0, c1, c2, c3] = header.ssrc.to_be_bytes();
-    let first = 0x80 | u8::from(block_len > 0) << 4;
-    let second = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
-    *fixed = [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
-    *rest.first_chunk_mut()? = *block;
+    let block_len = plan.write_short(rest.first_chunk_mut()?, elements, values)?;
+    let (start, ssrc) = fixed.split_first_chunk_mut::<8>()?;
+    let flags = 0x80 | u64::from(block_len > 0) << 4;
+    let kind = u64::from(header.marker) << 7 | u64::from(header.payload_type & 0x7f);
+    let number = u64::from(header.sequence_number);
+    *start = (flags << 56 | kind << 48 | number << 32 | u64::from(header.timestamp)).to_be_bytes();
+    *ssrc.first_chunk_mut()? = header.ssrc.to_be_bytes();
     Some(FIXED_HEADER_LEN + block_len)
 }
 
