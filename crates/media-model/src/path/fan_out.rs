@@ -10,13 +10,14 @@ use crate::core::{Core, CoreCounters};
 use crate::event::{ConsumerEvent, Event, EventQueue};
 use crate::extensions::Elements;
 use crate::path::ingest::trace_of;
-use crate::path::seal::{Outgoing, seal};
+use crate::path::seal::{Outgoing, patch, seal};
 use crate::source::{Burst, Source};
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
-use tureen_forwarding::{DropReason, PacketMeta, SentPacket, Stored, Verdict};
+use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, SentPacket, Stored, Verdict};
 use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Destination, Egress, Transport};
 
@@ -27,13 +28,40 @@ struct Departure<'a> {
     elements: Elements<'a>,
     /// The router's, not the source's.
     payload_type: u8,
+    /// A copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
+    scratch: &'a mut [u8],
+}
+
+/// Gives out copies of payloads that differ from consumer to consumer in a few octets: each overwrites these octets and
+/// seals from the copy, so that the rest is copied once for all.
+struct Scratch<'a> {
+    free: &'a mut [u8],
+}
+
+impl<'a> Scratch<'a> {
+    /// How many consumers a copy is worth its while for.
+    const CONSUMERS: usize = 3;
+
+    /// A copy of the payload of a packet, or nothing where none is wanted.
+    fn take(&mut self, source: &Source, meta: &PacketMeta, payload: &[u8]) -> &'a mut [u8] {
+        if !matches!(meta.descriptor, PayloadDescriptor::Vp8(_)) || source.consumers.len() < Self::CONSUMERS {
+            return &mut [];
+        }
+        let Some((copy, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
+            return &mut [];
+        };
+        self.free = free;
+        copy.copy_from_slice(payload);
+        copy
+    }
 }
 
 impl<'a> Departure<'a> {
-    fn new(source: &Source, meta: &'a PacketMeta, packet: RtpPacket<'a>) -> Self {
+    fn new(source: &Source, meta: &'a PacketMeta, packet: RtpPacket<'a>, scratch: &mut Scratch<'a>) -> Self {
         let own = packet.payload_type();
         let payload_type = source.mapping.payload_type(own).unwrap_or(own);
-        Self { meta, elements: Elements::of(&packet), packet, payload_type }
+        let scratch = scratch.take(source, meta, packet.payload());
+        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch }
     }
 }
 
@@ -100,19 +128,20 @@ impl<T: Transport> Core<T> {
     fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
         let Some(source) = self.sources.get_mut(key).filter(|source| !source.burst.is_empty()) else { return };
         let burst = std::mem::take(&mut source.burst);
-        let Self { sources, consumers, transports, counters, events, config, .. } = self;
+        let Self { sources, consumers, transports, counters, events, config, scratch, .. } = self;
         let Some(source) = sources.get(key) else { return };
-        let departures: SmallVec<[Departure<'_>; Burst::CAPACITY]> = burst
+        let mut scratch = Scratch { free: scratch };
+        let mut departures: SmallVec<[Departure<'_>; Burst::CAPACITY]> = burst
             .iter()
             .filter_map(|(encoding, extended_sequence)| {
                 let store = source.streams.get(usize::from(encoding))?.store.as_ref()?;
                 let stored = store.get(extended_sequence, now)?;
                 let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
-                Some(Departure::new(source, stored.meta, packet))
+                Some(Departure::new(source, stored.meta, packet, &mut scratch))
             })
             .collect();
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        fan_out(moment, source, &departures, (consumers, transports), (counters, events), out);
+        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
     }
 
     /// Sends a packet that no store keeps.
@@ -126,9 +155,9 @@ impl<T: Transport> Core<T> {
     ) {
         let Self { sources, consumers, transports, counters, events, config, .. } = self;
         let Some(source) = sources.get(key) else { return };
-        let departures = [Departure::new(source, meta, *packet)];
+        let mut departures = [Departure::new(source, meta, *packet, &mut Scratch { free: &mut [] })];
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        fan_out(moment, source, &departures, (consumers, transports), (counters, events), out);
+        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
     }
 }
 
@@ -137,7 +166,7 @@ type Receivers<'a, T> = (&'a mut Arena<Consumer>, &'a mut Arena<TransportState<T
 fn fan_out<T: Transport>(
     moment: Moment,
     source: &Source,
-    departures: &[Departure<'_>],
+    departures: &mut [Departure<'_>],
     (consumers, transports): Receivers<'_, T>,
     (counters, events): (&mut CoreCounters, &mut EventQueue),
     out: &mut impl Egress,
@@ -165,13 +194,13 @@ fn serve<T: Transport>(
     moment: Moment,
     consumer: &mut Consumer,
     transport: &mut TransportState<T>,
-    departures: &[Departure<'_>],
+    departures: &mut [Departure<'_>],
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Sent {
     let mut sent = Sent::default();
     let to = transport.adapter.destination(Component::Rtp);
-    for departure in departures {
+    for departure in departures.iter_mut() {
         let served = to
             .ok_or(DropReason::NotConnected)
             .and_then(|to| send(moment, consumer, transport, departure, to, events, out));
@@ -199,18 +228,26 @@ fn send<T: Transport>(
     moment: Moment,
     consumer: &mut Consumer,
     transport: &mut TransportState<T>,
-    departure: &Departure<'_>,
+    departure: &mut Departure<'_>,
     to: Destination,
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, payload_type } = departure;
+    let Departure { meta, packet, elements, payload_type, scratch } = departure;
     let (index, verdict) = consumer.decide(*payload_type, meta);
     let rewrite = match verdict {
         Verdict::Forward(rewrite) => rewrite,
         Verdict::Drop(reason) => return Err(reason),
     };
     let stream = consumer.streams.get_mut(index).ok_or(DropReason::UnknownEncoding)?;
+    let payload = match rewrite.payload {
+        PayloadPatch::None => Some(packet.payload()),
+        _ if scratch.is_empty() => None,
+        payload => {
+            patch(scratch, payload, &meta.descriptor);
+            Some(&**scratch)
+        }
+    };
     let outgoing = Outgoing {
         lane: lane(consumer.transport, Component::Rtp),
         to,
@@ -219,6 +256,7 @@ fn send<T: Transport>(
         rewrite: &rewrite,
         rtx: None,
         descriptor: &meta.descriptor,
+        payload,
         repeat: false,
         abs_send_time: moment.abs_send_time,
     };

@@ -65,6 +65,7 @@ impl<T: Transport> Core<T> {
             rewrite: &sent.rewrite,
             rtx: resend.rtx,
             descriptor: &stored.meta.descriptor,
+            payload: None,
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
         };

@@ -1,6 +1,7 @@
 //! Seal: one packet for one consumer, written straight into the egress batch and protected there.
 //!
-//! Reserves a slot, writes header and extensions, copies the payload once, patches it, protects it in place and commits.
+//! Reserves a slot, writes header and extensions, and protects the payload into it or, where it differs from what is at hand, copies
+//! it once, patches it and protects it in place; then commits.
 
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
@@ -23,6 +24,8 @@ pub(crate) struct Outgoing<'a> {
     /// What makes it a retransmission in a stream of its own.
     pub(crate) rtx: Option<RtxHeader>,
     pub(crate) descriptor: &'a PayloadDescriptor,
+    /// The payload as it goes out, if it is at hand; else it is copied from the packet and patched.
+    pub(crate) payload: Option<&'a [u8]>,
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
     pub(crate) abs_send_time: u32,
@@ -38,19 +41,23 @@ pub(crate) fn seal<T: Transport>(
     elements: &Elements<'_>,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let overhead = transport.adapter.cipher().rtp_overhead();
-    let capacity = packet.bytes().len() + GROWTH + overhead;
+    let cipher = transport.adapter.cipher();
+    let capacity = packet.bytes().len() + GROWTH + cipher.rtp_overhead();
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
     };
-    let (header_len, len) =
-        write(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
-    let cipher = transport.adapter.cipher();
-    let sealed = match outgoing.repeat {
-        false => cipher.protect_rtp(slot, header_len, len),
-        true => cipher.protect_rtp_again(slot, header_len, len),
+    let header_len = write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
+    let sealed = match outgoing.payload {
+        Some(payload) => cipher.protect_rtp_from(slot, header_len, payload),
+        None => {
+            let len = write_payload(slot, header_len, outgoing, packet).ok_or(DropReason::TooLarge)?;
+            match outgoing.repeat {
+                false => cipher.protect_rtp(slot, header_len, len),
+                true => cipher.protect_rtp_again(slot, header_len, len),
+            }
+        }
     };
     let len = sealed.map_err(|_| DropReason::NotConnected)?;
     if plan.has_transport_sequence_number() {
@@ -60,16 +67,16 @@ pub(crate) fn seal<T: Transport>(
     Ok(len)
 }
 
-/// The packet as its receiver is to see it: lengths of its header and of the whole.
+/// The header as its receiver is to see it; returns its length.
 #[inline]
-fn write(
+fn write_header(
     slot: &mut [u8],
     plan: &ExtensionPlan,
     outgoing: &Outgoing<'_>,
     packet: &RtpPacket<'_>,
     elements: &Elements<'_>,
     values: SendValues,
-) -> Option<(usize, usize)> {
+) -> Option<usize> {
     let rewrite = outgoing.rewrite;
     let (payload_type, sequence_number, ssrc) = match &outgoing.rtx {
         Some(rtx) => (rtx.payload_type, rtx.sequence_number, rtx.ssrc),
@@ -82,18 +89,27 @@ fn write(
         timestamp: rewrite.timestamp,
         ssrc,
     };
+    match write_short_header(slot, &header, plan, packet, elements, values) {
+        Some(len) => Some(len),
+        None => write_any_header(slot, &header, plan, packet, elements, values),
+    }
+}
+
+/// A copy of the payload, patched, behind the header; returns the length of the packet.
+fn write_payload(
+    slot: &mut [u8],
+    header_len: usize,
+    outgoing: &Outgoing<'_>,
+    packet: &RtpPacket<'_>,
+) -> Option<usize> {
     let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
-    let header_len = match write_short_header(slot, &header, plan, packet, elements, values) {
-        Some(len) => len,
-        None => write_header(slot, &header, plan, packet, elements, values)?,
-    };
     let payload_at = header_len + prefix.len();
     slot.get_mut(header_len..payload_at)?.copy_from_slice(prefix);
     let len = payload_at + packet.payload().len();
     let payload = slot.get_mut(payload_at..len)?;
     payload.copy_from_slice(packet.payload());
-    patch(payload, rewrite.payload, outgoing.descriptor);
-    Some((header_len, len))
+    patch(payload, outgoing.rewrite.payload, outgoing.descriptor);
+    Some(len)
 }
 
 fn has_csrcs(packet: &RtpPacket<'_>) -> bool {
@@ -126,7 +142,8 @@ fn write_short_header(
 }
 
 /// Any header: with CSRCs, and with extensions in either form.
-fn write_header(
+#[cold]
+fn write_any_header(
     slot: &mut [u8],
     header: &RtpHeader,
     plan: &ExtensionPlan,
@@ -145,7 +162,8 @@ fn write_header(
 
 /// Changes the payload as [`PayloadPatch::apply`] does. The copy is known to carry the descriptor, which was read from the very
 /// packet that it was made of, so that it is not read again for every receiver.
-fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
+#[inline]
+pub(crate) fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
     match (patch, descriptor) {
         (PayloadPatch::Vp8 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp8(descriptor)) => {
             // RFC 7741 section 4.2: the ids stand behind the two octets of flags.
