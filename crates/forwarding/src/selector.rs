@@ -25,10 +25,14 @@ impl Selector {
     /// What becomes of a packet. The packets of a stream come in the order of their arrival.
     #[inline]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
-        match self {
-            Self::Simple(simple) => simple.decide(meta),
-            Self::Pipe(pipe) => pipe.decide(meta),
-        }
+        let stream = match self {
+            Self::Simple(simple) => simple,
+            Self::Pipe(pipe) => match pipe.streams.get_mut(usize::from(meta.encoding)) {
+                Some(stream) => stream,
+                None => return Verdict::Drop(DropReason::UnknownEncoding),
+            },
+        };
+        stream.decide(meta)
     }
 
     /// The consumer pauses, or what it sent got lost as a whole: it goes on at the next key frame, without a gap.

@@ -68,7 +68,9 @@ impl Gcm for AwsLcGcm {
         tag: &mut [u8; 16],
     ) -> Result<(), CipherFailed> {
         let nonce = Nonce::from(nonce);
-        self.0.seal_out_of_place_scatter(nonce, Aad::from(aad), plain, text, &[], tag).map_err(|_| CipherFailed)
+        self.0
+            .seal_out_of_place_scatter(nonce, Aad::from(aad), plain, text, &[], tag)
+            .map_err(|_| CipherFailed)
     }
 
     #[inline]

@@ -86,7 +86,12 @@ impl<T: Transport> Core<T> {
         let Some(source) = self.sources.get_mut(source_key) else { return };
         for mirror in &source.mirrors {
             self.counters.relayed += 1;
-            self.relay.to(*mirror).push_packet(source.producer_id, *meta, packet.layout(), packet.bytes());
+            self.relay.to(*mirror).push_packet(
+                source.producer_id,
+                *meta,
+                packet.layout(),
+                packet.bytes(),
+            );
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
@@ -126,7 +131,9 @@ impl<T: Transport> Core<T> {
     }
 
     fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
-        let Some(source) = self.sources.get_mut(key).filter(|source| !source.burst.is_empty()) else { return };
+        let Some(source) = self.sources.get_mut(key).filter(|source| !source.burst.is_empty()) else {
+            return;
+        };
         let burst = std::mem::take(&mut source.burst);
         let Self { sources, consumers, transports, counters, events, config, scratch, .. } = self;
         let Some(source) = sources.get(key) else { return };
@@ -216,7 +223,6 @@ fn serve<T: Transport>(
         }
     }
     if sent.packets > 0 {
-        transport.meters.sent.add(moment.now, sent.bytes);
         transport.meters.rtp_sent.add(moment.now, sent.bytes);
     }
     sent
@@ -234,10 +240,12 @@ fn send<T: Transport>(
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
     let Departure { meta, packet, elements, payload_type, scratch } = departure;
-    let (index, verdict) = consumer.decide(*payload_type, meta);
-    let rewrite = match verdict {
+    let index = consumer.route(*payload_type, meta)?;
+    // Not moved out: a copy would wait for its parts to be written.
+    let verdict = consumer.selector.decide(meta);
+    let rewrite = match &verdict {
         Verdict::Forward(rewrite) => rewrite,
-        Verdict::Drop(reason) => return Err(reason),
+        Verdict::Drop(reason) => return Err(*reason),
     };
     let stream = consumer.streams.get_mut(index).ok_or(DropReason::UnknownEncoding)?;
     let payload = match rewrite.payload {
@@ -253,7 +261,7 @@ fn send<T: Transport>(
         to,
         ssrc: stream.ssrc,
         payload_type: *payload_type,
-        rewrite: &rewrite,
+        rewrite,
         rtx: None,
         descriptor: &meta.descriptor,
         payload,
@@ -261,7 +269,8 @@ fn send<T: Transport>(
         abs_send_time: moment.abs_send_time,
     };
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
-    let sent = SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite };
+    let sent =
+        SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite: *rewrite };
     stream.send.on_sent(moment.now, sent, len, usize::from(meta.payload_size));
     if consumer.trace.rtp || consumer.trace.key_frame && meta.is_key_frame {
         let mut traced = trace_of(packet, meta, false);

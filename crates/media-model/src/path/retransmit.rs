@@ -72,7 +72,6 @@ impl<T: Transport> Core<T> {
         let len =
             seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
         stream.send.on_resent(now, len);
-        transport.meters.sent.add(now, len);
         transport.meters.rtx_sent.add(now, len);
         counters.packets_sent += 1;
         counters.bytes_sent += len as u64;

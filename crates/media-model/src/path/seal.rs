@@ -48,7 +48,8 @@ pub(crate) fn seal<T: Transport>(
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
     };
-    let header_len = write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
+    let header_len =
+        write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
     let sealed = match outgoing.payload {
         Some(payload) => cipher.protect_rtp_from(slot, header_len, payload),
         None => {
