@@ -114,6 +114,8 @@ pub struct Core<T> {
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
+    /// Publications so far.
+    pub(crate) publications: u64,
     /// Sources with packets that wait for the end of the batch.
     pub(crate) waiting: Vec<Key<Source>>,
     /// Where payloads of a burst are copied that each consumer patches.
@@ -160,6 +162,7 @@ impl<T: Transport> Core<T> {
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
+            publications: 0,
             waiting: Vec::new(),
             scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),
             released: VecDeque::new(),

@@ -17,7 +17,21 @@ pub enum Origin {
     /// A producer of this Core.
     Here(Key<Producer>),
     /// A producer of another shard, relayed.
-    Shard(ShardId),
+    Shard {
+        /// That shard.
+        home: ShardId,
+        /// The number of the publication that the mirror was made or confirmed by last.
+        subscription: u64,
+    },
+}
+
+/// A shard that mirrors a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The shard.
+    pub shard: ShardId,
+    /// The number of the newest publication to it.
+    pub subscription: u64,
 }
 
 /// What consumers need of one stream.
@@ -57,7 +71,7 @@ pub struct Source {
     /// Who consumes it on this shard.
     pub consumers: Vec<Key<Consumer>>,
     /// The shards that mirror it.
-    pub mirrors: SmallVec<[ShardId; 4]>,
+    pub mirrors: SmallVec<[Mirror; 4]>,
     /// Packets in the stores of its streams that wait for the end of the batch.
     pub(crate) burst: Burst,
 }

@@ -61,7 +61,7 @@ impl<T: Transport> Core<T> {
             producer_id: options.id,
             router: router_key,
             // Set below, once the producer has a key.
-            origin: Origin::Shard(self.config.shard),
+            origin: Origin::Shard { home: self.config.shard, subscription: 0 },
             kind: options.kind,
             producer_type,
             rtp_parameters: parameters.clone(),

@@ -86,7 +86,7 @@ impl<T: Transport> Core<T> {
         let Some(source) = self.sources.get_mut(source_key) else { return };
         for mirror in &source.mirrors {
             self.counters.relayed += 1;
-            self.relay.to(*mirror).push_packet(
+            self.relay.to(mirror.shard).push_packet(
                 source.producer_id,
                 *meta,
                 packet.layout(),
