@@ -50,14 +50,34 @@ impl<const WORDS: usize> Continuity<WORDS> {
     }
 
     /// The output of `input`.
+    #[inline]
     pub(crate) fn forward(&mut self, input: u64) -> Result<u64, NoOutput> {
-        let Some(floor) = self.floor else {
-            self.floor = Some(input);
-            self.newest = input;
-            self.output += 1;
-            self.omitted = [0; WORDS];
-            return Ok(self.output);
-        };
+        match self.floor {
+            // The next one in order, which is nearly all there are.
+            Some(_) if input == self.newest + 1 => {
+                self.output += 1;
+                self.newest = input;
+                let (word, bit) = Self::place(input);
+                if let Some(word) = self.omitted.get_mut(word) {
+                    *word &= !bit;
+                }
+                Ok(self.output)
+            }
+            // A picture has several packets.
+            Some(_) if input == self.newest && !self.is_omitted(input) => Ok(self.output),
+            Some(floor) => self.forward_out_of_order(floor, input),
+            None => {
+                self.floor = Some(input);
+                self.newest = input;
+                self.output += 1;
+                self.omitted = [0; WORDS];
+                Ok(self.output)
+            }
+        }
+    }
+
+    #[cold]
+    fn forward_out_of_order(&mut self, floor: u64, input: u64) -> Result<u64, NoOutput> {
         if input > self.newest {
             self.output += input - self.newest;
             self.advance(input);

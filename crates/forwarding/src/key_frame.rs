@@ -27,6 +27,7 @@ impl KeyFrameGate {
     }
 
     /// Whether a packet passes; the start of a key frame opens the gate.
+    #[inline]
     pub const fn pass(&mut self, starts_key_frame: bool) -> bool {
         if starts_key_frame {
             self.waiting = false;

@@ -68,7 +68,7 @@ pub use rtx::{RtxConfig, RtxHeader, RtxSender};
 pub use score::ScoreHistory;
 pub use selector::{PipeSelector, Selector, SimpleSelector, SimpleSelectorConfig};
 pub use send_stream::{Resend, SendStats, SendStream, SendStreamConfig};
-pub use sent_log::{ResendRefusal, SentLog, SentPacket};
+pub use sent_log::{ResendRefusal, ResendSpacing, SentLog, SentPacket};
 pub use sequence::{ExtendedSequence, SequenceStep, SequenceUnwrapper, TimestampUnwrapper};
 pub use sequence_map::SequenceMap;
 pub use store::{PacketStore, PacketStoreConfig, Stored, StoredPacket};

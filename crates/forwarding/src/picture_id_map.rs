@@ -48,6 +48,7 @@ impl PictureIdMap {
     }
 
     /// The patch for a packet that is forwarded. A PictureID from before the start or behind the window is left as it is.
+    #[inline]
     pub fn forward(&mut self, descriptor: &Descriptor) -> PayloadPatch {
         if descriptor.picture_id.is_none() && descriptor.tl0_pic_idx.is_none() {
             return PayloadPatch::None;
@@ -69,11 +70,13 @@ impl PictureIdMap {
         }
     }
 
+    #[inline]
     fn extend(&mut self, picture_id: PictureId) -> u64 {
         let value = u32::from(picture_id.value);
         if picture_id.long { self.long.unwrap(value) } else { self.short.unwrap(value) }
     }
 
+    #[inline]
     fn forward_tl0(&mut self, tl0_pic_idx: u8) -> u8 {
         if !self.tl0_synced {
             self.tl0_synced = true;

@@ -13,23 +13,42 @@ const BUCKETS: usize = 50;
 /// Bytes counted into 50 buckets that together span the window.
 #[derive(Clone, Debug)]
 pub struct RateWindow {
-    buckets: [u32; BUCKETS],
-    /// Nanoseconds a bucket spans; at least 1.
-    span: u64,
+    /// Bytes of the newest bucket: apart from the others, so that counting touches one place and divides nothing.
+    current: u32,
+    /// Where the newest bucket ends, in nanoseconds.
+    end: u64,
     /// The number of the newest bucket, counted from the origin of time.
     newest: u64,
+    /// Nanoseconds a bucket spans; at least 1.
+    span: u64,
+    /// All buckets but the newest, whose place holds 0.
+    buckets: [u32; BUCKETS],
 }
 
 impl RateWindow {
     /// An empty window of `window` (at least 50 ns).
     pub fn new(window: Duration) -> Self {
         let nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
-        Self { buckets: [0; BUCKETS], span: (nanos / BUCKETS as u64).max(1), newest: 0 }
+        let span = (nanos / BUCKETS as u64).max(1);
+        Self { current: 0, end: span, newest: 0, span, buckets: [0; BUCKETS] }
     }
 
     /// Counts `bytes` at `now`. Readings that go back count into the newest bucket.
+    #[inline]
     pub fn add(&mut self, now: Time, bytes: usize) {
-        let number = (now.as_nanos() / self.span).max(self.newest);
+        if now.as_nanos() >= self.end {
+            self.advance(now);
+        }
+        self.current = self.current.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    #[cold]
+    fn advance(&mut self, now: Time) {
+        if let Some(bucket) = self.buckets.get_mut(Self::place(self.newest)) {
+            *bucket = bucket.saturating_add(std::mem::take(&mut self.current));
+        }
+        let next_bucket = now.as_nanos() - self.end < self.span;
+        let number = if next_bucket { self.newest + 1 } else { now.as_nanos() / self.span };
         let passed = (number - self.newest).min(BUCKETS as u64);
         for step in 0..passed {
             if let Some(bucket) = self.buckets.get_mut(Self::place(number - step)) {
@@ -37,9 +56,7 @@ impl RateWindow {
             }
         }
         self.newest = number;
-        if let Some(bucket) = self.buckets.get_mut(Self::place(number)) {
-            *bucket = bucket.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        }
+        self.end = (number + 1).saturating_mul(self.span);
     }
 
     /// Bits per second over the window that ends at `now`. Until a whole window has passed it is an underestimate.
@@ -50,7 +67,8 @@ impl RateWindow {
         let bytes: u64 = (0..live.min(self.newest + 1))
             .filter_map(|step| self.buckets.get(Self::place(self.newest - step)))
             .map(|&bucket| u64::from(bucket))
-            .sum();
+            .sum::<u64>()
+            + if live > 0 { u64::from(self.current) } else { 0 };
         let bits = u128::from(bytes) * 8 * 1_000_000_000;
         u64::try_from(bits / (u128::from(self.span) * BUCKETS as u128)).unwrap_or(u64::MAX)
     }

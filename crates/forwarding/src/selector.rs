@@ -23,11 +23,16 @@ pub enum Selector {
 
 impl Selector {
     /// What becomes of a packet. The packets of a stream come in the order of their arrival.
+    #[inline]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
-        match self {
-            Self::Simple(simple) => simple.decide(meta),
-            Self::Pipe(pipe) => pipe.decide(meta),
-        }
+        let stream = match self {
+            Self::Simple(simple) => simple,
+            Self::Pipe(pipe) => match pipe.streams.get_mut(usize::from(meta.encoding)) {
+                Some(stream) => stream,
+                None => return Verdict::Drop(DropReason::UnknownEncoding),
+            },
+        };
+        stream.decide(meta)
     }
 
     /// The consumer pauses, or what it sent got lost as a whole: it goes on at the next key frame, without a gap.
@@ -97,6 +102,7 @@ impl SimpleSelector {
     }
 
     /// What becomes of a packet.
+    #[inline]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
         if !self.gate.pass(meta.is_key_frame) {
             return Verdict::Drop(DropReason::WaitingForKeyFrame);
@@ -138,6 +144,7 @@ impl SimpleSelector {
         self.gate.is_waiting()
     }
 
+    #[inline]
     fn unwanted(&self, meta: &PacketMeta) -> Option<DropReason> {
         if meta.payload_size == 0 {
             Some(DropReason::PaddingOnly)

@@ -2,12 +2,11 @@
 //!
 //! Sees rewrites and sizes, never packets; the store that retransmissions come from belongs to the source.
 
-use crate::nack::DEFAULT_RTT;
 use crate::rate::{RATE_WINDOW, RateWindow};
 use crate::reception::round_trip_time;
 use crate::rtx::{RtxConfig, RtxHeader, RtxSender};
 use crate::score::{Interval, ScoreHistory, send_score};
-use crate::sent_log::{ResendRefusal, SentLog, SentPacket};
+use crate::sent_log::{ResendRefusal, ResendSpacing, SentLog, SentPacket};
 use crate::timestamp_map::clock_units;
 use std::time::Duration;
 use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
@@ -125,6 +124,7 @@ impl SendStream {
     }
 
     /// Takes note of a packet that goes out at `now`, of `size` bytes in all and `payload_size` without header and padding.
+    #[inline]
     pub fn on_sent(&mut self, now: Time, packet: SentPacket, size: usize, payload_size: usize) {
         self.stats.packet_count += 1;
         self.stats.byte_count += size as u64;
@@ -137,7 +137,7 @@ impl SendStream {
             self.last = Some(LastPacket { timestamp, at: now });
         }
         if let Some(log) = &mut self.log {
-            log.insert(packet);
+            log.insert(now, packet);
         }
     }
 
@@ -157,12 +157,12 @@ impl SendStream {
         self.stats.fir_count += 1;
     }
 
-    /// The packet that was sent as `sequence_number`, to be sent again at `now`: not more than once a round trip. Follow up with
+    /// The packet that was sent as `sequence_number`, to be sent again at `now`: not within a round trip of when it was sent last. Follow up with
     /// [`on_resent`](Self::on_resent) when it left.
     pub fn resend(&mut self, now: Time, sequence_number: u16) -> Result<Resend, ResendRefusal> {
-        let rtt = self.stats.round_trip_time.unwrap_or(DEFAULT_RTT);
+        let spacing = ResendSpacing::of(self.stats.round_trip_time);
         let log = self.log.as_mut().ok_or(ResendRefusal::Unknown)?;
-        let (packet, first) = log.resend(now, rtt, sequence_number)?;
+        let (packet, first) = log.resend(now, spacing, sequence_number)?;
         self.stats.packets_repaired += u64::from(first);
         Ok(Resend { packet, rtx: self.rtx.as_mut().map(|rtx| rtx.encapsulate(sequence_number)) })
     }

@@ -1,6 +1,7 @@
 //! What a consumer was sent lately: from an output sequence number back to the source packet and the changes it had, so that a NACK
 //! is answered from the source's one store.
 
+use crate::nack::DEFAULT_RTT;
 use crate::verdict::{PayloadPatch, Rewrite};
 use std::time::Duration;
 use tureen_rtp_wire::Time;
@@ -30,8 +31,27 @@ pub struct SentPacket {
 pub enum ResendRefusal {
     /// It was never sent, or too long ago.
     Unknown,
-    /// It was sent again less than a round trip ago.
+    /// It was sent, for the first time or again, less than a round trip ago: the receiver cannot have missed it yet.
     TooSoon,
+}
+
+/// How long a packet is not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResendSpacing {
+    /// Since it was sent first.
+    pub after_first: Duration,
+    /// Since it was sent again.
+    pub after_repeat: Duration,
+}
+
+impl ResendSpacing {
+    /// What the round trip asks for. A NACK that comes sooner was under way when the packet left: the packet came late from its own
+    /// source, and the receiver had seen those behind it. While no round trip is measured, the first NACK is taken at its word;
+    /// and since round trips vary, it may come by an eighth sooner than the last that was measured.
+    pub fn of(measured: Option<Duration>) -> Self {
+        let after_first = measured.map_or(Duration::ZERO, |rtt| rtt - rtt / 8);
+        Self { after_first, after_repeat: measured.unwrap_or(DEFAULT_RTT) }
+    }
 }
 
 /// 16 bytes an entry.
@@ -41,8 +61,8 @@ struct Entry {
     timestamp: u32,
     sequence_number: u16,
     picture_id: u16,
-    /// Milliseconds of the last resend, modulo 2^16.
-    resent_at: u16,
+    /// Milliseconds of when it was sent last, modulo 2^16.
+    sent_at: u16,
     tl0_pic_idx: u8,
     flags: u8,
 }
@@ -52,7 +72,7 @@ const _: () = assert!(size_of::<Entry>() == 16, "a log entry is 16 bytes");
 const USED: u8 = 1 << 0;
 const MARKER_CHANGED: u8 = 1 << 1;
 const MARKER: u8 = 1 << 2;
-/// Resent at least once, at `resent_at`.
+/// Resent at least once.
 const RESENT: u8 = 1 << 3;
 const VP8: u8 = 1 << 4;
 const ENCODING_SHIFT: u32 = 5;
@@ -75,11 +95,12 @@ impl SentLog {
         self.entries.len()
     }
 
-    /// Remembers a packet. Of the encoding the low three bits count ([`MAX_LOGGED_ENCODINGS`]).
-    pub fn insert(&mut self, packet: SentPacket) {
+    /// Remembers a packet that is sent at `now`. Of the encoding the low three bits count ([`MAX_LOGGED_ENCODINGS`]).
+    #[inline]
+    pub fn insert(&mut self, now: Time, packet: SentPacket) {
         let place = self.place(packet.rewrite.sequence_number);
         if let Some(entry) = self.entries.get_mut(place) {
-            *entry = Entry::pack(&packet);
+            *entry = Entry::pack(now, &packet);
         }
     }
 
@@ -89,12 +110,12 @@ impl SentLog {
         (entry.flags & USED != 0 && entry.sequence_number == sequence_number).then(|| entry.unpack())
     }
 
-    /// As [`get`](Self::get), for sending the packet again at `now`: not before `rtt` has passed since the last time. Says too
-    /// whether this is the first time.
+    /// As [`get`](Self::get), for sending the packet again at `now`: not before `spacing` has passed since the last time, or since it
+    /// was sent at all if that is how it was sent last. Says too whether this is the first repetition.
     pub fn resend(
         &mut self,
         now: Time,
-        rtt: Duration,
+        spacing: ResendSpacing,
         sequence_number: u16,
     ) -> Result<(SentPacket, bool), ResendRefusal> {
         let place = self.place(sequence_number);
@@ -105,10 +126,11 @@ impl SentLog {
             .ok_or(ResendRefusal::Unknown)?;
         let millis = now.as_millis() as u16;
         let first = entry.flags & RESENT == 0;
-        if !first && u128::from(millis.wrapping_sub(entry.resent_at)) < rtt.as_millis() {
+        let least = if first { spacing.after_first } else { spacing.after_repeat };
+        if u128::from(millis.wrapping_sub(entry.sent_at)) < least.as_millis() {
             return Err(ResendRefusal::TooSoon);
         }
-        entry.resent_at = millis;
+        entry.sent_at = millis;
         entry.flags |= RESENT;
         Ok((entry.unpack(), first))
     }
@@ -124,7 +146,8 @@ impl SentLog {
 }
 
 impl Entry {
-    fn pack(packet: &SentPacket) -> Self {
+    #[inline]
+    fn pack(now: Time, packet: &SentPacket) -> Self {
         let rewrite = &packet.rewrite;
         let mut flags = USED | packet.encoding << ENCODING_SHIFT;
         match rewrite.marker {
@@ -144,7 +167,7 @@ impl Entry {
             timestamp: rewrite.timestamp,
             sequence_number: rewrite.sequence_number,
             picture_id,
-            resent_at: 0,
+            sent_at: now.as_millis() as u16,
             tl0_pic_idx,
             flags,
         }
@@ -185,10 +208,10 @@ mod tests {
         let mut log = SentLog::new(200);
         assert_eq!(log.capacity(), 256);
         assert_eq!(log.get(0), None);
-        log.insert(sent(0));
-        log.insert(sent(255));
+        log.insert(Time::ZERO, sent(0));
+        log.insert(Time::ZERO, sent(255));
         assert_eq!(log.get(0), Some(sent(0)));
-        log.insert(sent(256));
+        log.insert(Time::ZERO, sent(256));
         assert_eq!(log.get(0), None);
         assert_eq!(log.get(255), Some(sent(255)));
     }
@@ -196,12 +219,26 @@ mod tests {
     #[test]
     fn not_again_within_a_round_trip() {
         let mut log = SentLog::new(16);
-        let rtt = Duration::from_millis(100);
-        log.insert(sent(5));
+        let rtt = ResendSpacing::of(Some(Duration::from_millis(100)));
+        log.insert(Time::from_millis(65_000), sent(5));
         assert_eq!(log.resend(Time::from_millis(65_530), rtt, 5), Ok((sent(5), true)));
         assert_eq!(log.resend(Time::from_millis(65_629), rtt, 5), Err(ResendRefusal::TooSoon));
         assert_eq!(log.resend(Time::from_millis(65_630), rtt, 5), Ok((sent(5), false)));
         assert_eq!(log.resend(Time::from_millis(65_630), rtt, 6), Err(ResendRefusal::Unknown));
+    }
+
+    #[test]
+    fn a_nack_that_was_under_way_is_not_answered() {
+        let mut log = SentLog::new(16);
+        let spacing = ResendSpacing::of(Some(Duration::from_millis(80)));
+        log.insert(Time::from_millis(65_500), sent(5));
+        assert_eq!(log.resend(Time::from_millis(65_500), spacing, 5), Err(ResendRefusal::TooSoon));
+        assert_eq!(log.resend(Time::from_millis(65_569), spacing, 5), Err(ResendRefusal::TooSoon));
+        assert_eq!(log.resend(Time::from_millis(65_570), spacing, 5), Ok((sent(5), true)));
+        log.insert(Time::from_millis(70_000), sent(6));
+        let unknown = ResendSpacing::of(None);
+        assert_eq!(log.resend(Time::from_millis(70_001), unknown, 6), Ok((sent(6), true)));
+        assert_eq!(log.resend(Time::from_millis(70_100), unknown, 6), Err(ResendRefusal::TooSoon));
     }
 
     proptest! {
@@ -213,7 +250,7 @@ mod tests {
             let payload = ids.map_or(PayloadPatch::None, |(picture_id, tl0_pic_idx)| PayloadPatch::Vp8 { picture_id, tl0_pic_idx });
             let packet = SentPacket { encoding, source, rewrite: Rewrite { sequence_number, timestamp, marker, payload } };
             let mut log = SentLog::new(64);
-            log.insert(packet);
+            log.insert(Time::ZERO, packet);
             prop_assert_eq!(log.get(sequence_number), Some(packet));
         }
     }

@@ -43,6 +43,7 @@ impl<const BITS: u32> Unwrapper<BITS> {
     }
 
     /// The extended form of `value`, without remembering it. Bits above `BITS` are ignored.
+    #[inline]
     pub const fn peek(&self, value: u32) -> u64 {
         let value = value as u64 & (Self::MODULUS - 1);
         match self.newest {
@@ -52,6 +53,7 @@ impl<const BITS: u32> Unwrapper<BITS> {
     }
 
     /// The extended form of `value`; the highest one so far is the next reference.
+    #[inline]
     pub fn unwrap(&mut self, value: u32) -> u64 {
         let extended = self.peek(value);
         if self.newest.is_none_or(|newest| extended > newest) {

@@ -24,6 +24,7 @@ impl SequenceMap {
     }
 
     /// The output sequence number of a packet that is to be forwarded.
+    #[inline]
     pub fn forward(&mut self, extended_sequence: u64) -> Result<u16, DropReason> {
         if self
             .numbers

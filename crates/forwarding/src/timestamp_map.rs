@@ -37,6 +37,7 @@ impl TimestampMap {
     }
 
     /// The output for `timestamp`, which arrived at `received_at`.
+    #[inline]
     pub fn map(&mut self, received_at: Time, timestamp: u32) -> u32 {
         if let (true, Some((highest, at))) = (self.aligning, self.highest) {
             let passed = clock_units(received_at.since(at), self.clock_rate).max(1);

@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
-use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream, Verdict};
+use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpParameters};
 
 /// One stream towards the endpoint.
@@ -109,6 +109,7 @@ pub struct Consumer {
 
 impl Consumer {
     /// The index of the stream that carries an encoding.
+    #[inline]
     pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {
         if self.definition.pipe {
             return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
@@ -116,18 +117,19 @@ impl Consumer {
         self.streams.first().filter(|stream| stream.encoding == Some(encoding)).map(|_| 0)
     }
 
-    /// What becomes of a packet, and in which stream.
-    pub fn decide(&mut self, payload_type: u8, meta: &PacketMeta) -> (usize, Verdict) {
+    /// The index of the stream that a packet belongs in, before its selector is asked.
+    ///
+    /// # Errors
+    /// Why the consumer does not take the packet.
+    #[inline]
+    pub fn route(&self, payload_type: u8, meta: &PacketMeta) -> Result<usize, DropReason> {
         if !self.pause.flows() {
-            return (0, Verdict::Drop(DropReason::Paused));
+            return Err(DropReason::Paused);
         }
         if !self.payload_types.contains(payload_type) {
-            return (0, Verdict::Drop(DropReason::UnsupportedPayloadType));
+            return Err(DropReason::UnsupportedPayloadType);
         }
-        match self.stream_of(meta.encoding) {
-            Some(index) => (index, self.selector.decide(meta)),
-            None => (0, Verdict::Drop(DropReason::UnknownEncoding)),
-        }
+        self.stream_of(meta.encoding).ok_or(DropReason::UnknownEncoding)
     }
 
     /// The encodings whose key frames it waits for.

@@ -13,13 +13,14 @@ use crate::producer::Producer;
 use crate::relay::{RelayBatch, RelayOut};
 use crate::router::Router;
 use crate::sockets::SocketTable;
-use crate::source::Source;
+use crate::source::{Burst, Source};
 use crate::timers::{Timer, Timers};
 use crate::transport_state::{TransportState, TransportTag};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use tureen_forwarding::store::STORE_STRIDE;
 use tureen_rtp_wire::{Time, WallClock};
 use tureen_transport::{Component, Destination, Lane, SocketId, Transport};
 
@@ -113,6 +114,12 @@ pub struct Core<T> {
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
+    /// Publications so far.
+    pub(crate) publications: u64,
+    /// Sources with packets that wait for the end of the batch.
+    pub(crate) waiting: Vec<Key<Source>>,
+    /// Where payloads of a burst are copied that each consumer patches.
+    pub(crate) scratch: Box<[u8]>,
     pub(crate) released: VecDeque<SocketId>,
     pub(crate) farewells: Vec<Farewell>,
     pub(crate) counters: CoreCounters,
@@ -155,6 +162,9 @@ impl<T: Transport> Core<T> {
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
+            publications: 0,
+            waiting: Vec::new(),
+            scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),
             released: VecDeque::new(),
             farewells: Vec::new(),
             counters: CoreCounters::default(),

@@ -66,6 +66,8 @@ pub struct SourceDescription {
     pub paused: bool,
     /// Scores of its streams.
     pub scores: Vec<u8>,
+    /// Which publication this is; no two have the same number, whatever the producer and the shard.
+    pub subscription: u64,
 }
 
 /// A router's internals.

@@ -94,6 +94,13 @@ pub enum ProduceError {
     /// The RID is in use on this transport and there is no MID to tell it apart.
     #[error("rid '{0}' is already in use on this transport")]
     DuplicateRid(String),
+    /// `rtpParameters.mid` is longer than 16 bytes, which is what an element of a one-byte header extension has room for
+    /// (RFC 8285 section 4.2).
+    #[error("rtpParameters.mid must have 16 bytes at most")]
+    Mid,
+    /// `rtpParameters.encodings` has more than one, and the codec is none that simulcast is made of: VP8, VP9, H264, AV1.
+    #[error("rtpParameters.encodings must be one for {0}")]
+    SimulcastCodec(String),
     /// A header extension id is 0 or 15, or is used for two extensions.
     #[error("rtpParameters.headerExtensions[{0}].id is out of range or in use for another extension")]
     HeaderExtensionId(usize),

@@ -97,57 +97,67 @@ pub struct SendValues {
     pub transport_sequence_number: u16,
 }
 
-/// The most octets of a [`Block`], those of profile and length included.
-const BLOCK_LEN: usize = 32;
+/// The most octets of a prepared header extension, those of profile and length included.
+pub(crate) const BLOCK_LEN: usize = 32;
 
 /// A header extension in the one-byte form that is ready but for the values of the moment (RFC 8285 section 4.2).
+///
+/// What changes with each packet stands first, in the octets 4 to 12, so that it is one number and written at once: octets that are
+/// written one by one and read together, as the cipher does right after, make the processor wait.
 #[derive(Clone, Copy, Debug, Default)]
 struct Block {
     /// Profile, length, elements, padding; zero behind.
     octets: [u8; BLOCK_LEN],
+    /// The octets 4 to 12, without the values of the moment.
+    changing: u64,
+    abs_send_time: Place,
+    transport_sequence_number: Place,
     /// Octets up to the end of the last element; 0 for no header extension at all.
     end: u8,
-    /// Where the absolute send time is, 0 for nowhere.
-    abs_send_time_at: u8,
-    /// Where the transport-wide sequence number is, 0 for nowhere.
-    transport_sequence_number_at: u8,
+}
+
+/// Where a value goes within the octets 4 to 12.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Which bits of the value; none where the extension is not negotiated.
+    mask: u32,
+    shift: u8,
+}
+
+impl Place {
+    /// The place of a value of `len` octets whose element ends at octet `end` of the block.
+    fn before(end: u8, len: u32) -> Self {
+        Self { mask: u32::MAX >> (32 - 8 * len), shift: 8 * (12 - end) }
+    }
+
+    #[inline]
+    fn put(self, value: u32) -> u64 {
+        u64::from(value & self.mask) << self.shift
+    }
 }
 
 impl Block {
-    /// Appends an element and says where its value is. `None` if the form or the room does not allow it.
-    fn push(&mut self, id: u8, value: &[u8]) -> Option<u8> {
-        if !(1..=14).contains(&id) || !(1..=16).contains(&value.len()) {
-            return None;
-        }
-        let start = usize::from(self.end).max(4);
-        let end = start + 1 + value.len();
-        let (head, place) = self.octets.get_mut(start..end)?.split_first_mut()?;
-        *head = id << 4 | (value.len() as u8 - 1);
-        place.copy_from_slice(value);
-        self.close(end);
-        Some(start as u8 + 1)
+    /// Appends an element. `None` if the form or the room does not allow it.
+    fn push(&mut self, id: u8, value: &[u8]) -> Option<()> {
+        self.end = push(&mut self.octets, self.end, id, value)?;
+        Some(())
     }
+}
 
-    fn close(&mut self, end: usize) {
-        self.end = end as u8;
-        let words = end.div_ceil(4) - 1;
-        let [a, b, c, d, ..] = &mut self.octets;
-        [*a, *b, *c, *d] = [0xbe, 0xde, 0, words as u8];
+/// Appends an element to a block of `end` octets; returns its new end. `None` if the form or the room does not allow it.
+fn push(octets: &mut [u8; BLOCK_LEN], end: u8, id: u8, value: &[u8]) -> Option<u8> {
+    if !(1..=14).contains(&id) || !(1..=16).contains(&value.len()) {
+        return None;
     }
-
-    /// Octets with padding.
-    fn len(&self) -> usize {
-        usize::from(self.end).next_multiple_of(4)
-    }
-
-    fn set(&mut self, at: u8, value: &[u8]) {
-        let at = usize::from(at);
-        if at > 0
-            && let Some(place) = self.octets.get_mut(at..at + value.len())
-        {
-            place.copy_from_slice(value);
-        }
-    }
+    let start = usize::from(end).max(4);
+    let end = start + 1 + value.len();
+    let (head, place) = octets.get_mut(start..end)?.split_first_mut()?;
+    *head = id << 4 | (value.len() as u8 - 1);
+    place.copy_from_slice(value);
+    let words = end.div_ceil(4) - 1;
+    let [a, b, c, d, ..] = octets;
+    [*a, *b, *c, *d] = [0xbe, 0xde, 0, words as u8];
+    Some(end as u8)
 }
 
 /// What a consumer writes into the header extension of its packets.
@@ -205,42 +215,52 @@ impl ExtensionPlan {
         if self.two_byte {
             return None;
         }
+        if let Some(id) = self.abs_send_time {
+            block.push(id, &[0; 3])?;
+            block.abs_send_time = Place::before(block.end, 3);
+        }
+        if let Some(id) = self.transport_wide_cc {
+            block.push(id, &[0; 2])?;
+            block.transport_sequence_number = Place::before(block.end, 2);
+        }
         if let Some((id, mid)) = &self.mid {
             block.push(*id, mid)?;
         }
-        if let Some(id) = self.abs_send_time {
-            block.abs_send_time_at = block.push(id, &[0; 3])?;
-        }
-        if let Some(id) = self.transport_wide_cc {
-            block.transport_sequence_number_at = block.push(id, &[0; 2])?;
-        }
+        let changing = block.octets.get(4..).and_then(|octets| octets.first_chunk());
+        block.changing = changing.map_or(0, |octets| u64::from_be_bytes(*octets));
         Some(block)
     }
 
-    /// The header extension of a packet of `elements` in the one-byte form, and its length: 0 for none. `None` if it takes
-    /// more than what was prepared; [`write`](Self::write) does it then.
+    /// Writes the header extension of a packet of `elements` in the one-byte form to `place` and returns its length: 0 for none.
+    /// `None` if it takes more than what was prepared; [`write`](Self::write) does it then.
     #[inline]
-    pub fn short_form(
+    pub fn write_short(
         &self,
+        place: &mut [u8; BLOCK_LEN],
         elements: &Elements<'_>,
         values: SendValues,
-    ) -> Option<([u8; BLOCK_LEN], usize)> {
-        let mut block = self.block.filter(|_| !elements.long)?;
-        if block.abs_send_time_at > 0 {
-            block.set(block.abs_send_time_at, &extension::write_abs_send_time(values.abs_send_time));
-        }
-        if block.transport_sequence_number_at > 0 {
-            let at = block.transport_sequence_number_at;
-            block.set(at, &values.transport_sequence_number.to_be_bytes());
-        }
+    ) -> Option<usize> {
+        let block = self.block.as_ref().filter(|_| !elements.long)?;
+        *place = block.octets;
+        let changing = block.changing
+            | block.abs_send_time.put(values.abs_send_time)
+            | block.transport_sequence_number.put(u32::from(values.transport_sequence_number));
+        *place.get_mut(4..)?.first_chunk_mut()? = changing.to_be_bytes();
+        let mut end = block.end;
         if self.copied_ids & elements.ids != 0 {
-            for (from, value) in elements.iter() {
-                if let Some(id) = self.copy_of(from) {
-                    block.push(id, value)?;
-                }
+            end = self.append_copies(place, end, elements)?;
+        }
+        Some(usize::from(end).next_multiple_of(4))
+    }
+
+    fn append_copies(&self, place: &mut [u8; BLOCK_LEN], end: u8, elements: &Elements<'_>) -> Option<u8> {
+        let mut end = end;
+        for (from, value) in elements.iter() {
+            if let Some(id) = self.copy_of(from) {
+                end = push(place, end, id, value)?;
             }
         }
-        Some((block.octets, block.len()))
+        Some(end)
     }
 
     /// Whether packets carry a transport-wide sequence number.
@@ -260,15 +280,15 @@ impl ExtensionPlan {
         elements: &Elements<'_>,
         values: SendValues,
     ) -> Option<()> {
-        if let Some((id, mid)) = &self.mid {
-            writer.push_extension(*id, mid).ok()?;
-        }
         if let Some(id) = self.abs_send_time {
             let bytes = extension::write_abs_send_time(values.abs_send_time);
             writer.push_extension(id, &bytes).ok()?;
         }
         if let Some(id) = self.transport_wide_cc {
             writer.push_extension(id, &values.transport_sequence_number.to_be_bytes()).ok()?;
+        }
+        if let Some((id, mid)) = &self.mid {
+            writer.push_extension(*id, mid).ok()?;
         }
         for (from, value) in elements.iter() {
             if let Some(id) = self.copy_of(from) {
@@ -331,7 +351,8 @@ mod tests {
                 let plan = ExtensionPlan::new(&parameters(&all[..count]), &source, Some(mid), per_send);
                 for packet in [&packet, &bare] {
                     let elements = Elements::of(packet);
-                    let (block, len) = plan.short_form(&elements, values).expect("it fits");
+                    let mut block = [0; BLOCK_LEN];
+                    let len = plan.write_short(&mut block, &elements, values).expect("it fits");
                     assert_eq!(block[..len], written(&plan, &elements, values), "{count} {mid}");
                 }
             }
@@ -344,7 +365,9 @@ mod tests {
             |mid| ExtensionPlan::new(&parameters(&[(HeaderExtensionUri::Mid, 1)]), &[], Some(mid), true);
         let packet = RtpPacket::parse(&[0x80; 12]).expect("a packet");
         let values = SendValues { abs_send_time: 0, transport_sequence_number: 0 };
-        assert!(plan("12345678901234567").short_form(&Elements::of(&packet), values).is_none());
-        assert!(plan("1").short_form(&Elements::of(&packet), values).is_some());
+        let mut block = [0; BLOCK_LEN];
+        let mut short = |plan: ExtensionPlan| plan.write_short(&mut block, &Elements::of(&packet), values);
+        assert_eq!(short(plan("12345678901234567")), None);
+        assert_eq!(short(plan("1")), Some(8));
     }
 }

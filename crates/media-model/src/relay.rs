@@ -22,15 +22,25 @@ pub(crate) enum RelayNews {
     /// Home to mirrors: the producer was paused or resumed.
     Paused(ProducerId, bool),
     /// Home to mirrors: the producer is gone.
-    Closed(ProducerId),
+    Closed(Subscription),
     /// Home to mirrors: the score of an encoding.
     Score(ProducerId, u8, u8),
     /// Home to mirrors: the stream of an encoding was exchanged for another one.
     Exchanged(ProducerId, u8),
     /// Mirror to home: consumers of an encoding need a key frame.
     KeyFrame(ProducerId, u8),
-    /// Mirror to home: nobody consumes it here any more.
-    Unsubscribe(ProducerId, ShardId),
+    /// Mirror to home: the mirror stands, and is to be told how things are. What was told before it stood was lost.
+    Subscribed(Subscription, ShardId),
+    /// Mirror to home: the mirror is gone, or could not be made.
+    Unsubscribe(Subscription, ShardId),
+}
+
+/// One relation of a mirror to its home. Commands and news take different ways and overtake each other, so each
+/// publication has a number of its own, and news of an older one changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) producer: ProducerId,
+    pub(crate) number: u64,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,21 @@ pub enum Origin {
     /// A producer of this Core.
     Here(Key<Producer>),
     /// A producer of another shard, relayed.
-    Shard(ShardId),
+    Shard {
+        /// That shard.
+        home: ShardId,
+        /// The number of the publication that the mirror was made or confirmed by last.
+        subscription: u64,
+    },
+}
+
+/// A shard that mirrors a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The shard.
+    pub shard: ShardId,
+    /// The number of the newest publication to it.
+    pub subscription: u64,
 }
 
 /// What consumers need of one stream.
@@ -57,7 +71,41 @@ pub struct Source {
     /// Who consumes it on this shard.
     pub consumers: Vec<Key<Consumer>>,
     /// The shards that mirror it.
-    pub mirrors: SmallVec<[ShardId; 4]>,
+    pub mirrors: SmallVec<[Mirror; 4]>,
+    /// Packets in the stores of its streams that wait for the end of the batch.
+    pub(crate) burst: Burst,
+}
+
+/// Packets that go to consumers together, in the order in which they came: encoding and extended sequence number of each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Burst {
+    packets: [(u8, u64); Self::CAPACITY],
+    len: usize,
+}
+
+impl Burst {
+    /// The most packets of one burst: what a consumer's visit costs is well spread over them, and they stay in the cache.
+    pub(crate) const CAPACITY: usize = 16;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= Self::CAPACITY
+    }
+
+    /// Appends a packet; there must be room.
+    pub(crate) fn push(&mut self, encoding: u8, extended_sequence: u64) {
+        if let Some(place) = self.packets.get_mut(self.len) {
+            *place = (encoding, extended_sequence);
+            self.len += 1;
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, u64)> {
+        self.packets.iter().copied().take(self.len)
+    }
 }
 
 impl Source {

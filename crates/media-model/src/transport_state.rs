@@ -38,6 +38,7 @@ impl Default for Meter {
 
 impl Meter {
     /// Counts `bytes` at `now`.
+    #[inline]
     pub(crate) fn add(&mut self, now: Time, bytes: usize) {
         self.bytes += bytes as u64;
         self.rate.add(now, bytes);
@@ -54,8 +55,8 @@ impl Meter {
 pub(crate) struct Meters {
     /// Datagrams that came in.
     pub received: Meter,
-    /// Datagrams that went out.
-    pub sent: Meter,
+    /// What went out that is not RTP.
+    pub control_sent: Meter,
     /// RTP in, without retransmissions.
     pub rtp_received: Meter,
     /// RTP out, without retransmissions.
@@ -64,6 +65,19 @@ pub(crate) struct Meters {
     pub rtx_received: Meter,
     /// Retransmissions out.
     pub rtx_sent: Meter,
+}
+
+impl Meters {
+    /// Bytes of all datagrams that went out.
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.control_sent.bytes + self.rtp_sent.bytes + self.rtx_sent.bytes
+    }
+
+    /// Bits per second of all datagrams that go out at `now`.
+    pub(crate) fn send_bitrate(&self, now: Time) -> u32 {
+        let parts = [&self.control_sent, &self.rtp_sent, &self.rtx_sent];
+        parts.into_iter().fold(0, |sum, part| sum.saturating_add(part.bitrate(now)))
+    }
 }
 
 /// The bitrate that the remote is told not to exceed (draft-alvestrand-rmcat-remb-03).

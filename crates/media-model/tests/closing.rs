@@ -63,13 +63,53 @@ fn a_closed_router_closes_leaves_before_trunk() {
     assert_eq!(
         bench.events(),
         [
-            Event::Consumer(consumer.id, ConsumerEvent::Closed(CloseCause::ProducerClosed)),
             Event::Producer(producer.id, ProducerEvent::Closed(CloseCause::TransportClosed)),
             Event::Transport(source, TransportEvent::Closed(CloseCause::RouterClosed)),
+            Event::Consumer(consumer.id, ConsumerEvent::Closed(CloseCause::TransportClosed)),
             Event::Transport(target, TransportEvent::Closed(CloseCause::RouterClosed)),
             Event::Router(router, RouterEvent::Closed(CloseCause::Requested)),
         ]
     );
     let population = bench.core.population();
     assert_eq!((population.transports, population.producers, population.consumers), (0, 0, 0));
+}
+
+#[test]
+fn a_consumer_beside_its_producer_closes_with_their_transport() {
+    let mut bench = Bench::new();
+    let (both, other) = (bench.transport(1), bench.transport(2));
+    let producer = bench.produce(both, MediaKind::Video, vp8_parameters(1000));
+    let (beside, elsewhere) = (bench.consume(both, producer.id), bench.consume(other, producer.id));
+    bench.events();
+    bench.ask(CloseTransport { id: both }).unwrap();
+    assert_eq!(
+        bench.events(),
+        [
+            Event::Consumer(elsewhere.id, ConsumerEvent::Closed(CloseCause::ProducerClosed)),
+            Event::Producer(producer.id, ProducerEvent::Closed(CloseCause::TransportClosed)),
+            Event::Consumer(beside.id, ConsumerEvent::Closed(CloseCause::TransportClosed)),
+            Event::Transport(both, TransportEvent::Closed(CloseCause::Requested)),
+        ]
+    );
+}
+
+#[test]
+fn a_closed_router_tells_the_same_whichever_transport_came_first() {
+    let mut bench = Bench::new();
+    let (target, source) = (bench.transport(1), bench.transport(2));
+    let producer = bench.produce(source, MediaKind::Video, vp8_parameters(1000));
+    let consumer = bench.consume(target, producer.id);
+    bench.events();
+    let router = bench.router;
+    bench.ask(CloseRouter { id: router }).unwrap();
+    assert_eq!(
+        bench.events(),
+        [
+            Event::Consumer(consumer.id, ConsumerEvent::Closed(CloseCause::TransportClosed)),
+            Event::Transport(target, TransportEvent::Closed(CloseCause::RouterClosed)),
+            Event::Producer(producer.id, ProducerEvent::Closed(CloseCause::TransportClosed)),
+            Event::Transport(source, TransportEvent::Closed(CloseCause::RouterClosed)),
+            Event::Router(router, RouterEvent::Closed(CloseCause::Requested)),
+        ]
+    );
 }

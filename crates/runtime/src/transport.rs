@@ -251,6 +251,20 @@ impl Cipher for AnyTransport {
         }
     }
 
+    #[inline]
+    fn protect_rtp_from(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, CipherError> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.cipher().protect_rtp_from(buffer, header_len, payload),
+            Variant::WebRtc(transport) => transport.cipher().protect_rtp_from(buffer, header_len, payload),
+            Variant::Direct(transport) => transport.cipher().protect_rtp_from(buffer, header_len, payload),
+        }
+    }
+
     fn protect_rtp_again(
         &mut self,
         buffer: &mut [u8],

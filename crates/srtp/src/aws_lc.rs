@@ -59,6 +59,21 @@ impl Gcm for AwsLcGcm {
     }
 
     #[inline]
+    fn seal_from(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        plain: &[u8],
+        text: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), CipherFailed> {
+        let nonce = Nonce::from(nonce);
+        self.0
+            .seal_out_of_place_scatter(nonce, Aad::from(aad), plain, text, &[], tag)
+            .map_err(|_| CipherFailed)
+    }
+
+    #[inline]
     fn open(
         &self,
         nonce: &[u8; 12],

@@ -12,6 +12,7 @@ const HALF: i64 = 1 << 15;
 /// (RFC 3711 section 3.3.1), or `None` when the roll-over counter would overflow.
 ///
 /// While the roll-over counter is zero there is no smaller one, so that a sequence number far ahead is taken as ahead.
+#[inline]
 pub(crate) fn estimate(highest: u64, sequence: u16) -> Option<u64> {
     let highest = i64::try_from(highest).ok()?;
     let base = highest & !(SEQUENCES - 1);

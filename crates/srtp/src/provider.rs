@@ -58,6 +58,27 @@ pub trait Gcm: Send + Sync {
     /// [`CipherFailed`] when the library fails.
     fn seal(&self, nonce: &[u8; 12], aad: &[u8], text: &mut [u8]) -> Result<[u8; 16], CipherFailed>;
 
+    /// Encrypts `plain` into `text`, which is as long, and writes the tag over `aad` and the result to `tag`. Unless overridden,
+    /// copies and then [`seal`](Self::seal)s.
+    ///
+    /// # Errors
+    /// [`CipherFailed`] when the library fails, or the lengths differ.
+    fn seal_from(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        plain: &[u8],
+        text: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), CipherFailed> {
+        if plain.len() != text.len() {
+            return Err(CipherFailed);
+        }
+        text.copy_from_slice(plain);
+        *tag = self.seal(nonce, aad, text)?;
+        Ok(())
+    }
+
     /// Checks `tag` and decrypts `text` in place.
     ///
     /// # Errors
@@ -143,6 +164,18 @@ impl GcmKey {
         text: &mut [u8],
     ) -> Result<[u8; 16], CipherFailed> {
         each!(GcmKind, &self.0, [Gcm128, Gcm256], key => key.seal(nonce, aad, text))
+    }
+
+    #[inline]
+    pub(crate) fn seal_from(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        plain: &[u8],
+        text: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), CipherFailed> {
+        each!(GcmKind, &self.0, [Gcm128, Gcm256], key => key.seal_from(nonce, aad, plain, text, tag))
     }
 
     #[inline]

@@ -117,19 +117,48 @@ impl SrtpSender {
         header_len: usize,
         len: usize,
     ) -> Result<usize, ProtectError> {
+        self.protect(buf, header_len, len, None)
+    }
+
+    /// As [`protect_rtp`](Self::protect_rtp), for a packet whose header is in `buf[..header_len]` and whose payload is still
+    /// elsewhere: the result is the same as of copying it behind the header first. AES-GCM of AWS-LC saves the copy.
+    ///
+    /// # Errors
+    /// See [`ProtectError`].
+    #[inline]
+    pub fn protect_rtp_from(
+        &mut self,
+        buf: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, ProtectError> {
+        self.protect(buf, header_len, header_len.saturating_add(payload.len()), Some(payload))
+    }
+
+    #[inline]
+    fn protect(
+        &mut self,
+        buf: &mut [u8],
+        header_len: usize,
+        len: usize,
+        payload: Option<&[u8]>,
+    ) -> Result<usize, ProtectError> {
         let (sequence, ssrc) = self.check_rtp(buf, header_len, len)?;
-        let stream = match self.streams.get(ssrc) {
-            Some(stream) => stream.rtp.as_ref(),
-            None if self.streams.is_full() => return Err(ProtectError::TooManyStreams),
-            None => None,
-        };
-        let index = match stream {
-            Some(sent) => sent.fresh_index(sequence)?,
-            None => u64::from(sequence),
-        };
-        let at = RtpPosition { header_len, len, ssrc, index };
-        let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, self.remembered > 0)?;
         let remembered = self.remembered;
+        // A stream that is known, which is all but the first packet, is looked up once.
+        if let Some(sent) = self.streams.get_mut(ssrc).and_then(|stream| stream.rtp.as_mut()) {
+            let index = sent.fresh_index(sequence)?;
+            let at = RtpPosition { header_len, len, ssrc, index };
+            let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, payload, remembered > 0)?;
+            sent.record(index, fingerprint);
+            return Ok(sealed);
+        }
+        if self.streams.get(ssrc).is_none() && self.streams.is_full() {
+            return Err(ProtectError::TooManyStreams);
+        }
+        let index = u64::from(sequence);
+        let at = RtpPosition { header_len, len, ssrc, index };
+        let (sealed, fingerprint) = self.rtp.seal_rtp(buf, at, payload, remembered > 0)?;
         self.stream(ssrc)?.sent(index, remembered).record(index, fingerprint);
         Ok(sealed)
     }
@@ -151,7 +180,7 @@ impl SrtpSender {
         let (index, expected) =
             sent.and_then(|sent| sent.remembered(sequence)).ok_or(ProtectError::NotRemembered)?;
         let at = RtpPosition { header_len, len, ssrc, index };
-        match self.rtp.seal_rtp(buf, at, true) {
+        match self.rtp.seal_rtp(buf, at, None, true) {
             Ok((sealed, fingerprint)) if fingerprint == expected => Ok(sealed),
             Ok((sealed, _)) => {
                 // Sealed under a nonce that another packet has used: this must not leave.
@@ -188,6 +217,7 @@ impl SrtpSender {
         self.streams.get(ssrc)?.rtp.as_ref().map(|sent| sent.window.highest())
     }
 
+    #[inline]
     fn check_rtp(&self, buf: &[u8], header_len: usize, len: usize) -> Result<(u16, u32), ProtectError> {
         if header_len < header::RTP_HEADER_LEN || len < header_len || len > buf.len() {
             return Err(ProtectError::TooShort);
@@ -224,6 +254,7 @@ impl Stream {
 }
 
 impl Sent {
+    #[inline]
     fn fresh_index(&self, sequence: u16) -> Result<u64, ProtectError> {
         let index = estimate(self.window.highest(), sequence).ok_or(ProtectError::KeyExhausted)?;
         match self.window.standing(index) {
@@ -233,8 +264,12 @@ impl Sent {
         }
     }
 
+    #[inline]
     fn record(&mut self, index: u64, fingerprint: Fingerprint) {
         self.window.mark(index);
+        if self.fingerprints.is_empty() {
+            return;
+        }
         let slot = self.slot(index);
         let remembered = self.window.highest() - index < self.fingerprints.len() as u64;
         if let Some(place) = self.fingerprints.get_mut(slot).filter(|_| remembered) {

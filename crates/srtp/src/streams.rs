@@ -12,12 +12,14 @@ pub(crate) struct StreamTable<T> {
     /// Position in `entries` plus one; zero is empty. The length is a power of two, at least twice that of `entries`.
     buckets: Box<[u32]>,
     limit: usize,
+    /// Where the stream is that was looked up for change last: as a rule the next one too.
+    recent: usize,
 }
 
 impl<T> StreamTable<T> {
     /// An empty table for at most `limit` streams.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: Vec::new(), buckets: vec![0; FIRST_BUCKETS].into_boxed_slice(), limit }
+        Self { entries: Vec::new(), buckets: vec![0; FIRST_BUCKETS].into_boxed_slice(), limit, recent: 0 }
     }
 
     pub(crate) fn set_limit(&mut self, limit: usize) {
@@ -37,9 +39,12 @@ impl<T> StreamTable<T> {
         self.entries.get(position).map(|(_, state)| state)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, ssrc: u32) -> Option<&mut T> {
-        let position = self.position(ssrc)?;
-        self.entries.get_mut(position).map(|(_, state)| state)
+        if self.entries.get(self.recent).is_none_or(|(found, _)| *found != ssrc) {
+            self.recent = self.position(ssrc)?;
+        }
+        self.entries.get_mut(self.recent).map(|(_, state)| state)
     }
 
     /// Adds a stream that is not in the table yet; `false` when the table is full.

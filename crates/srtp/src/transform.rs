@@ -60,30 +60,37 @@ impl Transform {
         Ok(Self { cipher, salt: keys.salt })
     }
 
-    /// Seals `buf[..at.len]` in place and writes the tag behind it. A fingerprint is made where one is wanted.
+    /// Seals `buf[..at.len]` and writes the tag behind it: in place or, if `plain` is given, with that as its payload. A fingerprint
+    /// is made where one is wanted.
+    #[inline]
     pub(crate) fn seal_rtp(
         &self,
         buf: &mut [u8],
         at: RtpPosition,
+        plain: Option<&[u8]>,
         fingerprint: bool,
     ) -> Result<(usize, Fingerprint), ProtectError> {
         match &self.cipher {
             Cipher::Gcm(key) => {
                 let (header, text, room) = parts(buf, at).ok_or(ProtectError::BufferTooSmall)?;
-                let place = room.first_chunk_mut().ok_or(ProtectError::BufferTooSmall)?;
-                let tag = key
-                    .seal(&self.gcm_nonce(at.ssrc, at.index), header, text)
-                    .map_err(|_| ProtectError::CipherFailed)?;
-                *place = tag;
-                let [a, b, c, d, e, f, g, h, ..] = tag;
-                let mark = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                let tag = room.first_chunk_mut().ok_or(ProtectError::BufferTooSmall)?;
+                let nonce = self.gcm_nonce(at.ssrc, at.index);
+                let sealed = match plain {
+                    Some(plain) => key.seal_from(&nonce, header, plain, text, tag),
+                    None => key.seal(&nonce, header, text).map(|sealed| *tag = sealed),
+                };
+                sealed.map_err(|_| ProtectError::CipherFailed)?;
+                let mark = if fingerprint { u64::from_be_bytes(first_half(tag)) } else { 0 };
                 Ok((at.len + GCM_TAG_LEN, Fingerprint(mark)))
             }
             Cipher::CmSha1 { ctr, mac, tag_len } => {
                 let end = at.len + tag_len;
                 let (_, text, room) = parts(buf, at).ok_or(ProtectError::BufferTooSmall)?;
-                if room.len() < *tag_len {
+                if room.len() < *tag_len || plain.is_some_and(|plain| plain.len() != text.len()) {
                     return Err(ProtectError::BufferTooSmall);
+                }
+                if let Some(plain) = plain {
+                    text.copy_from_slice(plain);
                 }
                 let iv = self.counter_block(at.ssrc, at.index);
                 ctr.apply(&iv, text).map_err(|_| ProtectError::CipherFailed)?;
@@ -200,6 +207,7 @@ impl Transform {
     }
 
     /// The nonce (RFC 7714 sections 8.1 and 9.1); SRTP and SRTCP differ only in the width of the index.
+    #[inline]
     fn gcm_nonce(&self, ssrc: u32, index: u64) -> [u8; 12] {
         let block = (u128::from(ssrc) << 80) | (u128::from(index) << 32);
         let [nonce @ .., _, _, _, _] = (u128::from_be_bytes(self.salt) ^ block).to_be_bytes();
@@ -211,6 +219,11 @@ impl Drop for Transform {
     fn drop(&mut self) {
         self.salt.zeroize();
     }
+}
+
+fn first_half(tag: &[u8; 16]) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = *tag;
+    [a, b, c, d, e, f, g, h]
 }
 
 /// Header, payload and what lies behind.

@@ -49,7 +49,7 @@ fn check_rtp(profile: Profile, expected: &[u8; 54]) {
         let mut buf = [0; 66];
         buf[..12].copy_from_slice(&RTP_HEADER);
         buf[12..50].copy_from_slice(RTP_PAYLOAD);
-        assert_eq!(transform.seal_rtp(&mut buf, at, false).unwrap().0, 66);
+        assert_eq!(transform.seal_rtp(&mut buf, at, None, false).unwrap().0, 66);
         assert_eq!(buf[..12], RTP_HEADER);
         assert_eq!(buf[12..], expected[..]);
         transform.open_rtp(&mut buf, at).unwrap();

@@ -28,6 +28,7 @@ impl Window {
         self.highest
     }
 
+    #[inline]
     pub(crate) fn standing(&self, index: u64) -> Standing {
         if index > self.highest {
             return Standing::New;
@@ -40,6 +41,7 @@ impl Window {
     }
 
     /// Marks `index` as seen and moves the window up to it where it is the highest so far.
+    #[inline]
     pub(crate) fn mark(&mut self, index: u64) {
         if index > self.highest {
             self.advance(index);
@@ -62,6 +64,7 @@ impl Window {
         self.highest = index;
     }
 
+    #[inline]
     fn slot(&self, index: u64) -> usize {
         (index / 64) as usize & (self.words.len() - 1)
     }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{any_profile, keying_material, providers, rtp, with_room};
 use proptest::prelude::*;
-use tureen_srtp::{Profile, SrtpReceiver, SrtpSender};
+use tureen_srtp::{Profile, ProtectError, SrtpReceiver, SrtpSender};
 use webrtc_srtp::context::Context;
 use webrtc_srtp::protection_profile::ProtectionProfile;
 
@@ -44,6 +44,35 @@ fn any_shape() -> impl Strategy<Value = Shape> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Sealing from elsewhere gives what sealing a copy in place gives, and can be repeated alike.
+    #[test]
+    fn sealing_from_elsewhere_is_sealing_a_copy(
+        profile in any_profile(),
+        random in prop::array::uniform32(any::<u8>()),
+        sequence: u16, ssrc: u32,
+        payload in prop::collection::vec(any::<u8>(), 0..1400),
+    ) {
+        let packet = rtp(sequence, ssrc, 1, Some(2), &payload);
+        let material = keying_material(profile, &[random, random].concat());
+        for provider in providers() {
+            let sender = || SrtpSender::new(profile, &material, provider).unwrap().with_retransmission(8);
+            let (mut copying, mut sparing) = (sender(), sender());
+            let mut expected = with_room(&packet.bytes, profile.rtp_overhead());
+            let len = copying.protect_rtp(&mut expected, packet.header_len, packet.bytes.len()).unwrap();
+            let mut sealed = vec![0xEE; len];
+            sealed[..packet.header_len].copy_from_slice(&packet.bytes[..packet.header_len]);
+            prop_assert_eq!(sparing.protect_rtp_from(&mut sealed, packet.header_len, &payload), Ok(len));
+            prop_assert_eq!(&sealed, &expected);
+            let mut short = sealed.clone();
+            short.truncate(len - 1);
+            let refused = sparing.protect_rtp_from(&mut short, packet.header_len, &payload);
+            prop_assert_eq!(refused, Err(ProtectError::BufferTooSmall));
+            let mut again = with_room(&packet.bytes, profile.rtp_overhead());
+            prop_assert_eq!(sparing.retransmit_rtp(&mut again, packet.header_len, packet.bytes.len()), Ok(len));
+            prop_assert_eq!(&again, &expected);
+        }
+    }
 
     #[test]
     fn rtp_agrees(

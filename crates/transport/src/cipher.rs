@@ -27,6 +27,19 @@ pub trait Cipher {
     /// Protects the RTP packet in `buffer[..len]`; returns its new length.
     fn protect_rtp(&mut self, buffer: &mut [u8], header_len: usize, len: usize)
     -> Result<usize, CipherError>;
+    /// Protects a packet whose header is in `buffer[..header_len]` and whose payload is still elsewhere; returns its length. The
+    /// result is the same as of copying the payload behind the header and protecting that, but a cipher may spare the copy.
+    #[inline]
+    fn protect_rtp_from(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, CipherError> {
+        let len = header_len.saturating_add(payload.len());
+        buffer.get_mut(header_len..len).ok_or(CipherError::Exhausted)?.copy_from_slice(payload);
+        self.protect_rtp(buffer, header_len, len)
+    }
     /// Protects an RTP packet that was protected before and goes out once more under its old sequence number; see
     /// [`Cipher::forbids_altered_repeats`] and [`Cipher::expect_repeats`].
     fn protect_rtp_again(

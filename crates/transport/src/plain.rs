@@ -346,6 +346,19 @@ impl Cipher for PlainCipher {
         }
     }
 
+    #[inline]
+    fn protect_rtp_from(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, CipherError> {
+        match self {
+            Self::Null(cipher) => cipher.protect_rtp_from(buffer, header_len, payload),
+            Self::Srtp(cipher) => cipher.protect_rtp_from(buffer, header_len, payload),
+        }
+    }
+
     fn protect_rtp_again(
         &mut self,
         buffer: &mut [u8],

@@ -56,6 +56,7 @@ impl SrtpCipher {
 }
 
 impl Cipher for SrtpCipher {
+    #[inline]
     fn rtp_overhead(&self) -> usize {
         self.send_profile().map_or(0, Profile::rtp_overhead)
     }
@@ -76,6 +77,16 @@ impl Cipher for SrtpCipher {
         len: usize,
     ) -> Result<usize, CipherError> {
         self.sender()?.protect_rtp(buffer, header_len, len).map_err(protect_error)
+    }
+
+    #[inline]
+    fn protect_rtp_from(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        payload: &[u8],
+    ) -> Result<usize, CipherError> {
+        self.sender()?.protect_rtp_from(buffer, header_len, payload).map_err(protect_error)
     }
 
     fn protect_rtp_again(

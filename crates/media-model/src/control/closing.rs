@@ -9,23 +9,44 @@ use crate::core::Core;
 use crate::error::{CloseError, NotFoundError};
 use crate::event::{CloseCause, ConsumerEvent, Event, ProducerEvent, RouterEvent, TransportEvent};
 use crate::producer::Producer;
-use crate::relay::RelayNews;
+use crate::relay::{RelayNews, Subscription};
 use crate::source::{Origin, Source};
 use crate::transport_state::TransportTag;
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
+
+/// Transports that are about to close by the cause at hand: their consumers go with them, not with their producers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// None.
+    Nothing,
+    /// One.
+    Transport(Key<TransportTag>),
+    /// All of the router, and so all that can consume the producer.
+    Router,
+}
+
+impl Closing {
+    fn takes(self, transport: Key<TransportTag>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Transport(closing) => closing == transport,
+            Self::Router => true,
+        }
+    }
+}
 
 impl<T: Transport> Core<T> {
     pub(crate) fn close_router(&mut self, now: Time, request: CloseRouter) -> Result<(), CloseError> {
         let key = self.index.routers.get(&request.id).copied().ok_or(NotFoundError::Router(request.id))?;
         let transports = self.routers.get(key).map(|router| router.transports.clone()).unwrap_or_default();
         for transport in transports {
-            self.end_transport(now, transport, CloseCause::RouterClosed);
+            self.end_transport(now, transport, CloseCause::RouterClosed, Closing::Router);
         }
         // What is left are mirrors of other shards' producers; those tell of their own end.
         let sources = self.routers.get(key).map(|router| router.sources.clone()).unwrap_or_default();
         for source in sources {
-            self.end_source(source);
+            self.end_source(source, Closing::Nothing);
         }
         self.routers.remove(key);
         self.index.routers.remove(&request.id);
@@ -35,13 +56,13 @@ impl<T: Transport> Core<T> {
 
     pub(crate) fn close_transport(&mut self, now: Time, request: CloseTransport) -> Result<(), CloseError> {
         let key = self.transport_key(request.id)?;
-        self.end_transport(now, key, CloseCause::Requested);
+        self.end_transport(now, key, CloseCause::Requested, Closing::Transport(key));
         Ok(())
     }
 
     pub(crate) fn close_producer(&mut self, _now: Time, request: CloseProducer) -> Result<(), CloseError> {
         let key = self.producer_key(request.id)?;
-        self.end_producer(key, CloseCause::Requested);
+        self.end_producer(key, CloseCause::Requested, Closing::Nothing);
         Ok(())
     }
 
@@ -51,11 +72,11 @@ impl<T: Transport> Core<T> {
         Ok(())
     }
 
-    fn end_transport(&mut self, now: Time, key: Key<TransportTag>, cause: CloseCause) {
+    fn end_transport(&mut self, now: Time, key: Key<TransportTag>, cause: CloseCause, closing: Closing) {
         let Some(state) = self.transports.get(key) else { return };
         let (producers, consumers) = (state.producers.clone(), state.consumers.clone());
         for producer in producers {
-            self.end_producer(producer, CloseCause::TransportClosed);
+            self.end_producer(producer, CloseCause::TransportClosed, closing);
         }
         for consumer in consumers {
             self.end_consumer(consumer, CloseCause::TransportClosed);
@@ -75,9 +96,9 @@ impl<T: Transport> Core<T> {
         self.events.push(Event::Transport(state.id, TransportEvent::Closed(cause)));
     }
 
-    fn end_producer(&mut self, key: Key<Producer>, cause: CloseCause) {
+    fn end_producer(&mut self, key: Key<Producer>, cause: CloseCause, closing: Closing) {
         let Some(source) = self.producers.get(key).map(|producer| producer.source) else { return };
-        self.end_source(source);
+        self.end_source(source, closing);
         let Some(producer) = self.producers.remove(key) else { return };
         let id = producer.definition.id;
         self.index.producers.remove(&id);
@@ -88,11 +109,15 @@ impl<T: Transport> Core<T> {
         self.events.push(Event::Producer(id, ProducerEvent::Closed(cause)));
     }
 
-    /// Ends the fan-out half of a producer, here and on the shards that mirror it.
-    pub(crate) fn end_source(&mut self, key: Key<Source>) {
+    /// Ends the fan-out half of a producer, here and on the shards that mirror it. Consumers of transports that are closing stay for
+    /// those.
+    pub(crate) fn end_source(&mut self, key: Key<Source>, closing: Closing) {
         let Some(source) = self.sources.get(key) else { return };
         for consumer in source.consumers.clone() {
-            self.end_consumer(consumer, CloseCause::ProducerClosed);
+            let transport = self.consumers.get(consumer).map(|consumer| consumer.transport);
+            if !transport.is_some_and(|transport| closing.takes(transport)) {
+                self.end_consumer(consumer, CloseCause::ProducerClosed);
+            }
         }
         let Some(source) = self.sources.remove(key) else { return };
         self.index.sources.remove(&source.producer_id);
@@ -102,12 +127,13 @@ impl<T: Transport> Core<T> {
         match source.origin {
             Origin::Here(_) => {
                 for mirror in source.mirrors {
-                    self.relay.to(mirror).push_news(RelayNews::Closed(source.producer_id));
+                    let closed = Subscription { producer: source.producer_id, number: mirror.subscription };
+                    self.relay.to(mirror.shard).push_news(RelayNews::Closed(closed));
                 }
             }
-            Origin::Shard(home) => {
-                let news = RelayNews::Unsubscribe(source.producer_id, self.config.shard);
-                self.relay.to(home).push_news(news);
+            Origin::Shard { home, subscription } => {
+                let ended = Subscription { producer: source.producer_id, number: subscription };
+                self.relay.to(home).push_news(RelayNews::Unsubscribe(ended, self.config.shard));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The control plane's operations on a Core: each takes a request of [`crate::command`] and answers at once.
 
-mod closing;
+pub(crate) mod closing;
 mod consume;
 mod pausing;
 mod produce;

@@ -75,7 +75,7 @@ impl<T: Transport> Core<T> {
         }
         source.paused = paused;
         for mirror in source.mirrors.clone() {
-            self.relay.to(mirror).push_news(RelayNews::Paused(source.producer_id, paused));
+            self.relay.to(mirror.shard).push_news(RelayNews::Paused(source.producer_id, paused));
         }
         for consumer_key in source.consumers.clone() {
             let Some(consumer) = self.consumers.get_mut(consumer_key) else { continue };

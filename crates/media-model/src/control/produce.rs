@@ -14,7 +14,7 @@ use crate::source::{Origin, Source, SourceStream, new_store};
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_rtp_dictionaries::{
-    MediaKind, ProducerType, RtpCapabilities, RtpHeaderExtensionParameters, RtpParameters,
+    Codec, MediaKind, ProducerType, RtpCapabilities, RtpHeaderExtensionParameters, RtpParameters,
     get_consumable_rtp_parameters, get_producer_rtp_parameters_mapping, validate_rtp_parameters,
 };
 use tureen_rtp_wire::Time;
@@ -39,7 +39,11 @@ impl<T: Transport> Core<T> {
         }
         let mut parameters = options.rtp_parameters;
         validate_rtp_parameters(&mut parameters)?;
+        if parameters.mid.as_ref().is_some_and(|mid| mid.len() > 16) {
+            return Err(ProduceError::Mid);
+        }
         let identity = identify(&parameters)?;
+        check_simulcast(&parameters)?;
         check_extension_ids(&parameters.header_extensions)?;
         let ssrc_base = self.draw_ssrc(u32::try_from(parameters.encodings.len()).unwrap_or(0));
         let state = self.transport_mut(request.transport)?;
@@ -57,7 +61,7 @@ impl<T: Transport> Core<T> {
             producer_id: options.id,
             router: router_key,
             // Set below, once the producer has a key.
-            origin: Origin::Shard(self.config.shard),
+            origin: Origin::Shard { home: self.config.shard, subscription: 0 },
             kind: options.kind,
             producer_type,
             rtp_parameters: parameters.clone(),
@@ -67,6 +71,7 @@ impl<T: Transport> Core<T> {
             streams: source_streams(options.kind, &parameters, &codecs),
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            burst: Default::default(),
         };
         let source_key = self.insert_source(source);
         let producer = Producer {
@@ -189,6 +194,17 @@ fn identify(parameters: &RtpParameters) -> Result<Identity, ProduceError> {
         identity.ssrcs.extend(encoding.rtx.as_ref().map(|rtx| (rtx.ssrc, at, true)));
     }
     Ok(identity)
+}
+
+/// Several encodings take a codec that consumers can be switched between encodings of.
+fn check_simulcast(parameters: &RtpParameters) -> Result<(), ProduceError> {
+    let able = |codec: Codec| matches!(codec, Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1);
+    let mut media = parameters.codecs.iter().filter(|codec| codec.mime_type.codec().is_media());
+    let unable = media.find(|codec| !able(codec.mime_type.codec()));
+    match unable.filter(|_| parameters.encodings.len() > 1) {
+        Some(codec) => Err(ProduceError::SimulcastCodec(codec.mime_type.to_string())),
+        None => Ok(()),
+    }
 }
 
 fn check_extension_ids(extensions: &[RtpHeaderExtensionParameters]) -> Result<(), ProduceError> {

@@ -2,11 +2,13 @@
 
 use crate::codec::CodecTable;
 use crate::command::{MirrorSource, PublishSource};
+use crate::control::closing::Closing;
 use crate::control::produce::source_streams;
 use crate::core::Core;
 use crate::description::SourceDescription;
 use crate::error::NotFoundError;
-use crate::source::{Origin, Source};
+use crate::relay::{RelayNews, Subscription};
+use crate::source::{Mirror, Origin, Source};
 use smallvec::SmallVec;
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
@@ -22,9 +24,12 @@ impl<T: Transport> Core<T> {
         self.producer_key(request.producer)?;
         let key = self.source_key(request.producer)?;
         let home = self.config.shard;
+        self.publications += 1;
+        let subscription = u64::from(home.0) << 56 | self.publications;
         let source = self.sources.get_mut(key).ok_or(missing)?;
-        if request.to != home && !source.mirrors.contains(&request.to) {
-            source.mirrors.push(request.to);
+        if request.to != home {
+            source.mirrors.retain(|mirror| mirror.shard != request.to);
+            source.mirrors.push(Mirror { shard: request.to, subscription });
         }
         let router_id = self.routers.get(source.router).map(|router| router.id).ok_or(missing)?;
         Ok(SourceDescription {
@@ -38,16 +43,22 @@ impl<T: Transport> Core<T> {
             mapping: source.mapping.clone(),
             paused: source.paused,
             scores: source.scores().collect(),
+            subscription,
         })
     }
 
     pub(crate) fn mirror_source(&mut self, _now: Time, request: MirrorSource) -> Result<(), NotFoundError> {
         let description = request.source;
-        if self.index.sources.contains_key(&description.producer_id) {
+        let (home, subscription) = (description.home, description.subscription);
+        let subscribed = Subscription { producer: description.producer_id, number: subscription };
+        if self.confirm_mirror(&description) {
+            self.relay.to(home).push_news(RelayNews::Subscribed(subscribed, self.config.shard));
             return Ok(());
         }
-        let router = self.index.routers.get(&description.router_id).copied();
-        let router = router.ok_or(NotFoundError::Router(description.router_id))?;
+        let Some(router) = self.index.routers.get(&description.router_id).copied() else {
+            self.relay.to(home).push_news(RelayNews::Unsubscribe(subscribed, self.config.shard));
+            return Err(NotFoundError::Router(description.router_id));
+        };
         let codecs = CodecTable::new(&description.rtp_parameters, &description.mapping);
         let mut streams = source_streams(description.kind, &description.rtp_parameters, &codecs);
         for (stream, score) in streams.iter_mut().zip(&description.scores) {
@@ -56,7 +67,7 @@ impl<T: Transport> Core<T> {
         self.insert_source(Source {
             producer_id: description.producer_id,
             router,
-            origin: Origin::Shard(description.home),
+            origin: Origin::Shard { home, subscription },
             kind: description.kind,
             producer_type: description.producer_type,
             rtp_parameters: description.rtp_parameters,
@@ -66,7 +77,26 @@ impl<T: Transport> Core<T> {
             streams,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            burst: Default::default(),
         });
+        self.relay.to(home).push_news(RelayNews::Subscribed(subscribed, self.config.shard));
         Ok(())
+    }
+
+    /// Whether a source is there already, which then belongs to the new publication. A mirror of another producer that had the
+    /// same id goes: the news of its end is still under way.
+    fn confirm_mirror(&mut self, description: &SourceDescription) -> bool {
+        let Some(&key) = self.index.sources.get(&description.producer_id) else { return false };
+        let Some(source) = self.sources.get_mut(key) else { return false };
+        let Origin::Shard { home, subscription } = &mut source.origin else { return true };
+        let same = *home == description.home
+            && source.rtp_parameters == description.rtp_parameters
+            && source.mapping == description.mapping;
+        if same {
+            *subscription = description.subscription.max(*subscription);
+        } else {
+            self.end_source(key, Closing::Nothing);
+        }
+        same
     }
 }

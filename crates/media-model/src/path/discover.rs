@@ -88,8 +88,8 @@ impl<T: Transport> Core<T> {
         if let Some(stream) = source.streams.get_mut(usize::from(encoding)) {
             stream.store = stream.store.take().map(|_| new_store(kind));
         }
-        for &mirror in &source.mirrors {
-            self.relay.to(mirror).push_news(RelayNews::Exchanged(producer_id, encoding));
+        for mirror in &source.mirrors {
+            self.relay.to(mirror.shard).push_news(RelayNews::Exchanged(producer_id, encoding));
         }
         let mut index = 0;
         while let Some(&consumer_key) = self.sources.get(key).and_then(|source| source.consumers.get(index)) {

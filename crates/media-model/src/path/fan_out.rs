@@ -1,21 +1,80 @@
-//! Fan-out: one packet of a source to each of its consumers. Decides here, seals in [`super::seal`].
+//! Fan-out: the packets of a source to each of its consumers. Decides here, seals in [`super::seal`].
+//!
+//! What came in of a source within one batch waits in its [`Burst`] and goes out together, consumer by consumer: the state of a
+//! consumer, its transport and its keys are brought near once for several packets, and what goes to one place stands side by
+//! side in the egress. Each consumer gets its packets in the order in which they came. Nothing waits longer than the batch.
 
-use crate::arena::Key;
-use crate::core::Core;
-use crate::event::{ConsumerEvent, Event};
+use crate::arena::{Arena, Key};
+use crate::consumer::Consumer;
+use crate::core::{Core, CoreCounters};
+use crate::event::{ConsumerEvent, Event, EventQueue};
 use crate::extensions::Elements;
 use crate::path::ingest::trace_of;
-use crate::path::seal::{Outgoing, seal};
-use crate::source::Source;
-use crate::trace::{Trace, TraceDirection, TraceInfo};
-use crate::transport_state::lane;
-use tureen_forwarding::{DropReason, PacketMeta, SentPacket, Verdict};
+use crate::path::seal::{Outgoing, patch, seal};
+use crate::source::{Burst, Source};
+use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
+use crate::transport_state::{TransportState, TransportTag, lane};
+use smallvec::SmallVec;
+use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, SentPacket, Stored, Verdict};
 use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
-use tureen_transport::{Component, Egress, Transport};
+use tureen_transport::{Component, Destination, Egress, Transport};
+
+/// A packet on its way out, and what is the same for all who get it.
+struct Departure<'a> {
+    meta: &'a PacketMeta,
+    packet: RtpPacket<'a>,
+    elements: Elements<'a>,
+    /// The router's, not the source's.
+    payload_type: u8,
+    /// A copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
+    scratch: &'a mut [u8],
+}
+
+/// Gives out copies of payloads that differ from consumer to consumer in a few octets: each overwrites these octets and
+/// seals from the copy, so that the rest is copied once for all.
+struct Scratch<'a> {
+    free: &'a mut [u8],
+}
+
+impl<'a> Scratch<'a> {
+    /// How many consumers a copy is worth its while for.
+    const CONSUMERS: usize = 3;
+
+    /// A copy of the payload of a packet, or nothing where none is wanted.
+    fn take(&mut self, source: &Source, meta: &PacketMeta, payload: &[u8]) -> &'a mut [u8] {
+        if !matches!(meta.descriptor, PayloadDescriptor::Vp8(_)) || source.consumers.len() < Self::CONSUMERS {
+            return &mut [];
+        }
+        let Some((copy, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
+            return &mut [];
+        };
+        self.free = free;
+        copy.copy_from_slice(payload);
+        copy
+    }
+}
+
+impl<'a> Departure<'a> {
+    fn new(source: &Source, meta: &'a PacketMeta, packet: RtpPacket<'a>, scratch: &mut Scratch<'a>) -> Self {
+        let own = packet.payload_type();
+        let payload_type = source.mapping.payload_type(own).unwrap_or(own);
+        let scratch = scratch.take(source, meta, packet.payload());
+        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch }
+    }
+}
+
+/// The moment of a fan-out.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Time,
+    abs_send_time: u32,
+}
 
 impl<T: Transport> Core<T> {
-    /// Stores a packet, relays it to other shards and sends it to the consumers of this one.
+    /// Stores a packet, relays it to other shards and sends it to the consumers of this one, by the end of the batch at the
+    /// latest.
     pub(crate) fn forward(
         &mut self,
         now: Time,
@@ -27,88 +86,205 @@ impl<T: Transport> Core<T> {
         let Some(source) = self.sources.get_mut(source_key) else { return };
         for mirror in &source.mirrors {
             self.counters.relayed += 1;
-            self.relay.to(*mirror).push_packet(source.producer_id, *meta, packet.layout(), packet.bytes());
+            self.relay.to(mirror.shard).push_packet(
+                source.producer_id,
+                *meta,
+                packet.layout(),
+                packet.bytes(),
+            );
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
         let is_first = stream.packets == 1;
-        if let Some(store) = &mut stream.store {
-            let _ = store.insert(packet.bytes(), packet.layout(), meta);
-        }
+        let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
+            self.send_burst(now, source_key, out);
             self.follow_best_encoding(source_key);
         }
-        self.fan_out(now, source_key, meta, packet, out);
+        if stored == Some(Stored::Kept) {
+            self.hold(now, source_key, meta, out);
+        } else {
+            self.send_burst(now, source_key, out);
+            self.send_now(now, source_key, meta, packet, out);
+        }
     }
 
-    fn fan_out(
+    /// Lets a packet that is in its store wait for those that follow it.
+    fn hold(&mut self, now: Time, key: Key<Source>, meta: &PacketMeta, out: &mut impl Egress) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if source.burst.is_empty() {
+            self.waiting.push(key);
+        }
+        source.burst.push(meta.encoding, meta.extended_sequence);
+        if source.burst.is_full() {
+            self.send_burst(now, key, out);
+        }
+    }
+
+    /// Sends all that waits.
+    pub(crate) fn send_bursts(&mut self, now: Time, out: &mut impl Egress) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for key in waiting.drain(..) {
+            self.send_burst(now, key, out);
+        }
+        self.waiting = waiting;
+    }
+
+    fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
+        let Some(source) = self.sources.get_mut(key).filter(|source| !source.burst.is_empty()) else {
+            return;
+        };
+        let burst = std::mem::take(&mut source.burst);
+        let Self { sources, consumers, transports, counters, events, config, scratch, .. } = self;
+        let Some(source) = sources.get(key) else { return };
+        let mut scratch = Scratch { free: scratch };
+        let mut departures: SmallVec<[Departure<'_>; Burst::CAPACITY]> = burst
+            .iter()
+            .filter_map(|(encoding, extended_sequence)| {
+                let store = source.streams.get(usize::from(encoding))?.store.as_ref()?;
+                let stored = store.get(extended_sequence, now)?;
+                let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
+                Some(Departure::new(source, stored.meta, packet, &mut scratch))
+            })
+            .collect();
+        let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
+        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
+    }
+
+    /// Sends a packet that no store keeps.
+    fn send_now(
         &mut self,
         now: Time,
-        source_key: Key<Source>,
+        key: Key<Source>,
         meta: &PacketMeta,
         packet: &RtpPacket<'_>,
         out: &mut impl Egress,
     ) {
         let Self { sources, consumers, transports, counters, events, config, .. } = self;
-        let Some(source) = sources.get(source_key) else { return };
-        let elements = Elements::of(packet);
-        let payload_type =
-            source.mapping.payload_type(packet.payload_type()).unwrap_or(packet.payload_type());
-        let abs_send_time = config.wall_clock.abs_send_time(now);
-        for &key in &source.consumers {
-            let Some(consumer) = consumers.get_mut(key) else { continue };
-            let Some(transport) = transports.get_mut(consumer.transport) else { continue };
-            let Some(to) = transport.adapter.destination(Component::Rtp) else {
-                consumer.drops.add(DropReason::NotConnected);
-                counters.dropped += 1;
-                continue;
-            };
-            let (index, verdict) = consumer.decide(payload_type, meta);
-            let rewrite = match verdict {
-                Verdict::Forward(rewrite) => rewrite,
-                Verdict::Drop(reason) => {
-                    consumer.drops.add(reason);
-                    counters.dropped += 1;
-                    continue;
-                }
-            };
-            let Some(stream) = consumer.streams.get_mut(index) else { continue };
-            let outgoing = Outgoing {
-                lane: lane(consumer.transport, Component::Rtp),
-                to,
-                ssrc: stream.ssrc,
-                payload_type,
-                rewrite: &rewrite,
-                rtx: None,
-                descriptor: &meta.descriptor,
-                repeat: false,
-                abs_send_time,
-            };
-            let sent = SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite };
-            match seal(transport, &consumer.extensions, &outgoing, packet, &elements, out) {
-                Ok(len) => {
-                    stream.send.on_sent(now, sent, len, usize::from(meta.payload_size));
-                    transport.meters.sent.add(now, len);
-                    transport.meters.rtp_sent.add(now, len);
-                    counters.packets_sent += 1;
-                    counters.bytes_sent += len as u64;
-                }
-                Err(reason) => {
-                    consumer.drops.add(reason);
-                    counters.dropped += 1;
-                    continue;
-                }
+        let Some(source) = sources.get(key) else { return };
+        let mut departures = [Departure::new(source, meta, *packet, &mut Scratch { free: &mut [] })];
+        let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
+        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
+    }
+}
+
+type Receivers<'a, T> = (&'a mut Arena<Consumer>, &'a mut Arena<TransportState<T>, TransportTag>);
+
+fn fan_out<T: Transport>(
+    moment: Moment,
+    source: &Source,
+    departures: &mut [Departure<'_>],
+    (consumers, transports): Receivers<'_, T>,
+    (counters, events): (&mut CoreCounters, &mut EventQueue),
+    out: &mut impl Egress,
+) {
+    for &key in &source.consumers {
+        let Some(consumer) = consumers.get_mut(key) else { continue };
+        let Some(transport) = transports.get_mut(consumer.transport) else { continue };
+        let sent = serve(moment, consumer, transport, departures, events, out);
+        counters.packets_sent += sent.packets;
+        counters.bytes_sent += sent.bytes as u64;
+        counters.dropped += sent.dropped;
+    }
+}
+
+/// What one consumer was sent of a burst.
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    packets: u64,
+    bytes: usize,
+    dropped: u64,
+}
+
+/// Decides and seals the packets of a burst for one consumer.
+fn serve<T: Transport>(
+    moment: Moment,
+    consumer: &mut Consumer,
+    transport: &mut TransportState<T>,
+    departures: &mut [Departure<'_>],
+    events: &mut EventQueue,
+    out: &mut impl Egress,
+) -> Sent {
+    let mut sent = Sent::default();
+    let to = transport.adapter.destination(Component::Rtp);
+    for departure in departures.iter_mut() {
+        let served = to
+            .ok_or(DropReason::NotConnected)
+            .and_then(|to| send(moment, consumer, transport, departure, to, events, out));
+        match served {
+            Ok(len) => {
+                sent.packets += 1;
+                sent.bytes += len;
             }
-            let flags = consumer.trace;
-            if flags.rtp || flags.key_frame && meta.is_key_frame {
-                let mut traced = trace_of(packet, meta, false);
-                (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
-                (traced.timestamp, traced.payload_type) = (rewrite.timestamp, payload_type);
-                let is_key_frame = flags.key_frame && meta.is_key_frame;
-                let info = if is_key_frame { TraceInfo::KeyFrame(traced) } else { TraceInfo::Rtp(traced) };
-                let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
-                events.trace(Event::Consumer(consumer.definition.id, ConsumerEvent::Trace(trace)));
+            Err(reason) => {
+                consumer.drops.add(reason);
+                sent.dropped += 1;
             }
         }
     }
+    if sent.packets > 0 {
+        transport.meters.rtp_sent.add(moment.now, sent.bytes);
+    }
+    sent
+}
+
+/// Decides about a packet and seals it; returns the length of the datagram.
+#[inline]
+fn send<T: Transport>(
+    moment: Moment,
+    consumer: &mut Consumer,
+    transport: &mut TransportState<T>,
+    departure: &mut Departure<'_>,
+    to: Destination,
+    events: &mut EventQueue,
+    out: &mut impl Egress,
+) -> Result<usize, DropReason> {
+    let Departure { meta, packet, elements, payload_type, scratch } = departure;
+    let index = consumer.route(*payload_type, meta)?;
+    // Not moved out: a copy would wait for its parts to be written.
+    let verdict = consumer.selector.decide(meta);
+    let rewrite = match &verdict {
+        Verdict::Forward(rewrite) => rewrite,
+        Verdict::Drop(reason) => return Err(*reason),
+    };
+    let stream = consumer.streams.get_mut(index).ok_or(DropReason::UnknownEncoding)?;
+    let payload = match rewrite.payload {
+        PayloadPatch::None => Some(packet.payload()),
+        _ if scratch.is_empty() => None,
+        payload => {
+            patch(scratch, payload, &meta.descriptor);
+            Some(&**scratch)
+        }
+    };
+    let outgoing = Outgoing {
+        lane: lane(consumer.transport, Component::Rtp),
+        to,
+        ssrc: stream.ssrc,
+        payload_type: *payload_type,
+        rewrite,
+        rtx: None,
+        descriptor: &meta.descriptor,
+        payload,
+        repeat: false,
+        abs_send_time: moment.abs_send_time,
+    };
+    let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
+    let sent =
+        SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite: *rewrite };
+    stream.send.on_sent(moment.now, sent, len, usize::from(meta.payload_size));
+    if consumer.trace.rtp || consumer.trace.key_frame && meta.is_key_frame {
+        let mut traced = trace_of(packet, meta, false);
+        (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
+        (traced.timestamp, traced.payload_type) = (rewrite.timestamp, *payload_type);
+        events.trace(trace_out(consumer, traced, moment.now));
+    }
+    Ok(len)
+}
+
+#[cold]
+fn trace_out(consumer: &Consumer, packet: RtpPacketTrace, now: Time) -> Event {
+    let is_key_frame = consumer.trace.key_frame && packet.is_key_frame;
+    let info = if is_key_frame { TraceInfo::KeyFrame(packet) } else { TraceInfo::Rtp(packet) };
+    let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
+    Event::Consumer(consumer.definition.id, ConsumerEvent::Trace(trace))
 }

@@ -59,7 +59,9 @@ impl<T: Transport> Core<T> {
         let producer_id = source.producer_id;
         match source.origin {
             Origin::Here(_) => self.request_key_frame_here(producer_id, encoding),
-            Origin::Shard(home) => self.relay.to(home).push_news(RelayNews::KeyFrame(producer_id, encoding)),
+            Origin::Shard { home, .. } => {
+                self.relay.to(home).push_news(RelayNews::KeyFrame(producer_id, encoding))
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl<T: Transport> Core<T> {
             let Some(slot) = out.reserve(lane, to, len) else { continue };
             slot.copy_from_slice(bytes);
             out.commit(len);
-            transport.meters.sent.add(now, len);
+            transport.meters.control_sent.add(now, len);
             self.counters.bytes_sent += len as u64;
         }
     }

@@ -63,8 +63,8 @@ impl<T: Transport> Core<T> {
         }
         stream.score = score;
         let producer_id = source.producer_id;
-        for &mirror in &source.mirrors {
-            self.relay.to(mirror).push_news(RelayNews::Score(producer_id, encoding, score));
+        for mirror in &source.mirrors {
+            self.relay.to(mirror.shard).push_news(RelayNews::Score(producer_id, encoding, score));
         }
         let mut index = 0;
         while let Some(&consumer) = self.sources.get(key).and_then(|source| source.consumers.get(index)) {

@@ -1,8 +1,9 @@
 //! What comes from other shards: relayed packets go straight to decide, news changes the state it is about.
 
+use crate::control::closing::Closing;
 use crate::core::Core;
-use crate::id::{ProducerId, ShardId};
-use crate::relay::{RelayBatch, RelayItem, RelayNews, RelayedPacket};
+use crate::id::ShardId;
+use crate::relay::{RelayBatch, RelayItem, RelayNews, RelayedPacket, Subscription};
 use crate::source::Origin;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -41,11 +42,7 @@ impl<T: Transport> Core<T> {
                     self.set_source_paused(key, paused);
                 }
             }
-            RelayNews::Closed(producer) => {
-                if let Ok(key) = self.source_key(producer) {
-                    self.end_source(key);
-                }
-            }
+            RelayNews::Closed(subscription) => self.end_mirror(subscription),
             RelayNews::Score(producer, encoding, score) => {
                 if let Ok(key) = self.source_key(producer) {
                     self.set_score(key, encoding, score);
@@ -57,15 +54,37 @@ impl<T: Transport> Core<T> {
                 }
             }
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),
-            RelayNews::Unsubscribe(producer, shard) => self.stop_mirroring(producer, shard),
+            RelayNews::Subscribed(subscription, shard) => self.brief_mirror(subscription, shard),
+            RelayNews::Unsubscribe(subscription, shard) => self.stop_mirroring(subscription, shard),
         }
     }
 
-    fn stop_mirroring(&mut self, producer: ProducerId, shard: ShardId) {
-        let Ok(key) = self.source_key(producer) else { return };
-        let Some(source) = self.sources.get_mut(key) else { return };
-        if matches!(source.origin, Origin::Here(_)) {
-            source.mirrors.retain(|mirror| *mirror != shard);
+    fn end_mirror(&mut self, closed: Subscription) {
+        let Ok(key) = self.source_key(closed.producer) else { return };
+        let Some(source) = self.sources.get(key) else { return };
+        if matches!(source.origin, Origin::Shard { subscription, .. } if subscription == closed.number) {
+            self.end_source(key, Closing::Nothing);
+        }
+    }
+
+    /// Tells a new mirror how things are: news that came before it stood was lost, and what it was made from may be outdated.
+    fn brief_mirror(&mut self, subscription: Subscription, shard: ShardId) {
+        let source = self.source_key(subscription.producer).ok().and_then(|key| self.sources.get(key));
+        let way = self.relay.to(shard);
+        let Some(source) = source.filter(|source| matches!(source.origin, Origin::Here(_))) else {
+            way.push_news(RelayNews::Closed(subscription));
+            return;
+        };
+        way.push_news(RelayNews::Paused(subscription.producer, source.paused));
+        for (encoding, score) in source.scores().enumerate() {
+            way.push_news(RelayNews::Score(subscription.producer, encoding as u8, score));
+        }
+    }
+
+    fn stop_mirroring(&mut self, ended: Subscription, shard: ShardId) {
+        let Ok(key) = self.source_key(ended.producer) else { return };
+        if let Some(source) = self.sources.get_mut(key) {
+            source.mirrors.retain(|mirror| mirror.shard != shard || mirror.subscription != ended.number);
         }
     }
 }

@@ -191,6 +191,6 @@ pub(crate) fn send_compound<T: Transport>(
     }
     let len = transport.adapter.cipher().protect_rtcp(slot, len).ok()?;
     out.commit(len);
-    transport.meters.sent.add(now, len);
+    transport.meters.control_sent.add(now, len);
     Some(len)
 }

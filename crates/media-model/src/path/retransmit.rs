@@ -65,13 +65,13 @@ impl<T: Transport> Core<T> {
             rewrite: &sent.rewrite,
             rtx: resend.rtx,
             descriptor: &stored.meta.descriptor,
+            payload: None,
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
         };
         let len =
             seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
         stream.send.on_resent(now, len);
-        transport.meters.sent.add(now, len);
         transport.meters.rtx_sent.add(now, len);
         counters.packets_sent += 1;
         counters.bytes_sent += len as u64;

@@ -1,6 +1,7 @@
 //! Seal: one packet for one consumer, written straight into the egress batch and protected there.
 //!
-//! Reserves a slot, writes header and extensions, copies the payload once, patches it, protects it in place and commits.
+//! Reserves a slot, writes header and extensions, and protects the payload into it or, where it differs from what is at hand, copies
+//! it once, patches it and protects it in place; then commits.
 
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
@@ -23,12 +24,15 @@ pub(crate) struct Outgoing<'a> {
     /// What makes it a retransmission in a stream of its own.
     pub(crate) rtx: Option<RtxHeader>,
     pub(crate) descriptor: &'a PayloadDescriptor,
+    /// The payload as it goes out, if it is at hand; else it is copied from the packet and patched.
+    pub(crate) payload: Option<&'a [u8]>,
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
     pub(crate) abs_send_time: u32,
 }
 
 /// Writes and protects a packet; returns the length of the datagram.
+#[inline]
 pub(crate) fn seal<T: Transport>(
     transport: &mut TransportState<T>,
     plan: &ExtensionPlan,
@@ -37,19 +41,24 @@ pub(crate) fn seal<T: Transport>(
     elements: &Elements<'_>,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let overhead = transport.adapter.cipher().rtp_overhead();
-    let capacity = packet.bytes().len() + GROWTH + overhead;
+    let cipher = transport.adapter.cipher();
+    let capacity = packet.bytes().len() + GROWTH + cipher.rtp_overhead();
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
     };
-    let (header_len, len) =
-        write(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
-    let cipher = transport.adapter.cipher();
-    let sealed = match outgoing.repeat {
-        false => cipher.protect_rtp(slot, header_len, len),
-        true => cipher.protect_rtp_again(slot, header_len, len),
+    let header_len =
+        write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
+    let sealed = match outgoing.payload {
+        Some(payload) => cipher.protect_rtp_from(slot, header_len, payload),
+        None => {
+            let len = write_payload(slot, header_len, outgoing, packet).ok_or(DropReason::TooLarge)?;
+            match outgoing.repeat {
+                false => cipher.protect_rtp(slot, header_len, len),
+                true => cipher.protect_rtp_again(slot, header_len, len),
+            }
+        }
     };
     let len = sealed.map_err(|_| DropReason::NotConnected)?;
     if plan.has_transport_sequence_number() {
@@ -59,15 +68,16 @@ pub(crate) fn seal<T: Transport>(
     Ok(len)
 }
 
-/// The packet as its receiver is to see it: lengths of its header and of the whole.
-fn write(
+/// The header as its receiver is to see it; returns its length.
+#[inline]
+fn write_header(
     slot: &mut [u8],
     plan: &ExtensionPlan,
     outgoing: &Outgoing<'_>,
     packet: &RtpPacket<'_>,
     elements: &Elements<'_>,
     values: SendValues,
-) -> Option<(usize, usize)> {
+) -> Option<usize> {
     let rewrite = outgoing.rewrite;
     let (payload_type, sequence_number, ssrc) = match &outgoing.rtx {
         Some(rtx) => (rtx.payload_type, rtx.sequence_number, rtx.ssrc),
@@ -80,45 +90,61 @@ fn write(
         timestamp: rewrite.timestamp,
         ssrc,
     };
+    match write_short_header(slot, &header, plan, packet, elements, values) {
+        Some(len) => Some(len),
+        None => write_any_header(slot, &header, plan, packet, elements, values),
+    }
+}
+
+/// A copy of the payload, patched, behind the header; returns the length of the packet.
+fn write_payload(
+    slot: &mut [u8],
+    header_len: usize,
+    outgoing: &Outgoing<'_>,
+    packet: &RtpPacket<'_>,
+) -> Option<usize> {
     let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
-    let header_len = match plan.short_form(elements, values) {
-        Some((block, len)) if !has_csrcs(packet) => write_short_header(slot, &header, &block, len)?,
-        _ => write_header(slot, &header, plan, packet, elements, values)?,
-    };
     let payload_at = header_len + prefix.len();
     slot.get_mut(header_len..payload_at)?.copy_from_slice(prefix);
     let len = payload_at + packet.payload().len();
     let payload = slot.get_mut(payload_at..len)?;
     payload.copy_from_slice(packet.payload());
-    patch(payload, rewrite.payload, outgoing.descriptor);
-    Some((header_len, len))
+    patch(payload, outgoing.rewrite.payload, outgoing.descriptor);
+    Some(len)
 }
 
 fn has_csrcs(packet: &RtpPacket<'_>) -> bool {
     packet.bytes().first().is_some_and(|first| first & 0x0f != 0)
 }
 
-/// A header whose extension block is ready: two copies of constant length. What lies behind the block is overwritten by the
-/// payload.
-fn write_short_header<const N: usize>(
+/// A header whose extension is ready but for a few values. Written in few and whole words, since the cipher reads it in whole words
+/// right away. What lies behind the extension is overwritten by the payload. `None` if it takes more than what is ready.
+#[inline]
+fn write_short_header(
     slot: &mut [u8],
     header: &RtpHeader,
-    block: &[u8; N],
-    block_len: usize,
+    plan: &ExtensionPlan,
+    packet: &RtpPacket<'_>,
+    elements: &Elements<'_>,
+    values: SendValues,
 ) -> Option<usize> {
+    if has_csrcs(packet) {
+        return None;
+    }
     let (fixed, rest) = slot.split_first_chunk_mut::<FIXED_HEADER_LEN>()?;
-    let [s0, s1] = header.sequence_number.to_be_bytes();
-    let [t0, t1, t2, t3] = header.timestamp.to_be_bytes();
-    let [c0, c1, c2, c3] = header.ssrc.to_be_bytes();
-    let first = 0x80 | u8::from(block_len > 0) << 4;
-    let second = u8::from(header.marker) << 7 | header.payload_type & 0x7f;
-    *fixed = [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3];
-    *rest.first_chunk_mut()? = *block;
+    let block_len = plan.write_short(rest.first_chunk_mut()?, elements, values)?;
+    let (start, ssrc) = fixed.split_first_chunk_mut::<8>()?;
+    let flags = 0x80 | u64::from(block_len > 0) << 4;
+    let kind = u64::from(header.marker) << 7 | u64::from(header.payload_type & 0x7f);
+    let number = u64::from(header.sequence_number);
+    *start = (flags << 56 | kind << 48 | number << 32 | u64::from(header.timestamp)).to_be_bytes();
+    *ssrc.first_chunk_mut()? = header.ssrc.to_be_bytes();
     Some(FIXED_HEADER_LEN + block_len)
 }
 
 /// Any header: with CSRCs, and with extensions in either form.
-fn write_header(
+#[cold]
+fn write_any_header(
     slot: &mut [u8],
     header: &RtpHeader,
     plan: &ExtensionPlan,
@@ -137,7 +163,8 @@ fn write_header(
 
 /// Changes the payload as [`PayloadPatch::apply`] does. The copy is known to carry the descriptor, which was read from the very
 /// packet that it was made of, so that it is not read again for every receiver.
-fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
+#[inline]
+pub(crate) fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &PayloadDescriptor) {
     match (patch, descriptor) {
         (PayloadPatch::Vp8 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp8(descriptor)) => {
             // RFC 7741 section 4.2: the ids stand behind the two octets of flags.

@@ -16,8 +16,9 @@ use tureen_transport::{Egress, Transport};
 const MAX_NACKED: usize = 512;
 
 impl<T: Transport> Core<T> {
-    /// Does what is due; packets that follow from it go to `out`.
+    /// Does what is due; packets that follow from it go to `out`, behind those that the batch left waiting.
     pub fn handle_timeout(&mut self, now: Time, out: &mut impl Egress) {
+        self.send_bursts(now, out);
         self.say_farewells(out);
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {

@@ -1,0 +1,145 @@
+//! A source on another shard: commands and news take different ways there, and each may overtake the other.
+
+mod support;
+
+use support::{Bench, vp8, vp8_parameters};
+use tureen_media_model::{
+    CloseProducer, CloseRouter, ConsumerEvent, CreateRouter, DumpConsumer, Event, MirrorSource,
+    PauseProducer, ProducerId, PublishSource, RelayBatch, ResumeProducer, RouterOptions, ShardId,
+    SourceDescription, TransportId,
+};
+use tureen_rtp_dictionaries::MediaKind;
+
+/// A producer on shard 0, and a shard 1 that may mirror it.
+struct Pair {
+    home: Bench,
+    far: Bench,
+    producer: ProducerId,
+    target: TransportId,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (mut home, mut far) = (Bench::on_shard(0), Bench::on_shard(1));
+        let source = home.transport(1);
+        let producer = home.produce(source, MediaKind::Video, vp8_parameters(1000)).id;
+        let target = far.transport(2);
+        Self { home, far, producer, target }
+    }
+
+    fn publish(&mut self) -> SourceDescription {
+        self.home.ask(PublishSource { producer: self.producer, to: ShardId(1) }).unwrap()
+    }
+
+    /// What a side has for the other one.
+    fn take(from: &mut Bench) -> Vec<RelayBatch> {
+        std::iter::from_fn(|| from.core.poll_relay(&mut Vec::new()).map(|(_, batch)| batch)).collect()
+    }
+
+    fn give(to: &mut Bench, batches: &[RelayBatch]) {
+        for batch in batches {
+            to.core.handle_relay(to.now, batch, &mut to.out);
+        }
+    }
+
+    /// Lets news and packets cross until there are no more.
+    fn settle(&mut self) {
+        loop {
+            let (there, back) = (Self::take(&mut self.home), Self::take(&mut self.far));
+            if there.is_empty() && back.is_empty() {
+                return;
+            }
+            Self::give(&mut self.far, &there);
+            Self::give(&mut self.home, &back);
+        }
+    }
+
+    fn relayed(&mut self) -> u64 {
+        let before = self.home.core.counters().relayed;
+        self.home.receive(1, &vp8(1000, 7, 3000, true));
+        self.home.core.counters().relayed - before
+    }
+}
+
+#[test]
+fn a_pause_before_the_mirror_stands_is_not_lost() {
+    let mut pair = Pair::new();
+    let source = pair.publish();
+    assert!(!source.paused);
+    pair.home.ask(PauseProducer { id: pair.producer }).unwrap();
+    // The news is faster than the command that makes the mirror.
+    pair.settle();
+    pair.far.ask(MirrorSource { source }).unwrap();
+    let consumer = pair.far.consume(pair.target, pair.producer);
+    pair.settle();
+    assert!(pair.far.ask(DumpConsumer { id: consumer.id }).unwrap().producer_paused);
+    pair.home.ask(ResumeProducer { id: pair.producer }).unwrap();
+    pair.settle();
+    assert!(!pair.far.ask(DumpConsumer { id: consumer.id }).unwrap().producer_paused);
+}
+
+#[test]
+fn a_producer_that_closes_before_its_mirror_stands_takes_it_along() {
+    let mut pair = Pair::new();
+    let source = pair.publish();
+    pair.home.ask(CloseProducer { id: pair.producer }).unwrap();
+    pair.settle();
+    pair.far.ask(MirrorSource { source }).unwrap();
+    let consumer = pair.far.consume(pair.target, pair.producer);
+    pair.far.events();
+    pair.settle();
+    let closed =
+        |event: &Event| matches!(event, Event::Consumer(id, ConsumerEvent::Closed(_)) if *id == consumer.id);
+    assert!(pair.far.events().iter().any(closed));
+}
+
+#[test]
+fn the_end_of_an_old_mirror_does_not_end_a_new_one() {
+    let mut pair = Pair::new();
+    let source = pair.publish();
+    pair.far.ask(MirrorSource { source }).unwrap();
+    pair.settle();
+    assert_eq!(pair.relayed(), 1);
+    pair.settle();
+    // The router goes on the far shard and comes back; meanwhile the source is published to it again.
+    let router = pair.far.router;
+    pair.far.ask(CloseRouter { id: router }).unwrap();
+    let goodbye = Pair::take(&mut pair.far);
+    let source = pair.publish();
+    Pair::give(&mut pair.home, &goodbye);
+    let media_codecs = serde_json::from_value(serde_json::json!([
+        {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
+    ]))
+    .unwrap();
+    pair.far.ask(CreateRouter { id: router, options: RouterOptions { media_codecs } }).unwrap();
+    pair.far.ask(MirrorSource { source }).unwrap();
+    pair.settle();
+    pair.home.receive(1, &vp8(1000, 8, 6000, true));
+    assert_eq!(pair.home.core.counters().relayed, 2);
+}
+
+#[test]
+fn a_mirror_that_cannot_be_made_is_not_relayed_to() {
+    let mut pair = Pair::new();
+    let source = pair.publish();
+    let router = pair.far.router;
+    pair.far.ask(CloseRouter { id: router }).unwrap();
+    assert!(pair.far.ask(MirrorSource { source }).is_err());
+    pair.settle();
+    assert_eq!(pair.relayed(), 0);
+}
+
+#[test]
+fn news_of_an_old_publication_does_not_end_what_was_confirmed_since() {
+    let mut pair = Pair::new();
+    let first = pair.publish();
+    let second = pair.publish();
+    pair.far.ask(MirrorSource { source: second }).unwrap();
+    pair.far.ask(MirrorSource { source: first }).unwrap();
+    pair.settle();
+    assert_eq!(pair.relayed(), 1);
+    pair.home.ask(CloseProducer { id: pair.producer }).unwrap();
+    let consumer = pair.far.consume(pair.target, pair.producer);
+    pair.settle();
+    assert!(pair.far.ask(DumpConsumer { id: consumer.id }).is_err());
+}
