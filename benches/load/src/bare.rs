@@ -16,7 +16,7 @@ use tureen_udp::{FlushStats, Poller, RecvBatch, SendBatch, Socket, SocketConfig}
 
 /// As the server's.
 const RECEIVE_MESSAGES: usize = 32;
-const SEND_SLOTS: usize = 512;
+const SEND_SLOTS: usize = 1024;
 const SLOT_LEN: usize = 1600;
 const HEADER_LEN: usize = 12;
 const TAG_LEN: usize = 16;

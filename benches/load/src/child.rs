@@ -48,18 +48,20 @@ impl Process {
         writeln!(input, "{line}").map_err(while_doing(format!("cannot talk to {}", self.name)))
     }
 
-    /// CPU time that its threads have used, in the system too.
-    pub(crate) fn cpu_time(&self) -> Result<Duration, Error> {
+    /// CPU time that its threads have used, in the system too, and how long they were ready to run while others ran.
+    pub(crate) fn cpu_time(&self) -> Result<(Duration, Duration), Error> {
         let path = format!("/proc/{}/task", self.child.id());
-        let mut sum = 0;
+        let (mut sum, mut waited) = (0, 0);
         for task in fs::read_dir(&path).map_err(while_doing(path.clone()))?.flatten() {
             // A thread that ends meanwhile takes a few microseconds along.
             let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
-            sum += run_time(&text).unwrap_or(0);
+            let (ran, ready) = schedstat(&text).unwrap_or_default();
+            sum += ran;
+            waited += ready;
         }
         match sum {
             0 => Err(Error::Child(format!("{path} has no schedstat: CPU time cannot be read"))),
-            sum => Ok(Duration::from_nanos(sum)),
+            sum => Ok((Duration::from_nanos(sum), Duration::from_nanos(waited))),
         }
     }
 
@@ -83,9 +85,10 @@ impl Drop for Process {
     }
 }
 
-/// Nanoseconds on a core, the first number of `schedstat`.
-fn run_time(schedstat: &str) -> Option<u64> {
-    schedstat.split_whitespace().next()?.parse().ok()
+/// Nanoseconds on a core, and ready to run without one: the first two numbers of `schedstat`.
+fn schedstat(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split_whitespace().map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
 }
 
 fn resident(status: &str) -> Option<u64> {
@@ -99,8 +102,8 @@ mod tests {
 
     #[test]
     fn figures_of_the_kernel_are_read() {
-        assert_eq!(run_time("1234567890 555 42\n"), Some(1_234_567_890));
-        assert_eq!(run_time(""), None);
+        assert_eq!(schedstat("1234567890 555 42\n"), Some((1_234_567_890, 555)));
+        assert_eq!(schedstat("12"), None);
         assert_eq!(resident("VmHWM:\t  9 kB\nVmRSS:\t   10324 kB\n"), Some(10_324));
         assert_eq!(resident("Name: x\n"), None);
     }
@@ -110,7 +113,7 @@ mod tests {
         let mut child = Process::start("cat", &mut Command::new("cat")).unwrap();
         child.tell("hello").unwrap();
         assert_eq!(child.line().unwrap(), "hello");
-        assert!(child.cpu_time().unwrap() > Duration::ZERO);
+        assert!(child.cpu_time().unwrap().0 > Duration::ZERO);
         assert!(child.resident().unwrap() > 0);
     }
 }

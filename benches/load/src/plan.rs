@@ -105,6 +105,7 @@ fn side(case: &Case, rounds: &[Round], resident_kib: u64) -> Side {
         packets_out_per_second: of(|round| round.did.sent as f64 / round.driven.took.as_secs_f64()),
         cpu_ns_per_packet: of(cpu_ns),
         busy: of(|round| round.did.cpu.as_secs_f64() / round.driven.took.as_secs_f64()),
+        waited: of(|round| round.did.waited.as_secs_f64() / round.driven.took.as_secs_f64()),
         packets_per_send_call: of(|round| round.did.sent as f64 / round.did.send_calls.max(1) as f64),
         loss: missing as f64 / expected.max(1) as f64,
         refused_by_system: rounds.iter().map(|round| round.did.dropped).sum(),

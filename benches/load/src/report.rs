@@ -23,6 +23,8 @@ pub(crate) struct Side {
     pub(crate) cpu_ns_per_packet: f64,
     /// CPU time over time: 1 is a whole core.
     pub(crate) busy: f64,
+    /// Time that its threads were ready to run while others ran, over time.
+    pub(crate) waited: f64,
     pub(crate) packets_per_send_call: f64,
     /// The share of packets that did not arrive.
     pub(crate) loss: f64,
@@ -58,6 +60,11 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
 /// Whether the limit on ratios speaks of a row.
 fn counts(row: &Row) -> bool {
     row.level != Level::Half && row.case.shards == 1
+}
+
+/// How large a share of the time somebody in these rows waited for a core, at most.
+pub(crate) fn most_waited(rows: &[Row]) -> f64 {
+    rows.iter().flat_map(|row| [row.bare.waited, row.server.waited]).fold(0.0, f64::max)
 }
 
 /// The rows over a limit.
@@ -176,6 +183,14 @@ pub(crate) mod tests {
         let over: Vec<f64> = over(&rows, 1.35).map(|row| row.ratio).collect();
         assert_eq!(over.len(), 2);
         assert!(over[0] == 1.5 && over[1].is_nan());
+    }
+
+    #[test]
+    fn the_longest_wait_for_a_core_is_found() {
+        let mut rows = [row(Level::High, 1, 1.0), row(Level::High, 1, 1.0)];
+        rows[1].bare.waited = 0.25;
+        assert_eq!(most_waited(&rows), 0.25);
+        assert_eq!(most_waited(&[]), 0.0);
     }
 
     #[test]

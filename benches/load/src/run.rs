@@ -3,10 +3,13 @@
 use crate::error::{Error, while_doing};
 use crate::options::{Device, Options};
 use crate::plot;
-use crate::report::{Row, over, table, title};
+use crate::report::{Row, most_waited, over, table, title};
 use crate::stage::Namespace;
 use std::fs;
 use std::process::{Command, Stdio};
+
+/// Who waits for a core for so large a share of the time measures others as well.
+const MUCH_WAITED: f64 = 0.05;
 
 /// Measures; `false` where a ratio is over the limit.
 pub(crate) fn run(options: &Options) -> Result<bool, Error> {
@@ -24,6 +27,13 @@ pub(crate) fn run(options: &Options) -> Result<bool, Error> {
         }
     }
     println!("\n{}", table(&rows));
+    let waited = most_waited(&rows);
+    if waited > MUCH_WAITED {
+        println!(
+            "others had a measured core for up to {:.0}% of the time: trust no delay, and ratios only",
+            waited * 100.0
+        );
+    }
     for reason in &left_out {
         println!("LEFT OUT: {reason}");
     }

@@ -35,6 +35,8 @@ pub(crate) struct Subject {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) cpu: Duration,
+    /// Ready to run while others ran.
+    pub(crate) waited: Duration,
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) dropped: u64,
@@ -111,11 +113,14 @@ impl Subject {
         let Some(api) = &self.api else {
             self.process.tell("")?;
             let Counters { received, sent, dropped, send_calls } = answer(&self.process)?;
-            return Ok(Totals { cpu: self.process.cpu_time()?, received, sent, dropped, send_calls });
+            let (cpu, waited) = self.process.cpu_time()?;
+            return Ok(Totals { cpu, waited, received, sent, dropped, send_calls });
         };
         let text = api.metrics()?;
+        let (cpu, waited) = self.process.cpu_time()?;
         Ok(Totals {
-            cpu: self.process.cpu_time()?,
+            cpu,
+            waited,
             received: metric(&text, "tureen_datagrams_received_total") as u64,
             sent: metric(&text, "tureen_datagrams_sent_total") as u64,
             dropped: dropped(&text, "send") as u64,
@@ -128,6 +133,7 @@ impl Totals {
     fn since(&self, before: &Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(before.cpu),
+            waited: self.waited.saturating_sub(before.waited),
             received: self.received.saturating_sub(before.received),
             sent: self.sent.saturating_sub(before.sent),
             dropped: self.dropped.saturating_sub(before.dropped),

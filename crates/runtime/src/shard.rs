@@ -216,7 +216,8 @@ impl Shard {
 
     fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddPlainTransportError> {
         let local = socket.local_addr();
-        let id = self.parts.net.add(socket).map_err(AddPlainTransportError::Register)?;
+        // A plain transport never changes the remote that it sends to.
+        let id = self.parts.net.add(socket.for_one_remote()).map_err(AddPlainTransportError::Register)?;
         Ok(BoundSocket { id, local })
     }
 
