@@ -8,9 +8,11 @@ mod ci;
 mod dist;
 mod examples;
 mod fuzz;
+mod load;
 mod packages;
 mod release;
 mod report;
+mod sim;
 mod step;
 mod tally;
 mod test;
@@ -41,6 +43,8 @@ enum Verb {
     /// Check the rules that the compiler does not know: crate edges, sizes, stubs, links
     Tidy,
     Bench(bench::Options),
+    Load(load::Options),
+    Sim(sim::Options),
     Fuzz(fuzz::Options),
     /// Build the documentation; a warning is a failure
     Doc,
@@ -71,6 +75,8 @@ fn dispatch(tree: &tree::Tree, verb: Verb) -> step::Outcome {
         Verb::Test(options) => test::run(tree, &options),
         Verb::Tidy => tidy::run(tree),
         Verb::Bench(options) => bench::run(tree, &options),
+        Verb::Load(options) => load::run(tree, &options),
+        Verb::Sim(options) => sim::run(tree, &options),
         Verb::Fuzz(options) => fuzz::run(tree, options),
         Verb::Doc => ci::doc(tree),
         Verb::Ci(options) => ci::run(tree, &options),
@@ -84,6 +90,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Line::command().debug_assert();
+    }
+
+    #[test]
+    fn load_and_sim_hand_their_options_on() {
+        let line = Line::parse_from(["xtask", "load", "--receivers", "7", "--help"]);
+        assert!(
+            matches!(line.verb, Some(Verb::Load(options)) if options.arguments == ["--receivers", "7", "--help"])
+        );
+        let line = Line::parse_from(["xtask", "sim", "bursts", "--seed", "3"]);
+        assert!(
+            matches!(line.verb, Some(Verb::Sim(options)) if options.arguments == ["bursts", "--seed", "3"])
+        );
     }
 
     #[test]

@@ -20,17 +20,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
     let step = Step::begin("build", "cargo xtask build");
-    let mut command = tree.cargo();
-    step.run(command.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "tureen-server",
-        "--bin",
-        "tureen",
-    ]))?;
-    let binary = tree.target().join("release/tureen");
+    let binary = binary(tree, &step, "tureen-server", "tureen")?;
     describe(&binary)?;
     step.end();
     if options.dist {
@@ -44,6 +34,13 @@ pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
         step.end();
     }
     Ok(())
+}
+
+/// Builds a program of the workspace for release; returns where it is.
+pub(crate) fn binary(tree: &Tree, step: &Step, package: &str, program: &str) -> Outcome<PathBuf> {
+    let mut command = tree.cargo();
+    step.run(command.args(["build", "--release", "--locked", "--package", package, "--bin", program]))?;
+    Ok(tree.target().join("release").join(program))
 }
 
 /// Prints path, size and digest of a file, and returns the digest.

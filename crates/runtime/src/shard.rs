@@ -319,7 +319,8 @@ impl Shard {
 
     fn bound(&mut self, socket: Socket) -> Result<BoundSocket, AddListeningTransportError> {
         let local = socket.local_addr();
-        let id = self.parts.net.add(socket).map_err(AddListeningTransportError::Register)?;
+        // A plain transport never changes the remote that it sends to.
+        let id = self.parts.net.add(socket.for_one_remote()).map_err(AddListeningTransportError::Register)?;
         Ok(BoundSocket { id, local })
     }
 

@@ -28,13 +28,14 @@
 //! assert_eq!((seen.gaps, seen.broken), (0, 0), "and all of them were sent again");
 //! ```
 //!
-//! The module [`relay`] is the same link model in real time, between real programs.
+//! The module [`relay`] is the same link model in real time, between real programs; [`scenario`] has named conversations.
 
 mod batch;
 mod capture;
 pub mod endpoint;
 pub mod link;
 pub mod relay;
+pub mod scenario;
 mod trace;
 mod wiring;
 mod world;

@@ -166,6 +166,7 @@ impl Flush<'_> {
             let mut outgoing = headers.begin();
             for run in part {
                 let destination = self.socket.reachable(run.destination);
+                let destination = (!self.socket.is_connected_to(destination)).then_some(destination);
                 let segment = (run.packets > 1).then_some(run.segment);
                 outgoing.push(destination, segment, self.slots.packets(*run));
             }

@@ -5,6 +5,7 @@ use crate::sys;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// After so many refusals of a segmented message, without one that went through, a socket stops segmenting.
@@ -52,6 +53,8 @@ pub struct Socket {
     local: SocketAddr,
     fast: bool,
     gro: bool,
+    /// None for a socket that serves many remotes.
+    remote: Option<OnceLock<SocketAddr>>,
     /// One where the socket does not segment.
     max_segments: AtomicU32,
     strikes: AtomicU32,
@@ -84,14 +87,25 @@ impl Socket {
         if fast && config.timestamps {
             sys::enable_timestamps(inner.as_fd())?;
         }
+        let local = inner.local_addr()?;
         Ok(Self {
-            local: inner.local_addr()?,
+            local,
             fast,
+            remote: None,
             gro: fast && sys::enable_gro(inner.as_fd()),
             max_segments: AtomicU32::new(if fast { sys::max_segments() } else { 1 }),
             strikes: AtomicU32::new(0),
             inner,
         })
+    }
+
+    /// The socket as one that serves one remote alone: it is connected (`connect(2)`) to the first destination that it
+    /// sends to. The system then looks the way up once, not for every packet, and drops what comes from elsewhere. Without
+    /// effect on the portable path, and on unspecified addresses, where a connection would fix the local address too.
+    #[must_use]
+    pub fn for_one_remote(mut self) -> Self {
+        self.remote = (self.fast && !self.local.ip().is_unspecified()).then(OnceLock::new);
+        self
     }
 
     /// The address that the socket is bound to.
@@ -144,6 +158,17 @@ impl Socket {
 
     pub(crate) fn udp(&self) -> &UdpSocket {
         &self.inner
+    }
+
+    /// Whether packets to `destination` need no address, since the socket is connected to it, if need be from now on.
+    pub(crate) fn is_connected_to(&self, destination: SocketAddr) -> bool {
+        let Some(remote) = &self.remote else { return false };
+        // Where it cannot be connected, sending with an address tells why, or works.
+        let connect = || socket2::SockRef::from(&self.inner).connect(&destination.into()).is_ok();
+        match remote.get() {
+            Some(remote) => *remote == destination,
+            None => connect() && *remote.get_or_init(|| destination) == destination,
+        }
     }
 
     /// A segmented message went through.

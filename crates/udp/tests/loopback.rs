@@ -299,3 +299,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_socket_for_one_remote_hears_that_one_only_once_it_has_sent() {
+    let [here, there, stranger] = [(); 3].map(|()| bind(V4, false));
+    let here = here.for_one_remote();
+    let send = |from: &Socket, to: &Socket, packets: u32| {
+        let mut out = SendBatch::new(8);
+        (0..packets).for_each(|number| queue(&mut out, number % 2, 0, to.local_addr(), b"hello"));
+        out.flush(|_| Some(from)).packets
+    };
+    assert_eq!(send(&stranger, &here, 1), 1);
+    assert_eq!(receive(&here, 1).len(), 1);
+    for packets in [1, 5] {
+        assert_eq!(send(&here, &there, packets), packets.into());
+        assert_eq!(receive(&there, packets as usize).len(), packets as usize);
+    }
+    send(&stranger, &here, 1);
+    assert_eq!(send(&there, &here, 1), 1);
+    let heard = receive(&here, 1);
+    assert_eq!(heard, [(there.local_addr(), b"hello".to_vec())]);
+    // A second destination is not what the socket is for, and still is reached.
+    assert_eq!(send(&here, &stranger, 1), 1);
+    assert_eq!(receive(&stranger, 1).len(), 1);
+}

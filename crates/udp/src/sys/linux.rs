@@ -172,11 +172,12 @@ pub(crate) struct Outgoing<'h, 'b> {
 }
 
 impl<'b> Outgoing<'_, 'b> {
-    /// Adds a message that is the concatenation of `packets`, to be cut into segments of `segment` bytes. Beyond the
-    /// room that the headers were made for nothing is added.
+    /// Adds a message that is the concatenation of `packets`, to be cut into segments of `segment` bytes; without a
+    /// destination it goes where the socket is connected to. Beyond the room that the headers were made for nothing is
+    /// added.
     pub(crate) fn push(
         &mut self,
-        destination: SocketAddr,
+        destination: Option<SocketAddr>,
         segment: Option<u16>,
         packets: impl Iterator<Item = &'b [u8]>,
     ) {
@@ -196,8 +197,13 @@ impl<'b> Outgoing<'_, 'b> {
             count += 1;
         }
         header.msg_iovlen = count as _;
-        header.msg_namelen = write_address(name, destination);
-        header.msg_name = ptr::from_mut(name).cast();
+        (header.msg_name, header.msg_namelen) = match destination {
+            Some(destination) => {
+                let len = write_address(name, destination);
+                (ptr::from_mut(name).cast(), len)
+            }
+            None => (ptr::null_mut(), 0),
+        };
         (header.msg_control, header.msg_controllen) = (ptr::null_mut(), 0);
         header.msg_flags = 0;
         if let Some(segment) = segment {
@@ -212,6 +218,11 @@ impl<'b> Outgoing<'_, 'b> {
     pub(crate) fn send(&mut self, socket: &Socket, from: usize) -> io::Result<usize> {
         let messages = self.headers.messages.get_mut(from..self.messages).unwrap_or_default();
         let (fd, flags) = (socket.as_fd().as_raw_fd(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+        if let [message] = messages {
+            // SAFETY: as below, for one message.
+            let sent = unsafe { libc::sendmsg(fd, &raw const message.msg_hdr, flags) };
+            return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) };
+        }
         // SAFETY: `push` has set up every one of these messages with pointers to packets that `'b` keeps borrowed, and
         // to vectors, a name and a control buffer within the boxed slices of `headers`, which stay where they are. The
         // kernel writes nothing but the `msg_len` of the messages.

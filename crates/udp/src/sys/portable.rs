@@ -73,7 +73,7 @@ pub(crate) struct Outgoing<'h, 'b>(PhantomData<(&'h mut SendHeaders, &'b [u8])>)
 impl<'b> Outgoing<'_, 'b> {
     pub(crate) fn push(
         &mut self,
-        _destination: SocketAddr,
+        _destination: Option<SocketAddr>,
         _segment: Option<u16>,
         _packets: impl Iterator<Item = &'b [u8]>,
     ) {
