@@ -3,6 +3,8 @@
 //! Every setting has one name: `http_listen` in the file is `--http-listen` on the command line and
 //! `TUREEN_HTTP_LISTEN` in the environment. A flag beats the environment, that beats the file, that beats the default.
 
+use crate::access::{Secret, StaticToken};
+use crate::ice_server::IceServer;
 use crate::media_codec::{MediaCodec, default_codecs};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -52,12 +54,32 @@ macro_rules! settings {
 settings! {
     /// Address and port of HTTP; port 0 for a free one. Default: 0.0.0.0:8080.
     http_listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), "TUREEN_HTTP_LISTEN" [value_name = "IP:PORT"];
-    /// Addresses for media, separated by commas; a transport takes the first of the client's address family. Default:
-    /// 0.0.0.0.
+    /// Whether HTTPS and wss are served too. Default: true.
+    tls: bool = true, "TUREEN_TLS" [value_name = "BOOL"];
+    /// Address and port of HTTPS; port 0 for a free one. Default: 0.0.0.0:4443.
+    https_listen: SocketAddr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 4443)), "TUREEN_HTTPS_LISTEN" [value_name = "IP:PORT"];
+    /// PEM file of the certificate, with its chain; needs tls_key. Default: none, which is a self-signed certificate.
+    tls_cert: String = String::new(), "TUREEN_TLS_CERT" [value_name = "FILE"];
+    /// PEM file of the certificate's private key. Default: none.
+    tls_key: String = String::new(), "TUREEN_TLS_KEY" [value_name = "FILE"];
+    /// Directory that keeps the self-signed certificate from one start to the next. Default: none, which is a new one at
+    /// every start.
+    tls_dir: String = String::new(), "TUREEN_TLS_DIR" [value_name = "DIRECTORY"];
+    /// Connections of HTTP and WebSocket at a time, at least 1. Default: 4096.
+    max_connections: usize = 4_096, "TUREEN_MAX_CONNECTIONS" [value_name = "COUNT"];
+    /// Addresses for media, separated by commas; a plain transport takes the first of the client's address family, WebRTC
+    /// takes all, and of an unspecified one every address that the machine has of its family. Default: 0.0.0.0.
     listen_ips: Vec<IpAddr> = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)], "TUREEN_LISTEN_IPS" [value_delimiter = ',', value_name = "IP"];
     /// Address or host name that clients are told to send media to. Default: auto, which is the listen address or, where
     /// that is unspecified, the address that the client reached HTTP on.
     announced_address: String = AUTO.to_owned(), "TUREEN_ANNOUNCED_ADDRESS" [value_name = "HOST"];
+    /// UDP and TCP port of WebRTC; each further shard takes the next; 0 for free ones. Default: 44444.
+    webrtc_port: u16 = 44_444, "TUREEN_WEBRTC_PORT" [value_name = "PORT"];
+    /// Whether WebRTC runs over TCP too. Default: true.
+    webrtc_tcp: bool = true, "TUREEN_WEBRTC_TCP" [value_name = "BOOL"];
+    /// ICE servers that clients are told of, separated by commas, each as stun:HOST:PORT or turn:HOST:PORT;username=NAME;credential=WORD.
+    /// Default: none.
+    ice_servers: Vec<IceServer> = Vec::new(), "TUREEN_ICE_SERVERS" [value_delimiter = ',', value_name = "SERVER"];
     /// Lowest UDP port of plain transports, 1 to 65535. Default: 40000.
     rtc_min_port: u16 = 40_000, "TUREEN_RTC_MIN_PORT" [value_name = "PORT"];
     /// Highest UDP port of plain transports, 1 to 65535. Default: 49999.
@@ -73,13 +95,15 @@ settings! {
     log_format: LogFormat = LogFormat::Text, "TUREEN_LOG_FORMAT" [value_enum];
     /// Rooms at a time, at least 1. Default: 1000.
     max_rooms: usize = 1_000, "TUREEN_MAX_ROOMS" [value_name = "COUNT"];
+    /// Peers in a room, broadcasters included, at least 1. Default: 500.
+    max_peers: usize = 500, "TUREEN_MAX_PEERS" [value_name = "COUNT"];
     /// Broadcasters in a room, at least 1. Default: 100.
     max_broadcasters: usize = 100, "TUREEN_MAX_BROADCASTERS" [value_name = "COUNT"];
-    /// Transports of a broadcaster, at least 1. Default: 16.
+    /// Transports of a peer, at least 1. Default: 16.
     max_transports: usize = 16, "TUREEN_MAX_TRANSPORTS" [value_name = "COUNT"];
-    /// Producers of a broadcaster, at least 1. Default: 32.
+    /// Producers of a peer, at least 1. Default: 32.
     max_producers: usize = 32, "TUREEN_MAX_PRODUCERS" [value_name = "COUNT"];
-    /// Consumers of a broadcaster, at least 1. Default: 1000.
+    /// Consumers of a peer, at least 1. Default: 1000.
     max_consumers: usize = 1_000, "TUREEN_MAX_CONSUMERS" [value_name = "COUNT"];
     /// Size of a request's body in bytes. Default: 65536.
     max_body_bytes: usize = 65_536, "TUREEN_MAX_BODY_BYTES" [value_name = "BYTES"];
@@ -87,9 +111,28 @@ settings! {
     max_requests_per_second: u32 = 100, "TUREEN_MAX_REQUESTS_PER_SECOND" [value_name = "COUNT"];
     /// Seconds after which a broadcaster without requests and without media is removed; 0 for never. Default: 300.
     idle_timeout: u32 = 300, "TUREEN_IDLE_TIMEOUT" [value_name = "SECONDS"];
+    /// Size of a WebSocket message in bytes. Default: 262144.
+    max_message_bytes: usize = 262_144, "TUREEN_MAX_MESSAGE_BYTES" [value_name = "BYTES"];
+    /// Requests over a WebSocket a second, with bursts of twice as many; 0 for no limit. Default: 100.
+    max_messages_per_second: u32 = 100, "TUREEN_MAX_MESSAGES_PER_SECOND" [value_name = "COUNT"];
+    /// Seconds that a peer keeps its place after its WebSocket or its media path was lost. Default: 30.
+    peer_grace: u32 = 30, "TUREEN_PEER_GRACE" [value_name = "SECONDS"];
+    /// Secret of signed tokens (HS256), at least 32 bytes; with it, or with static_tokens, rooms and the operators' API need
+    /// a token. Default: none, which is open rooms, and the operators' API for this machine only.
+    token_secret: Secret = Secret::default(), "TUREEN_TOKEN_SECRET" [value_name = "SECRET", hide_env_values = true];
+    /// Tokens that are words, separated by commas, each as ROLE:ROOM:TOKEN, where ROLE is publish, subscribe or admin, and
+    /// ROOM may be * for all. Default: none.
+    static_tokens: Vec<StaticToken> = Vec::new(), "TUREEN_STATIC_TOKENS" [value_delimiter = ',', value_name = "TOKEN", hide_env_values = true];
+    /// Where events are posted: room, peer, producer started and ended. Default: none.
+    webhook_url: String = String::new(), "TUREEN_WEBHOOK_URL" [value_name = "URL"];
+    /// Secret that events are signed with (HMAC-SHA256). Default: none, which is unsigned.
+    webhook_secret: Secret = Secret::default(), "TUREEN_WEBHOOK_SECRET" [value_name = "SECRET", hide_env_values = true];
     /// Seconds that requests under way have to end when the server is asked to stop. Default: 5.
     shutdown_grace: u32 = 5, "TUREEN_SHUTDOWN_GRACE" [value_name = "SECONDS"];
 }
+
+/// The least length of a secret that HMAC-SHA256 is keyed with: that of the hash (RFC 7518 section 3.2).
+const MIN_SECRET: usize = 32;
 
 /// Value of `announced_address` that lets the server find it out.
 pub const AUTO: &str = "auto";
@@ -176,16 +219,33 @@ impl Settings {
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", error.to_string());
         }
+        if self.tls_cert.is_empty() != self.tls_key.is_empty() {
+            return refuse("tls_cert", "needs tls_key, and tls_key needs it".into());
+        }
+        if !self.token_secret.is_empty() && self.token_secret.as_bytes().len() < MIN_SECRET {
+            return refuse("token_secret", format!("must have at least {MIN_SECRET} bytes"));
+        }
+        let url = &self.webhook_url;
+        if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {
+            return refuse("webhook_url", "must start with http:// or https://".into());
+        }
+        self.check_counts()
+    }
+
+    fn check_counts(&self) -> Result<(), ConfigError> {
         let counts = [
+            ("max_connections", self.max_connections),
             ("max_rooms", self.max_rooms),
+            ("max_peers", self.max_peers),
             ("max_broadcasters", self.max_broadcasters),
             ("max_transports", self.max_transports),
             ("max_producers", self.max_producers),
             ("max_consumers", self.max_consumers),
             ("max_body_bytes", self.max_body_bytes),
+            ("max_message_bytes", self.max_message_bytes),
         ];
         match counts.into_iter().find(|&(_, count)| count == 0) {
-            Some((setting, _)) => refuse(setting, "must be at least 1".into()),
+            Some((setting, _)) => Err(ConfigError::Value { setting, reason: "must be at least 1".into() }),
             None => Ok(()),
         }
     }

@@ -1,59 +1,42 @@
-//! Rooms and who is in them. A room is made with its first broadcaster and goes with its last. Must not know HTTP.
+//! The server's rooms: the rooms of `tureen-room` under the server's settings, and the broadcasters among their peers. Must
+//! not know HTTP.
 
 mod broadcaster;
-mod refusal;
+mod describe;
+mod webrtc;
 
-pub(crate) use broadcaster::{Broadcaster, Device, NewBroadcaster, NewTransport};
-pub(crate) use refusal::Refusal;
+pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
+pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson, ProducerJson};
+pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
+use crate::access::Grant;
 use crate::config::Settings;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use crate::refusal::Refusal;
+use broadcaster::Activity;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
-use tureen::dictionaries::{MediaKind, RtpCapabilities, generate_router_rtp_capabilities};
-use tureen::{ProducerId, Router, RouterOptions, Worker};
+use tureen::dictionaries::RtpCapabilities;
+use tureen::{AppData, Worker};
+use tureen_room::{
+    CloseReason, Inbox, Peer, PeerLimits, PeerOptions, Profile, Room, RoomsEvents, RoomsOptions, Subscription,
+};
 
-/// The longest name of a room or broadcaster, in bytes.
+/// The longest name of a room or peer, in bytes.
 const MAX_NAME: usize = 128;
 
 /// All rooms of a server.
 pub(crate) struct Rooms {
-    worker: Worker,
+    rooms: tureen_room::Rooms,
     settings: Arc<Settings>,
-    /// What every room has: all have the same codecs.
-    rtp_capabilities: RtpCapabilities,
-    /// `None` once the server is closing.
-    rooms: Mutex<Option<BTreeMap<String, Room>>>,
-}
-
-struct Room {
-    router: Router,
-    broadcasters: BTreeMap<String, Arc<Broadcaster>>,
-}
-
-/// Somebody in a room, as others are told.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PeerInfo {
-    id: String,
-    display_name: String,
-    device: Device,
-    producers: Vec<ProducerInfo>,
-}
-
-/// What somebody in a room sends.
-#[derive(Debug, Serialize)]
-pub(crate) struct ProducerInfo {
-    pub(crate) id: ProducerId,
-    pub(crate) kind: MediaKind,
+    webrtc: Arc<WebRtc>,
 }
 
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Census {
     pub(crate) rooms: usize,
+    /// Broadcasters included.
+    pub(crate) peers: usize,
     pub(crate) broadcasters: usize,
 }
 
@@ -64,15 +47,21 @@ impl Rooms {
     /// The codecs of the settings are refused.
     pub(crate) fn new(
         worker: Worker,
+        webrtc: WebRtc,
         settings: Arc<Settings>,
     ) -> Result<Self, tureen::dictionaries::RouterCapabilitiesError> {
         let codecs: Vec<_> = settings.media_codecs.iter().map(|codec| codec.0.clone()).collect();
-        let rtp_capabilities = generate_router_rtp_capabilities(&codecs)?;
-        Ok(Self { worker, settings, rtp_capabilities, rooms: Mutex::new(Some(BTreeMap::new())) })
+        let mut options = RoomsOptions::new(codecs);
+        (options.max_rooms, options.max_peers) = (settings.max_rooms, settings.max_peers);
+        Ok(Self { rooms: tureen_room::Rooms::new(worker, options)?, settings, webrtc: Arc::new(webrtc) })
     }
 
     pub(crate) fn worker(&self) -> &Worker {
-        &self.worker
+        self.rooms.worker()
+    }
+
+    pub(crate) fn webrtc(&self) -> &WebRtc {
+        &self.webrtc
     }
 
     /// What endpoints may send to the room and receive from it. The room need not exist: it would be made with these.
@@ -81,139 +70,127 @@ impl Rooms {
     /// The name is empty or too long.
     pub(crate) fn rtp_capabilities(&self, room: &str) -> Result<&RtpCapabilities, Refusal> {
         check_name("room", room)?;
-        Ok(&self.rtp_capabilities)
+        Ok(self.rooms.rtp_capabilities())
     }
 
-    /// Lets a broadcaster in, and tells who is there.
+    /// A room that exists.
+    pub(crate) fn room(&self, id: &str) -> Result<Room, Refusal> {
+        self.rooms.get(id).ok_or_else(|| Refusal::unknown("room", id))
+    }
+
+    pub(crate) fn list(&self) -> Vec<Room> {
+        self.rooms.list()
+    }
+
+    pub(crate) fn events(&self) -> RoomsEvents {
+        self.rooms.events()
+    }
+
+    pub(crate) fn set_draining(&self, draining: bool) {
+        self.rooms.set_draining(draining);
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.rooms.draining()
+    }
+
+    /// Lets somebody in. `EnterError::Taken` is for the caller to judge.
+    pub(crate) async fn enter(
+        &self,
+        room: &str,
+        peer: &str,
+        grant: &Grant,
+        subscription: Subscription,
+        app_data: AppData,
+    ) -> Result<Result<(Peer, Inbox), tureen_room::EnterError>, Refusal> {
+        check_name("room", room)?;
+        check_name("id", peer)?;
+        grant.check_peer(peer)?;
+        let mut options = PeerOptions::new(peer);
+        options.role = grant.role;
+        options.subscription = subscription;
+        let Settings { max_transports, max_producers, max_consumers, .. } = *self.settings;
+        options.limits = PeerLimits::new(max_transports, max_producers, max_consumers);
+        options.app_data = app_data;
+        Ok(self.rooms.enter(room, options).await)
+    }
+
+    /// Lets a broadcaster in, and tells who is there: with capabilities of its own only what it can consume.
     ///
     /// # Errors
     /// The name of the room, or the id, is empty, too long or taken; or a limit is reached.
-    pub(crate) async fn join(&self, name: &str, new: NewBroadcaster) -> Result<Vec<PeerInfo>, Refusal> {
-        check_name("room", name)?;
-        check_name("id", &new.id)?;
-        let mut guard = self.rooms.lock().await;
-        let rooms = guard.as_mut().ok_or_else(stopping)?;
-        if !rooms.contains_key(name) {
-            if rooms.len() >= self.settings.max_rooms {
-                return Err(Refusal::Full { what: "rooms", limit: self.settings.max_rooms });
-            }
-            rooms.insert(
-                name.to_owned(),
-                Room { router: self.new_router().await?, broadcasters: BTreeMap::new() },
-            );
+    pub(crate) async fn join(
+        &self,
+        name: &str,
+        new: NewBroadcaster,
+        grant: &Grant,
+    ) -> Result<Vec<PeerJson>, Refusal> {
+        let limit = self.settings.max_broadcasters;
+        if self.rooms.get(name).is_some_and(|room| self.broadcasters(&room).len() >= limit) {
+            return Err(Refusal::Full { what: "broadcasters in the room", limit });
         }
-        let room = rooms.get_mut(name).ok_or_else(|| Refusal::unknown("room", name))?;
-        if room.broadcasters.contains_key(&new.id) {
-            return Err(Refusal::Argument(format!("id: '{}' is in the room already", new.id)));
-        }
-        if room.broadcasters.len() >= self.settings.max_broadcasters {
-            return Err(Refusal::Full {
-                what: "broadcasters in the room",
-                limit: self.settings.max_broadcasters,
-            });
-        }
-        let others: Vec<_> = room.broadcasters.values().map(Arc::clone).collect();
-        let (id, router) = (new.id.clone(), room.router.clone());
-        let broadcaster = Arc::new(Broadcaster::new(new, router, Arc::clone(&self.settings)));
-        room.broadcasters.insert(id, Arc::clone(&broadcaster));
-        drop(guard);
-        let mut peers = Vec::with_capacity(others.len());
-        for other in others {
-            peers.push(broadcaster.describe(&other).await);
-        }
-        Ok(peers)
+        let slot = AppData::new(Activity::default());
+        let (peer, _) = self.enter(name, &new.id, grant, Subscription::OnRequest, slot).await??;
+        let capabilities = new.rtp_capabilities.clone();
+        let profile = Profile::new(new.display_name, new.device.into(), new.rtp_capabilities);
+        let others = peer.join(profile).inspect_err(|_| peer.close())?;
+        let can_consume = |id| match &capabilities {
+            Some(capabilities) => peer.router().can_consume(id, capabilities).unwrap_or(false),
+            None => true,
+        };
+        Ok(others.into_iter().map(|info| PeerJson::new(info, can_consume)).collect())
     }
 
-    async fn new_router(&self) -> Result<Router, Refusal> {
-        let codecs = self.settings.media_codecs.iter().map(|codec| codec.0.clone()).collect();
-        Ok(self.worker.create_router(RouterOptions::new(codecs)).await?)
+    fn broadcasters(&self, room: &Room) -> Vec<Broadcaster> {
+        let peers = room.peers().into_iter();
+        peers.filter_map(|peer| Broadcaster::of(peer, &self.settings, &self.webrtc)).collect()
     }
 
     /// A broadcaster of a room.
     ///
     /// # Errors
     /// There is no such room or broadcaster.
-    pub(crate) async fn broadcaster(&self, name: &str, id: &str) -> Result<Arc<Broadcaster>, Refusal> {
-        let guard = self.rooms.lock().await;
-        let rooms = guard.as_ref().ok_or_else(stopping)?;
-        let room = rooms.get(name).ok_or_else(|| Refusal::unknown("room", name))?;
-        let broadcaster = room.broadcasters.get(id).ok_or_else(|| Refusal::unknown("broadcaster", id))?;
+    pub(crate) fn broadcaster(&self, name: &str, id: &str) -> Result<Broadcaster, Refusal> {
+        let peer = self.room(name)?.peer(id);
+        let broadcaster = peer.and_then(|peer| Broadcaster::of(peer, &self.settings, &self.webrtc));
+        let broadcaster = broadcaster.ok_or_else(|| Refusal::unknown("broadcaster", id))?;
         broadcaster.touch();
-        Ok(Arc::clone(broadcaster))
-    }
-
-    /// Removes a broadcaster with all that it has, and the room if it was the last.
-    ///
-    /// # Errors
-    /// There is no such room or broadcaster.
-    pub(crate) async fn leave(&self, name: &str, id: &str) -> Result<(), Refusal> {
-        let mut guard = self.rooms.lock().await;
-        let rooms = guard.as_mut().ok_or_else(stopping)?;
-        let room = rooms.get_mut(name).ok_or_else(|| Refusal::unknown("room", name))?;
-        let broadcaster = room.broadcasters.remove(id).ok_or_else(|| Refusal::unknown("broadcaster", id))?;
-        if room.broadcasters.is_empty()
-            && let Some(room) = rooms.remove(name)
-        {
-            room.router.close();
-        }
-        drop(guard);
-        broadcaster.close().await;
-        Ok(())
+        Ok(broadcaster)
     }
 
     /// Removes the broadcasters that have been idle for so long.
     pub(crate) async fn remove_idle(&self, limit: Duration) {
-        for (room, broadcaster) in self.everybody().await {
-            if broadcaster.idle_for(Instant::now()).await < limit {
-                continue;
-            }
-            // It may have left by itself just now.
-            if self.leave(&room, broadcaster.id()).await.is_ok() {
-                tracing::info!(room, broadcaster = broadcaster.id(), "removed: idle");
+        for room in self.rooms.list() {
+            for broadcaster in self.broadcasters(&room) {
+                if broadcaster.idle_for(Instant::now()).await >= limit {
+                    broadcaster.peer().close_because(CloseReason::Lost);
+                    tracing::info!(room = room.id(), broadcaster = broadcaster.peer().id(), "removed: idle");
+                }
             }
         }
     }
 
-    async fn everybody(&self) -> Vec<(String, Arc<Broadcaster>)> {
-        let guard = self.rooms.lock().await;
-        let rooms = guard.iter().flatten();
-        rooms
-            .flat_map(|(name, room)| {
-                room.broadcasters.values().map(move |broadcaster| (name.clone(), Arc::clone(broadcaster)))
-            })
-            .collect()
-    }
-
-    pub(crate) async fn census(&self) -> Census {
-        let guard = self.rooms.lock().await;
-        let rooms = || guard.iter().flatten();
-        Census {
-            rooms: rooms().count(),
-            broadcasters: rooms().map(|(_, room)| room.broadcasters.len()).sum(),
-        }
+    pub(crate) fn census(&self) -> Census {
+        self.rooms.list().iter().fold(Census::default(), |sum, room| Census {
+            rooms: sum.rooms + 1,
+            peers: sum.peers + room.peers().len(),
+            broadcasters: sum.broadcasters + self.broadcasters(room).len(),
+        })
     }
 
     /// Closes every room, and makes none any more.
-    pub(crate) async fn close(&self) {
-        let rooms = self.rooms.lock().await.take();
-        for room in rooms.into_iter().flatten().map(|(_, room)| room) {
-            room.router.close();
-        }
-        self.worker.close();
+    pub(crate) fn close(&self) {
+        self.rooms.close();
     }
 }
 
 impl std::fmt::Debug for Rooms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rooms").field("worker", &self.worker).finish_non_exhaustive()
+        f.debug_struct("Rooms").field("rooms", &self.rooms).finish_non_exhaustive()
     }
 }
 
-fn stopping() -> Refusal {
-    Refusal::Unavailable("the server is stopping".into())
-}
-
-fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
     let reason = match name.len() {
         0 => "must not be empty".to_owned(),
         len if len > MAX_NAME => format!("must not be longer than {MAX_NAME} bytes"),

@@ -1,9 +1,8 @@
 //! Why rooms refuse something, sorted by who has to act. Must not know HTTP.
 
-use tureen::{
-    ConnectError, ConsumeError, CreateRouterError, CreateTransportError, ProduceError, RequestError,
-    runtime::BindError,
-};
+use crate::access::Denied;
+use tureen::{ConnectError, CreateRouterError, CreateTransportError, RequestError, runtime::BindError};
+use tureen_room::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
 
 /// Why something was refused. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +19,12 @@ pub(crate) enum Refusal {
         /// What it was asked for by.
         id: String,
     },
+    /// Who asks has to say who it is.
+    #[error("{0}")]
+    Unauthorized(Denied),
+    /// Who asks may not do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// A limit is reached.
     #[error("there are {limit} {what} already, which is the limit")]
     Full {
@@ -89,11 +94,55 @@ impl From<ConnectError> for Refusal {
     }
 }
 
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Missing | Denied::Invalid => Self::Unauthorized(denied),
+            denied => Self::Forbidden(denied.to_string()),
+        }
+    }
+}
+
+impl From<EnterError> for Refusal {
+    fn from(error: EnterError) -> Self {
+        match error {
+            EnterError::Taken(_) => Self::Argument(error.to_string()),
+            EnterError::Locked(_) => Self::Forbidden(error.to_string()),
+            EnterError::Router(error) => error.into(),
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Closed => gone(RequestError::Closed),
+            error => Self::Argument(error.to_string()),
+        }
+    }
+}
+
+impl From<AddTransportError> for Refusal {
+    fn from(error: AddTransportError) -> Self {
+        match error {
+            AddTransportError::Full(limit) => Self::Full { what: "transports of the peer", limit },
+            AddTransportError::Closed => gone(RequestError::Closed),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<ProduceError> for Refusal {
     fn from(error: ProduceError) -> Self {
         match error {
-            ProduceError::Request(error) => gone(error),
-            ProduceError::Refused(error) => Self::Argument(error.to_string()),
+            ProduceError::Role => Self::Forbidden(error.to_string()),
+            ProduceError::TransportNotFound(id) => Self::unknown("transport", id),
+            ProduceError::Full(limit) => Self::Full { what: "producers of the peer", limit },
+            ProduceError::Closed | ProduceError::Transport(tureen::ProduceError::Request(RequestError::Closed)) => {
+                gone(RequestError::Closed)
+            }
+            ProduceError::Transport(tureen::ProduceError::Refused(error)) => Self::Argument(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }
@@ -102,9 +151,14 @@ impl From<ProduceError> for Refusal {
 impl From<ConsumeError> for Refusal {
     fn from(error: ConsumeError) -> Self {
         match error {
-            ConsumeError::Request(error) => gone(error),
-            ConsumeError::ProducerNotFound(id) => Self::unknown("producer", id),
-            ConsumeError::Refused(error) => Self::Argument(error.to_string()),
+            ConsumeError::TransportNotFound(id) => Self::unknown("transport", id),
+            ConsumeError::ProducerNotFound(id)
+            | ConsumeError::Transport(tureen::ConsumeError::ProducerNotFound(id)) => Self::unknown("producer", id),
+            ConsumeError::Full(limit) => Self::Full { what: "consumers of the peer", limit },
+            ConsumeError::Closed | ConsumeError::Transport(tureen::ConsumeError::Request(RequestError::Closed)) => {
+                gone(RequestError::Closed)
+            }
+            ConsumeError::Transport(tureen::ConsumeError::Refused(error)) => Self::Argument(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }

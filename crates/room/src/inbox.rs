@@ -1,0 +1,220 @@
+//! What a peer's endpoint has to know, in order; and the making of consumers, which is the reader's own work.
+//!
+//! Whoever reads the inbox makes the peer's consumers: a producer costs its own peer nothing, however many others there
+//! are. Knows no wire format.
+
+use crate::options::CloseReason;
+use crate::peer::{Peer, PeerInfo};
+use crate::queue::Supersede;
+use std::sync::{Arc, Weak};
+use tureen::dictionaries::MediaLayers;
+use tureen::model::{ConsumerScore, ProducerScore};
+use tureen::{Consumer, ConsumerId, Producer, ProducerId};
+
+/// Events that may wait for a peer's reader.
+pub(crate) const CAPACITY: usize = 2_048;
+
+/// A consumer that was made unasked, paused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Offer {
+    /// Whose media it is.
+    pub peer_id: String,
+    /// What it consumes.
+    pub producer: Producer,
+    /// To be resumed once the endpoint is ready.
+    pub consumer: Consumer,
+}
+
+/// Something that a peer's endpoint has to know.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// Somebody else joined.
+    PeerJoined(PeerInfo),
+    /// Somebody else who had joined left.
+    PeerLeft {
+        /// Who.
+        peer_id: String,
+    },
+    /// Somebody else changed their name.
+    PeerRenamed {
+        /// Who.
+        peer_id: String,
+        /// The name from now on.
+        display_name: String,
+        /// The name until now.
+        old_display_name: String,
+    },
+    /// A consumer was made.
+    ConsumerAdded(Offer),
+    /// A consumer closed with its producer.
+    ConsumerClosed(ConsumerId),
+    /// A consumer's producer was paused (`true`) or resumed.
+    ConsumerPaused(ConsumerId, bool),
+    /// A consumer's score changed.
+    ConsumerScore(ConsumerId, ConsumerScore),
+    /// A consumer gets other layers.
+    ConsumerLayers(ConsumerId, Option<MediaLayers>),
+    /// A score of one of the peer's own producers changed.
+    ProducerScore(ProducerId, Vec<ProducerScore>),
+}
+
+/// An event, or work that will become some.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Event(PeerEvent),
+    /// Consumers are to be made of it.
+    Produced(ProducerId),
+}
+
+impl Supersede for Note {
+    fn supersedes(&self, older: &Self) -> bool {
+        use PeerEvent as E;
+        let (Self::Event(new), Self::Event(old)) = (self, older) else { return false };
+        match (new, old) {
+            (E::ConsumerPaused(new, _), E::ConsumerPaused(old, _))
+            | (E::ConsumerScore(new, _), E::ConsumerScore(old, _))
+            | (E::ConsumerLayers(new, _), E::ConsumerLayers(old, _)) => new == old,
+            (E::ProducerScore(new, _), E::ProducerScore(old, _)) => new == old,
+            _ => false,
+        }
+    }
+}
+
+/// A producer of which consumers are still to be made.
+struct Work {
+    producer: ProducerId,
+    left: u8,
+}
+
+/// The one reader of a peer's events. A peer whose inbox holds 2048 events unread is closed as [`CloseReason::Lagged`].
+pub struct Inbox {
+    peer: Peer,
+    work: Option<Work>,
+}
+
+impl Inbox {
+    pub(crate) fn new(peer: Peer) -> Self {
+        Self { peer, work: None }
+    }
+
+    /// Whose it is.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Waits for the next event, and makes consumers meanwhile; `None` once the peer is closed and all was read. A future
+    /// that is dropped loses nothing: what it was at is done again by the next.
+    pub async fn next(&mut self) -> Option<PeerEvent> {
+        loop {
+            if let Some(work) = &self.work {
+                let producer = work.producer;
+                let made = make(&self.peer, producer).await;
+                if let Some(work) = &mut self.work {
+                    work.left = if made.is_some() { work.left.saturating_sub(1) } else { 0 };
+                    if work.left == 0 {
+                        self.work = None;
+                    }
+                }
+                if let Some(offer) = made {
+                    return Some(PeerEvent::ConsumerAdded(offer));
+                }
+                continue;
+            }
+            match self.peer.shared.queue.next().await {
+                Some(Note::Event(event)) => return Some(event),
+                Some(Note::Produced(producer)) => {
+                    self.work = Some(Work { producer, left: self.peer.replicas().saturating_add(1) });
+                }
+                None => {
+                    if self.peer.shared.queue.overflowed() {
+                        self.peer.close_because(CloseReason::Lagged);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// A consumer for a peer, unless the producer is gone or the peer cannot receive it.
+async fn make(peer: &Peer, producer: ProducerId) -> Option<Offer> {
+    let (transport, capabilities) = peer.sink()?;
+    let (peer_id, source) = peer.room().producer(&producer)?;
+    if !peer.router().can_consume(&producer, &capabilities).unwrap_or(false) {
+        tracing::debug!(peer = peer.id(), %producer, "cannot receive this producer");
+        return None;
+    }
+    match peer.make_consumer(&transport, producer, capabilities, true).await {
+        Ok(consumer) => Some(Offer { peer_id, producer: source, consumer }),
+        Err(error) => {
+            tracing::warn!(peer = peer.id(), %producer, %error, "no consumer");
+            None
+        }
+    }
+}
+
+/// Runs `act` on the peer, from a listener that does not keep it.
+fn with(peer: &Weak<crate::peer::PeerShared>, act: impl FnOnce(&Peer)) {
+    if let Some(shared) = peer.upgrade() {
+        act(&Peer { shared });
+    }
+}
+
+pub(crate) fn listen_to_consumer(peer: &Peer, consumer: &Consumer) {
+    let id = consumer.id();
+    let weak = || Arc::downgrade(&peer.shared);
+    let owner = weak();
+    consumer.on_producer_close(move || with(&owner, |peer| tell_closed(peer, id))).detach();
+    let owner = weak();
+    consumer
+        .on_producer_pause(move || with(&owner, |peer| peer.tell(PeerEvent::ConsumerPaused(id, true))))
+        .detach();
+    let owner = weak();
+    consumer
+        .on_producer_resume(move || with(&owner, |peer| peer.tell(PeerEvent::ConsumerPaused(id, false))))
+        .detach();
+    let owner = weak();
+    consumer
+        .on_score(move |score| with(&owner, |peer| peer.tell(PeerEvent::ConsumerScore(id, score.clone()))))
+        .detach();
+    let owner = weak();
+    consumer
+        .on_layers_change(move |layers| {
+            with(&owner, |peer| peer.tell(PeerEvent::ConsumerLayers(id, *layers)))
+        })
+        .detach();
+    let owner = weak();
+    consumer.observer().on_close(move || with(&owner, |peer| drop(peer.forget_consumer(&id)))).detach();
+    // It may have closed before anybody listened.
+    if consumer.closed() {
+        tell_closed(peer, id);
+    }
+}
+
+/// Tells once that a consumer closed with its producer.
+fn tell_closed(peer: &Peer, id: ConsumerId) {
+    if peer.forget_consumer(&id).is_some() {
+        peer.tell(PeerEvent::ConsumerClosed(id));
+    }
+}
+
+pub(crate) fn listen_to_producer(peer: &Peer, producer: &Producer) {
+    let id = producer.id();
+    let owner = Arc::downgrade(&peer.shared);
+    producer
+        .on_score(move |scores| with(&owner, |peer| peer.tell(PeerEvent::ProducerScore(id, scores.to_vec()))))
+        .detach();
+    let owner = Arc::downgrade(&peer.shared);
+    producer.observer().on_close(move || with(&owner, |peer| peer.forget_producer(&id))).detach();
+    if producer.closed() {
+        peer.forget_producer(&id);
+    }
+}

@@ -1,0 +1,72 @@
+//! Rooms on top of [`tureen`]: who is there, who consumes what, and what closes with whom.
+//!
+//! [`Rooms`] are on one Worker. A [`Room`] has a Router, is made by the first [`Peer`] that enters and closes with the last
+//! that leaves. A peer has transports, which the program makes on the room's Router and hands over; what it produces is
+//! offered to every other peer that has joined, and a consumer, paused, is made of it for each. A peer's [`Inbox`] tells what
+//! its endpoint has to know, in order; [`Rooms::events`] tells what happens everywhere.
+//!
+//! ```
+//! use tureen::dictionaries::{MediaKind, from_json};
+//! use tureen::{DirectTransportOptions, ProducerOptions, WorkerManager, WorkerSettings};
+//! use tureen_room::{Device, Direction, PeerEvent, PeerOptions, Profile, Rooms, RoomsOptions};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # pollster::block_on(async {
+//! let worker = WorkerManager::new()?.create_worker(WorkerSettings::with_shards(1)).await?;
+//! let opus = r#"[{"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2}]"#;
+//! let rooms = Rooms::new(worker, RoomsOptions::new(from_json(opus)?))?;
+//!
+//! let (anna, _) = rooms.enter("lobby", PeerOptions::new("anna")).await?;
+//! let (_bert, mut news) = rooms.enter("lobby", PeerOptions::new("bert")).await?;
+//!
+//! // Bert can receive, and joins.
+//! let bert = news.peer().clone();
+//! let transport = bert.router().create_direct_transport(DirectTransportOptions::default()).await?;
+//! bert.add_transport(transport, Direction::Consuming)?;
+//! bert.join(Profile::new("Bert", Device::default(), Some(rooms.rtp_capabilities().clone())))?;
+//!
+//! // Anna sends.
+//! let transport = anna.router().create_direct_transport(DirectTransportOptions::default()).await?;
+//! let transport = anna.add_transport(transport, Direction::Producing)?;
+//! anna.join(Profile::new("Anna", Device::default(), None))?;
+//! let sent = from_json(
+//!     r#"{
+//!         "codecs": [{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111}],
+//!         "encodings": [{"ssrc": 1000}]
+//!     }"#,
+//! )?;
+//! anna.produce(&transport, ProducerOptions::new(MediaKind::Audio, sent)).await?;
+//!
+//! let Some(PeerEvent::PeerJoined(who)) = news.next().await else { panic!("Anna joined") };
+//! assert_eq!(who.display_name, "Anna");
+//! let Some(PeerEvent::ConsumerAdded(offer)) = news.next().await else { panic!("Anna produces") };
+//! assert_eq!(offer.peer_id, "anna");
+//! offer.consumer.resume().await?;
+//!
+//! anna.close();
+//! assert!(offer.consumer.closed());
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! Futures run on any executor. There is no HTTP here, no JSON, and no notion of a connection.
+
+mod error;
+mod inbox;
+mod options;
+mod peer;
+mod queue;
+mod register;
+mod room;
+mod rooms;
+
+pub use error::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
+pub use inbox::{Inbox, Offer, PeerEvent};
+pub use options::{
+    CloseReason, Device, Direction, MAX_REPLICAS, PeerLimits, PeerOptions, Profile, Role, RoomsOptions,
+    Subscription,
+};
+pub use peer::{Peer, PeerInfo, ProducerInfo};
+pub use room::{Room, RoomInfo};
+pub use rooms::{Rooms, RoomsEvent, RoomsEvents};

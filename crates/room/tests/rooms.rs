@@ -1,0 +1,256 @@
+//! Who is told what, who consumes what, and what closes with whom, over direct transports.
+
+use pollster::block_on;
+use std::time::Duration;
+use tureen::dictionaries::{MediaKind, RtpParameters, from_json};
+use tureen::{
+    DirectTransportOptions, ProducerOptions, Transport, TransportId, WorkerManager, WorkerSettings,
+};
+use tureen_room::*;
+
+async fn rooms_with(change: impl FnOnce(&mut RoomsOptions)) -> Rooms {
+    let worker = WorkerManager::new().unwrap().create_worker(WorkerSettings::with_shards(1)).await.unwrap();
+    let opus = r#"[{"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2}]"#;
+    let mut options = RoomsOptions::new(from_json(opus).unwrap());
+    change(&mut options);
+    Rooms::new(worker, options).unwrap()
+}
+
+async fn rooms() -> Rooms {
+    rooms_with(|_| {}).await
+}
+
+fn opus(ssrc: u32) -> ProducerOptions {
+    let codec = r#"{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111}"#;
+    let text = format!(r#"{{"codecs": [{codec}], "encodings": [{{"ssrc": {ssrc}}}]}}"#);
+    ProducerOptions::new(MediaKind::Audio, from_json::<RtpParameters>(&text).unwrap())
+}
+
+async fn transport(peer: &Peer, direction: Direction) -> TransportId {
+    let made = peer.router().create_direct_transport(DirectTransportOptions::default()).await.unwrap();
+    peer.add_transport(made, direction).unwrap()
+}
+
+/// A peer that has joined, with a transport each way.
+async fn member(rooms: &Rooms, room: &str, options: PeerOptions) -> (Peer, Inbox, TransportId) {
+    let (peer, inbox) = rooms.enter(room, options).await.unwrap();
+    let sends = transport(&peer, Direction::Producing).await;
+    transport(&peer, Direction::Consuming).await;
+    let capabilities = Some(rooms.rtp_capabilities().clone());
+    peer.join(Profile::new(peer.id(), Device::default(), capabilities)).unwrap();
+    (peer, inbox, sends)
+}
+
+async fn next(inbox: &mut Inbox) -> PeerEvent {
+    inbox.next().await.expect("an event")
+}
+
+async fn offer(inbox: &mut Inbox) -> Offer {
+    match next(inbox).await {
+        PeerEvent::ConsumerAdded(offer) => offer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Tries until `done`; listeners are told on a thread of their own.
+fn eventually(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not come to pass");
+}
+
+#[test]
+fn a_room_is_made_by_the_first_and_goes_with_the_last() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, _) = rooms.enter("r", PeerOptions::new("anna")).await.unwrap();
+        let (bert, _) = rooms.enter("r", PeerOptions::new("bert")).await.unwrap();
+        let room = rooms.get("r").unwrap();
+        anna.close();
+        assert!(!room.closed() && anna.closed());
+        bert.close();
+        assert!(room.closed() && room.router().closed() && rooms.get("r").is_none());
+        let (again, _) = rooms.enter("r", PeerOptions::new("anna")).await.unwrap();
+        assert!(!again.room().closed(), "a new room of the same name");
+    });
+}
+
+#[test]
+fn every_pair_of_peer_and_producer_gets_its_consumers_whoever_comes_first() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        let early = anna.produce(&sends, opus(1)).await.unwrap();
+        let mut options = PeerOptions::new("bert");
+        options.subscription = Subscription::All { replicas: 2 };
+        let (bert, mut to_bert, bert_sends) = member(&rooms, "r", options).await;
+        for _ in 0..3 {
+            let offer = offer(&mut to_bert).await;
+            assert_eq!((offer.peer_id.as_str(), offer.producer.id()), ("anna", early.id()));
+            assert!(offer.consumer.paused());
+        }
+        let late = bert.produce(&bert_sends, opus(2)).await.unwrap();
+        assert!(matches!(next(&mut to_anna).await, PeerEvent::PeerJoined(info) if info.id == "bert"));
+        let offer = offer(&mut to_anna).await;
+        assert_eq!(offer.producer.id(), late.id());
+        assert_eq!(bert.consumers().len(), 3);
+        assert!(bert.close_producer(&late.id()));
+        assert!(
+            matches!(next(&mut to_anna).await, PeerEvent::ConsumerClosed(id) if id == offer.consumer.id())
+        );
+        assert!(anna.consumers().is_empty());
+    });
+}
+
+#[test]
+fn consumers_come_with_the_transport_where_that_is_made_after_joining() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        anna.produce(&sends, opus(1)).await.unwrap();
+        let (bert, mut to_bert) = rooms.enter("r", PeerOptions::new("bert")).await.unwrap();
+        let capabilities = Some(rooms.rtp_capabilities().clone());
+        let others = bert.join(Profile::new("Bert", Device::default(), capabilities)).unwrap();
+        assert_eq!(others[0].producers.len(), 1);
+        transport(&bert, Direction::Consuming).await;
+        assert_eq!(offer(&mut to_bert).await.peer_id, "anna");
+    });
+}
+
+#[test]
+fn leaving_closes_what_the_peer_has_and_tells_the_others() {
+    block_on(async {
+        let rooms = rooms().await;
+        let mut events = rooms.events();
+        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        let (_bert, mut to_bert, _) = member(&rooms, "r", PeerOptions::new("bert")).await;
+        let producer = anna.produce(&sends, opus(1)).await.unwrap();
+        let offer = offer(&mut to_bert).await;
+        let transports = anna.transports();
+        anna.close_because(CloseReason::Removed);
+        assert_eq!(anna.close_reason(), Some(CloseReason::Removed));
+        assert!(transports.iter().all(Transport::closed) && producer.closed() && offer.consumer.closed());
+        let mut told = [next(&mut to_bert).await, next(&mut to_bert).await].map(|event| match event {
+            PeerEvent::PeerLeft { peer_id } => peer_id,
+            PeerEvent::ConsumerClosed(_) => "consumer".to_owned(),
+            other => panic!("{other:?}"),
+        });
+        told.sort();
+        assert_eq!(told, ["anna", "consumer"]);
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            let end = matches!(event, RoomsEvent::PeerLeft { .. });
+            seen.push(event);
+            if end {
+                break;
+            }
+        }
+        let (room, peer, kind) = (|| "r".to_owned(), || "anna".to_owned(), MediaKind::Audio);
+        let id = producer.id();
+        assert_eq!(
+            seen,
+            [
+                RoomsEvent::RoomOpened { room: room() },
+                RoomsEvent::PeerJoined { room: room(), peer: peer() },
+                RoomsEvent::PeerJoined { room: room(), peer: "bert".into() },
+                RoomsEvent::ProducerAdded { room: room(), peer: peer(), producer: id, kind },
+                RoomsEvent::ProducerRemoved { room: room(), peer: peer(), producer: id, kind },
+                RoomsEvent::PeerLeft { room: room(), peer: peer(), reason: CloseReason::Removed },
+            ]
+        );
+    });
+}
+
+#[test]
+fn closing_the_rooms_closes_everything_and_ends_the_inboxes() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        let producer = anna.produce(&sends, opus(1)).await.unwrap();
+        let room = anna.room().clone();
+        rooms.close();
+        assert!(room.closed() && producer.closed() && rooms.worker().closed());
+        assert_eq!(anna.close_reason(), Some(CloseReason::RoomClosed));
+        while to_anna.next().await.is_some() {}
+        let refused = rooms.enter("r", PeerOptions::new("bert")).await.map(|_| ());
+        assert_eq!(refused, Err(EnterError::Closed));
+    });
+}
+
+#[test]
+fn every_refusal_says_why() {
+    block_on(async {
+        let rooms = rooms_with(|options| (options.max_rooms, options.max_peers) = (1, 2)).await;
+        let enter = async |room: &str, id: &str| rooms.enter(room, PeerOptions::new(id)).await.map(|_| ());
+        let mut options = PeerOptions::new("anna");
+        options.limits = PeerLimits::new(2, 1, 1);
+        let (anna, _to_anna, sends) = member(&rooms, "r", options).await;
+        assert_eq!(enter("r", "anna").await, Err(EnterError::Taken("anna".into())));
+        assert_eq!(enter("s", "bert").await, Err(EnterError::RoomsFull(1)));
+        anna.room().set_locked(true);
+        assert_eq!(enter("r", "bert").await, Err(EnterError::Locked("r".into())));
+        anna.room().set_locked(false);
+        let mut listener = PeerOptions::new("listener");
+        listener.role = Role::Subscribe;
+        let (listener, _to_listener, mute) = member(&rooms, "r", listener).await;
+        assert_eq!(enter("r", "bert").await, Err(EnterError::RoomFull(2)));
+        assert_eq!(listener.produce(&mute, opus(9)).await.map(|_| ()), Err(ProduceError::Role));
+        let full = anna.router().create_direct_transport(DirectTransportOptions::default()).await.unwrap();
+        assert_eq!(anna.add_transport(full, Direction::Producing), Err(AddTransportError::Full(2)));
+        let producer = anna.produce(&sends, opus(1)).await.unwrap();
+        assert_eq!(anna.produce(&sends, opus(2)).await.map(|_| ()), Err(ProduceError::Full(1)));
+        let foreign = anna.produce(&mute, opus(2)).await.map(|_| ());
+        assert_eq!(foreign, Err(ProduceError::Full(1)));
+        assert!(anna.close_producer(&producer.id()));
+        let foreign = anna.produce(&mute, opus(2)).await.map(|_| ());
+        assert_eq!(foreign, Err(ProduceError::TransportNotFound(mute)));
+        let gone = anna.consume(&sends, producer.id(), None, false).await.map(|_| ());
+        assert_eq!(gone, Err(ConsumeError::ProducerNotFound(producer.id())));
+        rooms.set_draining(true);
+        anna.close();
+        listener.close();
+        assert_eq!(enter("r", "anna").await, Err(EnterError::Draining));
+    });
+}
+
+#[test]
+fn a_muted_kind_stays_silent_until_it_is_unmuted() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        let before = anna.produce(&sends, opus(1)).await.unwrap();
+        anna.set_muted(MediaKind::Audio, true).await.unwrap();
+        let after = anna.produce(&sends, opus(2)).await.unwrap();
+        assert!(before.paused() && after.paused() && anna.muted(MediaKind::Audio));
+        anna.set_muted(MediaKind::Audio, false).await.unwrap();
+        assert!(!before.paused() && !after.paused() && !anna.muted(MediaKind::Video));
+    });
+}
+
+#[test]
+fn a_transport_that_closes_by_itself_takes_its_producers_along() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        anna.produce(&sends, opus(1)).await.unwrap();
+        anna.transport(&sends).unwrap().close();
+        eventually("the end of the producer", || anna.producers().is_empty() && anna.transports().len() == 1);
+        assert!(!anna.closed());
+    });
+}
+
+#[test]
+fn a_peer_that_never_reads_is_closed_instead_of_growing() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (_anna, mut to_anna, _) = member(&rooms, "r", PeerOptions::new("anna")).await;
+        let (bert, _to_bert, _) = member(&rooms, "r", PeerOptions::new("bert")).await;
+        (0..3_000).for_each(|turn| bert.rename(format!("bert {turn}")).unwrap());
+        assert!(to_anna.next().await.is_none());
+        assert_eq!(to_anna.peer().close_reason(), Some(CloseReason::Lagged));
+    });
+}

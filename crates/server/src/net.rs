@@ -1,0 +1,52 @@
+//! The addresses of this machine. Must not know what is sent to them.
+
+use std::net::IpAddr;
+
+/// Every address of the machine that others may reach, and those of the machine alone last.
+pub(crate) fn addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot list the addresses of this machine");
+        Vec::new()
+    });
+    let mut ips: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(ip)).collect();
+    ips.sort_by_key(IpAddr::is_loopback);
+    let mut seen = Vec::new();
+    ips.retain(|ip| {
+        let new = !seen.contains(ip);
+        seen.push(*ip);
+        new
+    });
+    ips
+}
+
+/// Link-local addresses need a zone that nobody is told of (RFC 4007).
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// Addresses to listen on for media: an unspecified one stands for all that the machine has of its family.
+pub(crate) fn media_addresses(listen_ips: &[IpAddr]) -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = Vec::new();
+    for ip in listen_ips {
+        let own = || addresses().into_iter().filter(|own| own.is_ipv4() == ip.is_ipv4());
+        let meant = if ip.is_unspecified() { own().collect() } else { vec![*ip] };
+        for ip in meant {
+            if !found.contains(&ip) {
+                found.push(ip);
+            }
+        }
+    }
+    if found.is_empty() { listen_ips.to_vec() } else { found }
+}
+
+/// The address to give to people for a socket that listens on `ip`.
+pub(crate) fn shown(ip: IpAddr) -> IpAddr {
+    if !ip.is_unspecified() {
+        return ip;
+    }
+    let same_family = |own: &IpAddr| own.is_ipv4() == ip.is_ipv4();
+    addresses().into_iter().find(same_family).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+}

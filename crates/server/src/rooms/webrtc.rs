@@ -1,0 +1,140 @@
+//! WebRTC transports for peers and broadcasters: where they listen, and what happens when they break. Must not know who
+//! asks for them.
+
+use crate::config::{AUTO, Settings};
+use crate::net::media_addresses;
+use crate::refusal::Refusal;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+use tureen::dictionaries::{DtlsParameters, DtlsState, IceCandidate, IceParameters, IceState};
+use tureen::{
+    AnyTransport, CreateWebRtcServerError, ListenInfo, Transport, TransportId, WebRtcServer, WebRtcServerOptions,
+    WebRtcTransport, WebRtcTransportOptions, Worker,
+};
+use tureen_room::{CloseReason, Direction, Peer};
+
+/// The ports of WebRTC, and what transports on them are like.
+pub(crate) struct WebRtc {
+    server: WebRtcServer,
+    tcp: bool,
+    ice_servers: Vec<Value>,
+    grace: Duration,
+}
+
+/// What an endpoint has to know of its transport.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WebRtcReply {
+    id: TransportId,
+    ice_parameters: IceParameters,
+    ice_candidates: Vec<IceCandidate>,
+    dtls_parameters: DtlsParameters,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ice_servers: Vec<Value>,
+}
+
+impl WebRtc {
+    pub(crate) async fn start(worker: &Worker, settings: &Settings) -> Result<Self, CreateWebRtcServerError> {
+        let server = worker.create_webrtc_server(WebRtcServerOptions::new(listen_infos(settings))).await?;
+        Ok(Self {
+            server,
+            tcp: settings.webrtc_tcp,
+            ice_servers: settings.ice_servers.iter().map(crate::IceServer::dictionary).collect(),
+            grace: Duration::from_secs(settings.peer_grace.into()),
+        })
+    }
+
+    /// Makes a transport and gives it to a peer.
+    pub(crate) async fn create(
+        &self,
+        peer: &Peer,
+        direction: Direction,
+        force_tcp: bool,
+    ) -> Result<WebRtcReply, Refusal> {
+        if force_tcp && !self.tcp {
+            return Err(Refusal::Argument("forceTcp: WebRTC over TCP is turned off".into()));
+        }
+        let mut options = WebRtcTransportOptions::with_server(&self.server);
+        options.enable_tcp = self.tcp;
+        options.enable_udp = !force_tcp;
+        options.prefer_udp = true;
+        let transport = peer.router().create_webrtc_transport(options).await?;
+        self.watch(peer, &transport);
+        peer.add_transport(transport.clone(), direction)?;
+        Ok(WebRtcReply {
+            id: transport.id(),
+            ice_parameters: transport.ice_parameters(),
+            ice_candidates: transport.ice_candidates(),
+            dtls_parameters: transport.dtls_parameters(),
+            ice_servers: self.ice_servers.clone(),
+        })
+    }
+
+    /// A peer goes when DTLS fails, and when ICE stays away for longer than the grace time.
+    fn watch(&self, peer: &Peer, transport: &WebRtcTransport) {
+        let (owner, weak) = (peer.clone(), transport.downgrade());
+        transport
+            .on_dtls_state_change(move |state| match state {
+                DtlsState::Failed => {
+                    tracing::info!(peer = owner.id(), "DTLS failed");
+                    owner.close_because(CloseReason::Lost);
+                }
+                DtlsState::Closed => {
+                    if let Some(transport) = weak.upgrade() {
+                        owner.close_transport(&transport.id());
+                    }
+                }
+                _ => {}
+            })
+            .detach();
+        let (owner, weak, grace) = (peer.clone(), transport.downgrade(), self.grace);
+        let runtime = tokio::runtime::Handle::current();
+        transport
+            .on_ice_state_change(move |state| {
+                if *state != IceState::Disconnected {
+                    return;
+                }
+                let (owner, weak) = (owner.clone(), weak.clone());
+                runtime.spawn(async move {
+                    tokio::time::sleep(grace).await;
+                    let gone = |transport: &WebRtcTransport| transport.ice_state() == IceState::Disconnected;
+                    if weak.upgrade().is_some_and(|transport| gone(&transport)) {
+                        owner.close_because(CloseReason::Lost);
+                    }
+                });
+            })
+            .detach();
+    }
+}
+
+/// A peer's transport that ICE and DTLS are for.
+pub(crate) fn webrtc_transport(peer: &Peer, id: &str) -> Result<WebRtcTransport, Refusal> {
+    let unknown = || Refusal::unknown("transport", id);
+    let key: TransportId = id.parse().map_err(|_| unknown())?;
+    match peer.transport(&key).ok_or_else(unknown)? {
+        AnyTransport::WebRtc(transport) => Ok(transport),
+        _ => Err(Refusal::Argument("transportId: not a WebRTC transport".into())),
+    }
+}
+
+fn listen_infos(settings: &Settings) -> Vec<ListenInfo> {
+    let announced = Some(settings.announced_address.clone()).filter(|address| address != AUTO);
+    let port = Some(settings.webrtc_port).filter(|&port| port != 0);
+    let mut infos = Vec::new();
+    for ip in media_addresses(&settings.listen_ips) {
+        let udp = ListenInfo {
+            announced_address: announced.clone(),
+            expose_internal_ip: announced.is_some(),
+            port,
+            ..ListenInfo::new(ip)
+        };
+        if settings.webrtc_tcp {
+            infos.push(ListenInfo { protocol: ListenInfo::tcp(ip).protocol, ..udp.clone() });
+        }
+        infos.push(udp);
+    }
+    // UDP first.
+    infos.sort_by_key(|info| info.protocol);
+    infos
+}
