@@ -77,7 +77,7 @@ impl<T: Transport> Core<T> {
                 lane: lane(consumer.transport, Component::Rtp),
                 to,
                 ssrc: stream.ssrc,
-                payload_type,
+                payload_type: consumer.renumbering.apply(payload_type),
                 rewrite: &rewrite,
                 rtx: None,
                 descriptor: &meta.descriptor,
@@ -103,7 +103,7 @@ impl<T: Transport> Core<T> {
             if flags.rtp || flags.key_frame && meta.is_key_frame {
                 let mut traced = trace_of(packet, meta, false);
                 (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
-                (traced.timestamp, traced.payload_type) = (rewrite.timestamp, payload_type);
+                (traced.timestamp, traced.payload_type) = (rewrite.timestamp, outgoing.payload_type);
                 let is_key_frame = flags.key_frame && meta.is_key_frame;
                 let info = if is_key_frame { TraceInfo::KeyFrame(traced) } else { TraceInfo::Rtp(traced) };
                 let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
