@@ -125,7 +125,8 @@ impl Inbox {
             match self.peer.shared.queue.next().await {
                 Some(Note::Event(event)) => return Some(event),
                 Some(Note::Produced(producer)) => {
-                    self.work = Some(Work { producer, left: self.peer.replicas().saturating_add(1) });
+                    let left = self.peer.subscription().consumers();
+                    self.work = (left > 0).then_some(Work { producer, left });
                 }
                 None => {
                     if self.peer.shared.queue.overflowed() {

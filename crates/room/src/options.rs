@@ -57,6 +57,16 @@ pub enum Subscription {
     OnRequest,
 }
 
+impl Subscription {
+    /// How many consumers are made unasked of each producer.
+    pub(crate) fn consumers(self) -> u8 {
+        match self {
+            Self::All { replicas } => replicas.min(MAX_REPLICAS).saturating_add(1),
+            Self::OnRequest => 0,
+        }
+    }
+}
+
 /// How much a peer may have at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -114,15 +114,13 @@ impl Peer {
         self.close_reason().is_some()
     }
 
-    pub(crate) fn replicas(&self) -> u8 {
-        match *lock(&self.shared.subscription) {
-            Subscription::All { replicas } => replicas.min(crate::MAX_REPLICAS),
-            Subscription::OnRequest => 0,
-        }
+    /// Which consumers it gets.
+    pub fn subscription(&self) -> Subscription {
+        *lock(&self.shared.subscription)
     }
 
     pub(crate) fn wants_consumers(&self) -> bool {
-        *lock(&self.shared.subscription) != Subscription::OnRequest
+        self.subscription() != Subscription::OnRequest
     }
 
     /// Changes how many consumers it gets of producers to come.

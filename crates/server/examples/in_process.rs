@@ -8,7 +8,13 @@ use tureen_server::{Server, Settings};
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "an example tells what it does")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let settings = Settings { http_listen: "127.0.0.1:0".parse()?, max_rooms: 10, ..Settings::default() };
+    let settings = Settings {
+        http_listen: "127.0.0.1:0".parse()?,
+        tls: false,
+        webrtc_port: 0,
+        max_rooms: 10,
+        ..Settings::default()
+    };
     let server = Server::start(settings).await?;
     println!("http://{}/", server.local_addr());
     tokio::time::sleep(Duration::from_secs(10)).await;

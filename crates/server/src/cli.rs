@@ -1,13 +1,16 @@
 //! The command line: what it takes, and what each command does with it.
 
+use crate::access::{MintError, Secret, TokenRole, mint};
 use crate::config::{ConfigError, LogFormat, Overrides, Settings};
 use crate::inspect::{self, InspectArgs};
+use crate::net;
 use crate::server::{Server, StartError};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -26,6 +29,8 @@ struct Cli {
 enum Command {
     /// Runs the server; the default command.
     Serve(Box<ServeArgs>),
+    /// Makes a token for a room, signed with the token_secret of the settings.
+    Token(Box<TokenArgs>),
     /// Explains the RTP and RTCP in a capture, pcap or pcapng.
     Inspect(InspectArgs),
 }
@@ -40,6 +45,39 @@ struct ServeArgs {
     print_config: bool,
     #[command(flatten)]
     overrides: Overrides,
+}
+
+#[derive(Debug, Args)]
+struct TokenArgs {
+    /// The room; * for all.
+    #[arg(long, value_name = "ROOM")]
+    room: String,
+    /// What its bearer may do. Default: publish.
+    #[arg(long, value_enum, default_value = "publish")]
+    role: TokenRole,
+    /// The only peer id that may be taken with it. Default: any.
+    #[arg(long, value_name = "ID")]
+    peer: Option<String>,
+    /// Seconds that it is valid. Default: 3600.
+    #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+    expires: u32,
+    /// TOML file of settings. Default: none.
+    #[arg(long, env = "TUREEN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The secret to sign with. Default: that of the file.
+    #[arg(long, env = "TUREEN_TOKEN_SECRET", hide_env_values = true, value_name = "SECRET")]
+    token_secret: Option<Secret>,
+}
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+enum TokenError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    #[error("cannot print: {0}")]
+    Print(#[from] std::io::Error),
 }
 
 /// Why the server ended badly.
@@ -60,6 +98,7 @@ pub fn run() -> ExitCode {
         Some(Command::Inspect(args)) => {
             inspect::run(&args, &mut std::io::stdout()).map_err(|error| error.to_string())
         }
+        Some(Command::Token(args)) => token(*args).map_err(|error| error.to_string()),
         Some(Command::Serve(args)) => serve(*args).map_err(|error| error.to_string()),
         None => serve(cli.serve).map_err(|error| error.to_string()),
     };
@@ -71,6 +110,14 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn token(args: TokenArgs) -> Result<(), TokenError> {
+    let overrides = Overrides { token_secret: args.token_secret, ..Overrides::default() };
+    let settings = Settings::resolve(overrides, args.config.as_deref())?;
+    let valid = Duration::from_secs(args.expires.into());
+    let token = mint(&settings.token_secret, &args.room, args.role, args.peer.as_deref(), valid)?;
+    Ok(writeln!(std::io::stdout(), "{token}")?)
 }
 
 fn serve(args: ServeArgs) -> Result<(), ServeError> {
@@ -87,7 +134,7 @@ fn serve(args: ServeArgs) -> Result<(), ServeError> {
 async fn serve_until_asked_to_stop(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::new()?;
     let server = Server::start(settings).await?;
-    greet(server.local_addr());
+    greet(&server);
     signals.next().await;
     tracing::info!("stopping; a second signal stops at once");
     tokio::spawn(async move {
@@ -119,23 +166,32 @@ impl Signals {
 }
 
 /// Says where to go. A server whose output nobody reads runs all the same.
-fn greet(listening: SocketAddr) {
-    let shown = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    let url = SocketAddr::new(shown, listening.port());
-    let text = format!(
-        "tureen {} listens on {listening}\n  \
-         status and HTTP API  http://{url}/\n  \
-         health               http://{url}/healthz\n  \
-         metrics              http://{url}/metrics\n",
-        env!("CARGO_PKG_VERSION")
+fn greet(server: &Server) {
+    let listening = server.local_addr();
+    let local = SocketAddr::new(shown_locally(listening.ip()), listening.port());
+    let mut text = format!("tureen {} listens on {listening}\n", env!("CARGO_PKG_VERSION"));
+    if let Some(secure) = server.https_addr() {
+        // Browsers give cameras to secure pages only, and Firefox no media to 127.0.0.1.
+        let url = SocketAddr::new(net::shown(secure.ip()), secure.port());
+        text += &format!("  in a browser         https://{url}/\n");
+    }
+    text += &format!(
+        "  status and HTTP API  http://{local}/\n  \
+           health               http://{local}/healthz\n  \
+           metrics              http://{local}/metrics\n"
     );
     let mut out = std::io::stdout();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::debug!(%error, "nobody reads where to go");
+    }
+}
+
+/// The address that this machine reaches a socket on.
+fn shown_locally(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
     }
 }
 

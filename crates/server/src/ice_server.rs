@@ -107,7 +107,10 @@ mod tests {
         let server: IceServer = text.parse().unwrap();
         assert_eq!(server.to_string(), text);
         assert_eq!(server.dictionary()["credential"], "a=b");
-        assert_eq!("stun:s.example".parse::<IceServer>().unwrap().dictionary(), json!({ "urls": ["stun:s.example"] }));
+        assert_eq!(
+            "stun:s.example".parse::<IceServer>().unwrap().dictionary(),
+            json!({ "urls": ["stun:s.example"] })
+        );
         let error = |text: &str| text.parse::<IceServer>().unwrap_err();
         assert_eq!(error("http://x"), IceServerError::Url("http://x".into()));
         assert_eq!(error("stun:"), IceServerError::Url("stun:".into()));

@@ -4,7 +4,8 @@
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = tureen_server::Settings { http_listen: "127.0.0.1:0".parse()?, ..Default::default() };
+//! let local = "127.0.0.1:0".parse()?;
+//! let settings = tureen_server::Settings { http_listen: local, https_listen: local, webrtc_port: 0, ..Default::default() };
 //! let server = tureen_server::Server::start(settings).await?;
 //! println!("http://{}/", server.local_addr());
 //! server.shutdown().await;
@@ -15,16 +16,27 @@
 // Whether the futures of the handles are `Send` is a question that goes deep.
 #![recursion_limit = "256"]
 
+mod access;
 pub mod cli;
 mod config;
 mod http;
+mod ice_server;
 pub mod inspect;
+mod listener;
 mod load;
 mod media_codec;
 mod metrics;
+mod net;
+mod refusal;
 mod rooms;
 mod server;
+mod signalling;
+mod tls;
+mod webhooks;
 
+pub use access::{MintError, Secret, StaticToken, StaticTokenError, TokenRole, mint};
 pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};
+pub use ice_server::{IceServer, IceServerError};
 pub use media_codec::{MediaCodec, MediaCodecError, default_codecs};
 pub use server::{Server, StartError};
+pub use tls::TlsError;

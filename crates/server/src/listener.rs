@@ -7,13 +7,13 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
@@ -28,6 +28,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A place among the connections that there may be; whoever holds it is counted.
 pub(crate) type Place = Arc<OwnedSemaphorePermit>;
 
+/// Held by a connection until it has ended.
+struct UnderWay {
+    stopped: watch::Receiver<bool>,
+    _busy: mpsc::Sender<()>,
+}
+
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) tls: Option<TlsAcceptor>,
@@ -38,16 +44,20 @@ pub(crate) struct Listener {
 impl Listener {
     /// Serves until `stopped`, and then until the requests under way have ended.
     pub(crate) async fn serve(self, mut stopped: watch::Receiver<bool>) {
-        let graceful = GracefulShutdown::new();
+        // Every connection has a sender; when the last is gone, nothing is received.
+        let (busy, mut idle) = mpsc::channel::<()>(1);
         loop {
             // Without a place nobody is accepted: who waits does so in the backlog.
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { break };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
-                _ = stopped.wait_for(|stopped| *stopped) => break,
+                () = until(&mut stopped) => break,
             };
             match accepted {
-                Ok((stream, remote)) => self.start(stream, remote, Arc::new(place), graceful.watcher()),
+                Ok((stream, remote)) => {
+                    let under_way = UnderWay { stopped: stopped.clone(), _busy: busy.clone() };
+                    self.start(stream, remote, Arc::new(place), under_way);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "accept");
                     sleep(ACCEPT_PAUSE).await;
@@ -55,10 +65,11 @@ impl Listener {
             }
         }
         drop(self.socket);
-        graceful.shutdown().await;
+        drop(busy);
+        idle.recv().await;
     }
 
-    fn start(&self, stream: TcpStream, remote: SocketAddr, place: Place, watcher: Watcher) {
+    fn start(&self, stream: TcpStream, remote: SocketAddr, place: Place, under_way: UnderWay) {
         let local = stream.local_addr().ok();
         if let Err(error) = stream.set_nodelay(true) {
             tracing::trace!(%error, "TCP_NODELAY");
@@ -66,9 +77,9 @@ impl Listener {
         let client = Client { remote, local, secure: self.tls.is_some(), place };
         let (router, tls) = (self.router.clone(), self.tls.clone());
         tokio::spawn(async move {
-            let Some(tls) = tls else { return converse(stream, router, client, watcher).await };
+            let Some(tls) = tls else { return converse(stream, router, client, under_way).await };
             match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => converse(stream, router, client, watcher).await,
+                Ok(Ok(stream)) => converse(stream, router, client, under_way).await,
                 Ok(Err(error)) => tracing::debug!(%remote, %error, "TLS handshake"),
                 Err(_) => tracing::debug!(%remote, "TLS handshake took too long"),
             }
@@ -76,7 +87,7 @@ impl Listener {
     }
 }
 
-async fn converse<S>(stream: S, router: Router, client: Client, watcher: Watcher)
+async fn converse<S>(stream: S, router: Router, client: Client, mut under_way: UnderWay)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -89,7 +100,20 @@ where
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = until(&mut under_way.stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%remote, %error, "connection");
     }
+}
+
+/// Resolves when the server is asked to stop, or is gone.
+async fn until(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

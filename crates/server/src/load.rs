@@ -45,10 +45,11 @@ pub(crate) async fn tell_load(app: Arc<App>) {
     loop {
         turns.tick().await;
         let Ok(shards) = app.rooms.worker().snapshot().await else { continue };
-        let (census, now) = (app.rooms.census().await, Work::of(&shards));
+        let (census, now) = (app.rooms.census(), Work::of(&shards));
         let cpu = now.cpu.saturating_sub(before.cpu).as_secs_f64() / EVERY.as_secs_f64();
         tracing::info!(
             rooms = census.rooms,
+            peers = census.peers,
             broadcasters = census.broadcasters,
             transports = shards.iter().map(|shard| shard.population.transports).sum::<usize>(),
             consumers = shards.iter().map(|shard| shard.population.consumers).sum::<usize>(),

@@ -39,6 +39,7 @@ impl Metrics {
     pub(crate) fn count_rooms(&self, census: Census) {
         with_local_recorder(&self.recorder, || {
             gauge!("tureen_rooms").set(census.rooms as f64);
+            gauge!("tureen_peers").set(census.peers as f64);
             gauge!("tureen_broadcasters").set(census.broadcasters as f64);
         });
     }
@@ -110,6 +111,7 @@ fn describe() {
     describe_counter!("tureen_http_requests_total", "HTTP requests answered, by method, route and status");
     describe_histogram!("tureen_http_request_seconds", "Time until HTTP requests were answered");
     describe_gauge!("tureen_rooms", "Rooms open");
+    describe_gauge!("tureen_peers", "Peers in all rooms, broadcasters included");
     describe_gauge!("tureen_broadcasters", "Broadcasters in all rooms");
     describe_counter!("tureen_datagrams_received_total", "Datagrams that came in, by shard");
     describe_counter!("tureen_bytes_received_total", "Bytes of datagrams that came in, by shard");

@@ -8,7 +8,8 @@ pub(crate) fn addresses() -> Vec<IpAddr> {
         tracing::warn!(%error, "cannot list the addresses of this machine");
         Vec::new()
     });
-    let mut ips: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(ip)).collect();
+    let mut ips: Vec<IpAddr> =
+        interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(ip)).collect();
     ips.sort_by_key(IpAddr::is_loopback);
     let mut seen = Vec::new();
     ips.retain(|ip| {

@@ -45,6 +45,19 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// The status of HTTP that says the same (RFC 9110 section 15), which signalling uses too.
+    pub(crate) fn code(&self) -> u16 {
+        match self {
+            Self::Argument(_) => 400,
+            Self::Unauthorized(_) => 401,
+            Self::Forbidden(_) => 403,
+            Self::Unknown { .. } => 404,
+            Self::Failed(_) => 500,
+            Self::NotSupported(_) => 501,
+            Self::Full { .. } | Self::Unavailable(_) => 503,
+        }
+    }
+
     pub(crate) fn unknown(what: &'static str, id: impl ToString) -> Self {
         Self::Unknown { what, id: id.to_string() }
     }
@@ -139,10 +152,13 @@ impl From<ProduceError> for Refusal {
             ProduceError::Role => Self::Forbidden(error.to_string()),
             ProduceError::TransportNotFound(id) => Self::unknown("transport", id),
             ProduceError::Full(limit) => Self::Full { what: "producers of the peer", limit },
-            ProduceError::Closed | ProduceError::Transport(tureen::ProduceError::Request(RequestError::Closed)) => {
+            ProduceError::Closed
+            | ProduceError::Transport(tureen::ProduceError::Request(RequestError::Closed)) => {
                 gone(RequestError::Closed)
             }
-            ProduceError::Transport(tureen::ProduceError::Refused(error)) => Self::Argument(error.to_string()),
+            ProduceError::Transport(tureen::ProduceError::Refused(error)) => {
+                Self::Argument(error.to_string())
+            }
             error => Self::Failed(error.to_string()),
         }
     }
@@ -153,12 +169,17 @@ impl From<ConsumeError> for Refusal {
         match error {
             ConsumeError::TransportNotFound(id) => Self::unknown("transport", id),
             ConsumeError::ProducerNotFound(id)
-            | ConsumeError::Transport(tureen::ConsumeError::ProducerNotFound(id)) => Self::unknown("producer", id),
+            | ConsumeError::Transport(tureen::ConsumeError::ProducerNotFound(id)) => {
+                Self::unknown("producer", id)
+            }
             ConsumeError::Full(limit) => Self::Full { what: "consumers of the peer", limit },
-            ConsumeError::Closed | ConsumeError::Transport(tureen::ConsumeError::Request(RequestError::Closed)) => {
+            ConsumeError::Closed
+            | ConsumeError::Transport(tureen::ConsumeError::Request(RequestError::Closed)) => {
                 gone(RequestError::Closed)
             }
-            ConsumeError::Transport(tureen::ConsumeError::Refused(error)) => Self::Argument(error.to_string()),
+            ConsumeError::Transport(tureen::ConsumeError::Refused(error)) => {
+                Self::Argument(error.to_string())
+            }
             error => Self::Failed(error.to_string()),
         }
     }

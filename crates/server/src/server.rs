@@ -1,16 +1,21 @@
 //! A running server: sockets and tasks, from start to graceful end. Must not know what requests mean.
 
-use crate::config::{ConfigError, Settings};
-use crate::http::{self, App, Client};
+use crate::config::{AUTO, ConfigError, Settings};
+use crate::http::{self, App};
+use crate::listener::Listener;
 use crate::load::tell_load;
-use crate::rooms::Rooms;
+use crate::net;
+use crate::rooms::{Rooms, WebRtc};
+use crate::tls::{self, TlsError};
+use crate::webhooks::Webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsAcceptor;
 use tureen::{WorkerManager, WorkerSettings};
 
 /// Why a server did not start.
@@ -20,9 +25,11 @@ pub enum StartError {
     /// A setting is out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The HTTP address cannot be listened on.
-    #[error("http_listen: cannot listen on {address}: {source}")]
+    /// An address of HTTP or HTTPS cannot be listened on.
+    #[error("{setting}: cannot listen on {address}: {source}")]
     Listen {
+        /// The setting that names it.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -31,6 +38,12 @@ pub enum StartError {
     /// The codecs of the settings are refused.
     #[error("media_codecs: {0}")]
     MediaCodecs(#[from] tureen::dictionaries::RouterCapabilitiesError),
+    /// HTTPS has no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The ports of WebRTC cannot be listened on.
+    #[error("webrtc_port: {0}")]
+    WebRtc(#[from] tureen::CreateWebRtcServerError),
     /// The threads that forward media cannot be started.
     #[error("shards: {0}")]
     Worker(#[from] tureen::CreateWorkerError),
@@ -43,10 +56,12 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    https_address: Option<SocketAddr>,
     grace: Duration,
     stop: watch::Sender<bool>,
-    http: JoinHandle<()>,
+    listeners: Vec<JoinHandle<()>>,
     chores: [JoinHandle<()>; 2],
+    webhooks: Option<JoinHandle<()>>,
     app: Arc<App>,
 }
 
@@ -57,23 +72,34 @@ impl Server {
     /// [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check()?;
-        let refused = |source| StartError::Listen { address: settings.http_listen, source };
-        let listener = TcpListener::bind(settings.http_listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let grace = Duration::from_secs(settings.shutdown_grace.into());
-        let app = Arc::new(App::new(&settings, start_rooms(&settings).await?));
+        let settings = Arc::new(settings);
+        let (socket, address) = bind("http_listen", settings.http_listen).await?;
+        let secure =
+            if settings.tls { Some(bind("https_listen", settings.https_listen).await?) } else { None };
+        let acceptor = match secure {
+            Some(_) => Some(TlsAcceptor::from(tls::server_config(&settings, certificate_names(&settings))?)),
+            None => None,
+        };
+        let app = Arc::new(App::new(Arc::clone(&settings), start_rooms(&settings).await?));
         let idle = Duration::from_secs(settings.idle_timeout.into());
         let chores =
             [tokio::spawn(remove_idle(Arc::clone(&app), idle)), tokio::spawn(tell_load(Arc::clone(&app)))];
+        let webhooks = Webhooks::new(&settings).map(|hooks| tokio::spawn(hooks.run(app.rooms.events())));
         let (stop, stopped) = watch::channel(false);
-        let service = http::router(Arc::clone(&app)).into_make_service_with_connect_info::<Client>();
-        let http = tokio::spawn(async move {
-            let served = axum::serve(listener, service).with_graceful_shutdown(until(stopped)).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
-        Ok(Self { address, grace, stop, http, chores, app })
+        let places = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
+        let router = http::router(Arc::clone(&app));
+        let serve = |socket, tls| {
+            let listener = Listener { socket, tls, places: Arc::clone(&places), router: router.clone() };
+            tokio::spawn(listener.serve(stopped.clone()))
+        };
+        let mut listeners = vec![serve(socket, None)];
+        let mut https_address = None;
+        if let Some((socket, address)) = secure {
+            https_address = Some(address);
+            listeners.push(serve(socket, acceptor));
+        }
+        let grace = Duration::from_secs(settings.shutdown_grace.into());
+        Ok(Self { address, https_address, grace, stop, listeners, chores, webhooks, app })
     }
 
     /// Where HTTP listens.
@@ -81,32 +107,66 @@ impl Server {
         self.address
     }
 
-    /// Takes no more connections, lets requests under way end within the grace time, and closes all rooms.
+    /// Where HTTPS listens, if it does.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.https_address
+    }
+
+    /// Takes no more connections, lets requests under way end within the grace time, closes all rooms, and lets events be
+    /// posted within as much time again.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
-        if timeout(self.grace, &mut self.http).await.is_err() {
+        let all = async {
+            for listener in &mut self.listeners {
+                // One that panicked has ended as well.
+                let _ = listener.await;
+            }
+        };
+        if timeout(self.grace, all).await.is_err() {
             tracing::warn!("requests under way were cut off");
         }
-        self.app.rooms.close().await;
+        self.app.rooms.close();
+        if let Some(webhooks) = &mut self.webhooks
+            && timeout(self.grace, webhooks).await.is_err()
+        {
+            tracing::warn!("events were not posted");
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.http.abort();
-        self.chores.iter().for_each(JoinHandle::abort);
+        self.listeners.iter().chain(&self.chores).chain(&self.webhooks).for_each(JoinHandle::abort);
         self.app.rooms.worker().close();
     }
 }
 
-async fn start_rooms(settings: &Settings) -> Result<Rooms, StartError> {
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { setting, address, source };
+    let socket = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = socket.local_addr().map_err(refused)?;
+    Ok((socket, bound))
+}
+
+/// What a self-signed certificate is for.
+fn certificate_names(settings: &Settings) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned()];
+    names.extend(net::addresses().iter().map(ToString::to_string));
+    if settings.announced_address != AUTO && !names.contains(&settings.announced_address) {
+        names.push(settings.announced_address.clone());
+    }
+    names
+}
+
+async fn start_rooms(settings: &Arc<Settings>) -> Result<Rooms, StartError> {
     let mut options = WorkerSettings::default();
     options.rtc_port_range = settings.rtc_min_port..=settings.rtc_max_port;
     options.runtime.shards = Some(settings.shards).filter(|&shards| shards != 0);
     let manager = WorkerManager::new().map_err(StartError::Thread)?;
     let worker = manager.create_worker(options).await?;
     worker.on_died(|reason| tracing::error!(reason, "the worker died")).detach();
-    Ok(Rooms::new(worker, Arc::new(settings.clone()))?)
+    let webrtc = WebRtc::start(&worker, settings).await?;
+    Ok(Rooms::new(worker, webrtc, Arc::clone(settings))?)
 }
 
 /// Looks for idle broadcasters, four times in the time that they have, but at most once a second.
@@ -120,9 +180,4 @@ async fn remove_idle(app: Arc<App>, limit: Duration) {
         turns.tick().await;
         app.rooms.remove_idle(limit).await;
     }
-}
-
-/// Resolves when the server is asked to stop, or is gone.
-async fn until(mut stopped: watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

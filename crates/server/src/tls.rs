@@ -56,7 +56,12 @@ pub(crate) fn server_config(settings: &Settings, names: Vec<String>) -> Result<A
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn read(cert: &Path, cert_setting: &'static str, key: &Path, key_setting: &'static str) -> Result<Identity, TlsError> {
+fn read(
+    cert: &Path,
+    cert_setting: &'static str,
+    key: &Path,
+    key_setting: &'static str,
+) -> Result<Identity, TlsError> {
     let failed = |setting, path: &Path| {
         let path = path.to_owned();
         move |source| TlsError::Read { setting, path, source }
@@ -88,7 +93,8 @@ fn self_signed(directory: &str, names: Vec<String>) -> Result<Identity, TlsError
             keep(&path, &text).map_err(failed(&path))?;
         }
     }
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(|text| rustls::Error::General(text.into()))?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())
+        .map_err(|text| rustls::Error::General(text.into()))?;
     Ok((vec![made.cert.der().clone()], key))
 }
 

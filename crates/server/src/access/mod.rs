@@ -76,7 +76,8 @@ impl Access {
 
     fn claims(&self, token: &str) -> Result<Claims, Denied> {
         // Every static token is compared, so that the time tells nothing of which one was close.
-        let found = self.tokens.iter().filter(|known| known.token().matches(token)).fold(None, |_, one| Some(one));
+        let found =
+            self.tokens.iter().filter(|known| known.token().matches(token)).fold(None, |_, one| Some(one));
         match found {
             Some(known) => Ok(known.claims()),
             None => token::verify(token, &self.secret).ok_or(Denied::Invalid),

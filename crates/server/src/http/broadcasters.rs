@@ -1,20 +1,22 @@
 //! The API for FFmpeg, GStreamer and their like: broadcasters, their transports, and what is on them.
 
+use super::bearer::grant;
 use super::body::{Json, OptionalJson};
 use super::error::ApiError;
 use super::{App, Client};
-use crate::rooms::{NewBroadcaster, NewTransport, Refusal};
+use crate::refusal::Refusal;
+use crate::rooms::{Broadcaster, NewBroadcaster, NewTransport, Remote};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use tureen::dictionaries::{CryptoSuite, MediaKind, RtpCapabilities, RtpParameters, SrtpParameters};
-use tureen::{PlainConnectOptions, PlainTransport, ProducerId, ProducerOptions, Transport, TransportId};
+use tureen::{PlainTransport, ProducerId, ProducerOptions, Transport, TransportId};
 
 type Answer = Result<Response, ApiError>;
 /// Room, broadcaster.
@@ -49,21 +51,32 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .nest("/rooms/{room}/broadcasters/{broadcaster}/transports/{transport}", transport)
 }
 
-async fn room(State(app): State<Arc<App>>, Path(room): Path<String>) -> Answer {
+/// The broadcaster of a path, for those whose token is for its room and lets them send.
+fn broadcaster(app: &App, headers: &HeaderMap, room: &str, id: &str) -> Result<Broadcaster, ApiError> {
+    let grant = grant(app, headers, room)?;
+    grant.check_publish().and_then(|()| grant.check_peer(id)).map_err(Refusal::from)?;
+    Ok(app.rooms.broadcaster(room, id)?)
+}
+
+async fn room(State(app): State<Arc<App>>, headers: HeaderMap, Path(room): Path<String>) -> Answer {
+    grant(&app, &headers, &room)?;
     Ok(axum::Json(app.rooms.rtp_capabilities(&room)?).into_response())
 }
 
 async fn join(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Path(room): Path<String>,
     Json(broadcaster): Json<NewBroadcaster>,
 ) -> Answer {
-    let peers = app.rooms.join(&room, broadcaster).await?;
+    let grant = grant(&app, &headers, &room)?;
+    grant.check_publish().map_err(Refusal::from)?;
+    let peers = app.rooms.join(&room, broadcaster, &grant).await?;
     Ok(axum::Json(json!({ "peers": peers })).into_response())
 }
 
-async fn leave(State(app): State<Arc<App>>, Path((room, broadcaster)): InRoom) -> Answer {
-    app.rooms.leave(&room, &broadcaster).await?;
+async fn leave(State(app): State<Arc<App>>, headers: HeaderMap, Path((room, id)): InRoom) -> Answer {
+    broadcaster(&app, &headers, &room, &id)?.peer().close();
     Ok(done())
 }
 
@@ -126,12 +139,13 @@ impl TransportReply {
 async fn add_transport(
     State(app): State<Arc<App>>,
     ConnectInfo(client): ConnectInfo<Client>,
-    Path((room, broadcaster)): InRoom,
+    headers: HeaderMap,
+    Path((room, id)): InRoom,
     Json(request): Json<TransportRequest>,
 ) -> Answer {
-    let broadcaster = app.rooms.broadcaster(&room, &broadcaster).await?;
+    let broadcaster = broadcaster(&app, &headers, &room, &id)?;
     if let TransportKind::WebRtc = request.kind {
-        return Err(Refusal::NotSupported("type: a transport of type webrtc").into());
+        return Ok(axum::Json(broadcaster.add_webrtc().await?).into_response());
     }
     let new = NewTransport {
         comedia: request.comedia,
@@ -140,32 +154,35 @@ async fn add_transport(
         srtp_crypto_suite: request.srtp_crypto_suite,
         reached_on: client.local.map(|local| local.ip()),
     };
-    let transport = broadcaster.add_transport(new).await?;
+    let transport = broadcaster.add_plain(new).await?;
     Ok(axum::Json(TransportReply::of(&transport)).into_response())
 }
 
 async fn remove_transport(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport)): OnBroadcaster,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
 ) -> Answer {
-    app.rooms.broadcaster(&room, &broadcaster).await?.remove_transport(&transport).await?;
+    broadcaster(&app, &headers, &room, &id)?.remove_transport(&transport)?;
     Ok(done())
 }
 
 async fn connect(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport)): OnBroadcaster,
-    Json(remote): Json<PlainConnectOptions>,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
+    Json(remote): Json<Remote>,
 ) -> Answer {
-    app.rooms.broadcaster(&room, &broadcaster).await?.connect(&transport, remote).await?;
+    broadcaster(&app, &headers, &room, &id)?.connect(&transport, remote).await?;
     Ok(done())
 }
 
 async fn transport_stats(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport)): OnBroadcaster,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
 ) -> Answer {
-    let found = app.rooms.broadcaster(&room, &broadcaster).await?.transport(&transport).await?;
+    let found = broadcaster(&app, &headers, &room, &id)?.transport(&transport)?;
     let stats = found.get_stats().await.map_err(|error| Refusal::request(error, "transport", transport))?;
     Ok(axum::Json([stats]).into_response())
 }
@@ -181,12 +198,13 @@ struct ProduceRequest {
 
 async fn produce(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport)): OnBroadcaster,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
     Json(request): Json<ProduceRequest>,
 ) -> Answer {
     let mut options = ProducerOptions::new(request.kind, request.rtp_parameters);
     options.paused = request.paused;
-    let producer = app.rooms.broadcaster(&room, &broadcaster).await?.produce(&transport, options).await?;
+    let producer = broadcaster(&app, &headers, &room, &id)?.produce(&transport, options).await?;
     Ok(axum::Json(json!({ "id": producer.id() })).into_response())
 }
 
@@ -205,14 +223,16 @@ struct ConsumeRequest {
 
 async fn consume(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport)): OnBroadcaster,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
     query: Result<Query<ConsumeQuery>, QueryRejection>,
     OptionalJson(request): OptionalJson<ConsumeRequest>,
 ) -> Answer {
-    let id = query?.0.producer_id.ok_or_else(|| ApiError::argument("producerId: missing in the query"))?;
+    let producer =
+        query?.0.producer_id.ok_or_else(|| ApiError::argument("producerId: missing in the query"))?;
     let producer: ProducerId =
-        id.parse().map_err(|error| ApiError::argument(format!("producerId: {error}")))?;
-    let broadcaster = app.rooms.broadcaster(&room, &broadcaster).await?;
+        producer.parse().map_err(|error| ApiError::argument(format!("producerId: {error}")))?;
+    let broadcaster = broadcaster(&app, &headers, &room, &id)?;
     let consumer =
         broadcaster.consume(&transport, producer, request.rtp_capabilities, request.paused).await?;
     let reply = json!({
@@ -226,8 +246,12 @@ async fn consume(
     Ok(axum::Json(reply).into_response())
 }
 
-async fn no_data(State(app): State<Arc<App>>, Path((room, broadcaster, transport)): OnBroadcaster) -> Answer {
-    app.rooms.broadcaster(&room, &broadcaster).await?.transport(&transport).await?;
+async fn no_data(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
+) -> Answer {
+    broadcaster(&app, &headers, &room, &id)?.transport(&transport)?;
     Err(Refusal::NotSupported("data over a plain transport").into())
 }
 
@@ -236,10 +260,11 @@ macro_rules! on_object {
     ($($handler:ident: $find:ident $what:literal, $operation:ident -> |$answer:ident| $reply:expr;)*) => {$(
         async fn $handler(
             State(app): State<Arc<App>>,
-            Path((room, broadcaster, transport, id)): OnTransport,
+            headers: HeaderMap,
+            Path((room, id, transport, object)): OnTransport,
         ) -> Answer {
-            let found = app.rooms.broadcaster(&room, &broadcaster).await?.$find(&transport, &id).await?;
-            let $answer = found.$operation().await.map_err(|error| Refusal::request(error, $what, id))?;
+            let found = broadcaster(&app, &headers, &room, &id)?.$find(&transport, &object)?;
+            let $answer = found.$operation().await.map_err(|error| Refusal::request(error, $what, object))?;
             Ok($reply)
         }
     )*};
@@ -256,16 +281,18 @@ on_object! {
 
 async fn close_producer(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport, id)): OnTransport,
+    headers: HeaderMap,
+    Path((room, id, transport, object)): OnTransport,
 ) -> Answer {
-    app.rooms.broadcaster(&room, &broadcaster).await?.close_producer(&transport, &id).await?;
+    broadcaster(&app, &headers, &room, &id)?.close_producer(&transport, &object)?;
     Ok(done())
 }
 
 async fn close_consumer(
     State(app): State<Arc<App>>,
-    Path((room, broadcaster, transport, id)): OnTransport,
+    headers: HeaderMap,
+    Path((room, id, transport, object)): OnTransport,
 ) -> Answer {
-    app.rooms.broadcaster(&room, &broadcaster).await?.close_consumer(&transport, &id).await?;
+    broadcaster(&app, &headers, &room, &id)?.close_consumer(&transport, &object)?;
     Ok(done())
 }

@@ -1,6 +1,6 @@
 //! Refusals as answers: a status, and the reason as text.
 
-use crate::rooms::Refusal;
+use crate::refusal::Refusal;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     /// An argument is wrong; `text` names it.
-    pub(super) fn argument(text: impl Into<String>) -> Self {
+    pub(crate) fn argument(text: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, text: text.into() }
     }
 
@@ -26,13 +26,7 @@ impl ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let status = match &refusal {
-            Refusal::Argument(_) => StatusCode::BAD_REQUEST,
-            Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
-            Refusal::Full { .. } | Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
-            Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = StatusCode::from_u16(refusal.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(reason = %refusal, "request failed");
         }

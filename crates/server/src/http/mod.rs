@@ -1,46 +1,55 @@
 //! HTTP: routes, and what is done to every request. Must not know how rooms work.
 
+mod bearer;
 mod body;
 mod broadcasters;
 mod error;
+mod operators;
 mod page;
 mod rate;
 
+pub(crate) use error::ApiError;
+pub(crate) use rate::RateLimiter;
+
+use crate::access::Access;
+
 use crate::config::Settings;
+use crate::listener::Place;
 use crate::metrics::Metrics;
 use crate::rooms::Rooms;
+use crate::signalling;
 use axum::Router;
-use axum::extract::connect_info::Connected;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::IncomingStream;
-use rate::RateLimiter;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::net::TcpListener;
 
 /// What all requests share.
 pub(crate) struct App {
     pub(crate) rooms: Rooms,
     pub(crate) metrics: Metrics,
-    max_body_bytes: usize,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) access: Access,
     rate: RateLimiter,
     started: Instant,
 }
 
 impl App {
-    pub(crate) fn new(settings: &Settings, rooms: Rooms) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, rooms: Rooms) -> Self {
         Self {
             rooms,
             metrics: Metrics::new(),
-            max_body_bytes: settings.max_body_bytes,
+            access: Access::new(&settings),
             rate: RateLimiter::new(settings.max_requests_per_second),
             started: Instant::now(),
+            settings,
         }
     }
 }
@@ -51,32 +60,41 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// Both ends of the connection that a request came on.
-#[derive(Clone, Copy, Debug)]
+/// The connection that a request came on.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) remote: SocketAddr,
     /// The address that the client reached the server on.
     pub(crate) local: Option<SocketAddr>,
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Client {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self { remote: *stream.remote_addr(), local: stream.io().local_addr().ok() }
-    }
+    /// Whether it is TLS.
+    pub(crate) secure: bool,
+    /// Held for as long as anybody talks over the connection.
+    #[expect(dead_code, reason = "counts by being held")]
+    pub(crate) place: Place,
 }
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let limit = DefaultBodyLimit::max(app.max_body_bytes);
+    let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
-        .route("/", get(page::status))
+        .route("/", get(root))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .merge(broadcasters::routes())
+        .merge(operators::routes(&app))
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here; / lists what is") })
         .layer(limit)
         .layer(from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
+}
+
+/// The page, and where signalling connects to.
+async fn root(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
+        Ok(upgrade) => signalling::upgrade(app, &mut parts, upgrade).await,
+        Err(_) => page::status(app, &mut parts).await,
+    }
 }
 
 /// Limits the rate of a client, and counts and logs what it gets.
@@ -106,7 +124,7 @@ async fn observe(
 
 /// Says 503 once the Worker is gone: nothing can be forwarded then.
 async fn healthz(State(app): State<Arc<App>>) -> Response {
-    let census = app.rooms.census().await;
+    let census = app.rooms.census();
     let worker = app.rooms.worker();
     let (status, word) = if worker.died() {
         (StatusCode::SERVICE_UNAVAILABLE, "died")
@@ -121,13 +139,15 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
         "uptimeSeconds": app.started.elapsed().as_secs(),
         "shards": worker.shards(),
         "rooms": census.rooms,
+        "peers": census.peers,
         "broadcasters": census.broadcasters,
+        "draining": app.rooms.draining(),
     });
     (status, axum::Json(body)).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    app.metrics.count_rooms(app.rooms.census().await);
+    app.metrics.count_rooms(app.rooms.census());
     // A Worker that is gone has no figures; the counters keep their last.
     if let Ok(shards) = app.rooms.worker().snapshot().await {
         app.metrics.shards(&shards);

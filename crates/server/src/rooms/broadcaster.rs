@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{CryptoSuite, DtlsParameters, RtpCapabilities};
 use tureen::{
-    AnyTransport, Consumer, ConsumerId, ListenInfo, PlainConnectOptions, PlainTransport, PlainTransportOptions,
-    PortRange, Producer, ProducerId, ProducerOptions, Transport, TransportId,
+    AnyTransport, Consumer, ConsumerId, ListenInfo, PlainConnectOptions, PlainTransport,
+    PlainTransportOptions, PortRange, Producer, ProducerId, ProducerOptions, Transport, TransportId,
 };
 use tureen_room::{Direction, Peer};
 
@@ -76,7 +76,8 @@ impl Broadcaster {
         for transport in self.peer.transports() {
             // A transport that is closed has no traffic.
             if let Ok(stats) = transport.get_stats().await {
-                traffic = traffic.saturating_add(stats.base.bytes_received).saturating_add(stats.base.bytes_sent);
+                traffic =
+                    traffic.saturating_add(stats.base.bytes_received).saturating_add(stats.base.bytes_sent);
             }
         }
         let mut before = self.activity.traffic.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +117,8 @@ impl Broadcaster {
     fn listen_info(&self, reached_on: Option<IpAddr>) -> ListenInfo {
         let ips = &self.settings.listen_ips;
         let reached_on = reached_on.map(|ip| ip.to_canonical());
-        let same_family = |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
+        let same_family =
+            |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
         let fallback = || IpAddr::from([127, 0, 0, 1]);
         let ip = ips.iter().find(same_family).or(ips.first()).copied().unwrap_or_else(fallback);
         let announced_address = match self.settings.announced_address.as_str() {

@@ -56,9 +56,9 @@ pub(crate) struct PeerJson {
 
 /// What somebody in a room sends.
 #[derive(Debug, Serialize)]
-pub(crate) struct ProducerJson {
-    pub(crate) id: ProducerId,
-    pub(crate) kind: MediaKind,
+struct ProducerJson {
+    id: ProducerId,
+    kind: MediaKind,
 }
 
 impl PeerJson {

@@ -6,7 +6,7 @@ mod describe;
 mod webrtc;
 
 pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
-pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson, ProducerJson};
+pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson};
 pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
 use crate::access::Grant;
@@ -134,11 +134,11 @@ impl Rooms {
         let capabilities = new.rtp_capabilities.clone();
         let profile = Profile::new(new.display_name, new.device.into(), new.rtp_capabilities);
         let others = peer.join(profile).inspect_err(|_| peer.close())?;
-        let can_consume = |id| match &capabilities {
+        let can_consume = |id: &tureen::ProducerId| match &capabilities {
             Some(capabilities) => peer.router().can_consume(id, capabilities).unwrap_or(false),
             None => true,
         };
-        Ok(others.into_iter().map(|info| PeerJson::new(info, can_consume)).collect())
+        Ok(others.into_iter().map(|info| PeerJson::new(info, &can_consume)).collect())
     }
 
     fn broadcasters(&self, room: &Room) -> Vec<Broadcaster> {

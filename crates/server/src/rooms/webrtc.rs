@@ -9,8 +9,8 @@ use serde_json::Value;
 use std::time::Duration;
 use tureen::dictionaries::{DtlsParameters, DtlsState, IceCandidate, IceParameters, IceState};
 use tureen::{
-    AnyTransport, CreateWebRtcServerError, ListenInfo, Transport, TransportId, WebRtcServer, WebRtcServerOptions,
-    WebRtcTransport, WebRtcTransportOptions, Worker,
+    AnyTransport, CreateWebRtcServerError, ListenInfo, Transport, TransportId, WebRtcServer,
+    WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions, Worker,
 };
 use tureen_room::{CloseReason, Direction, Peer};
 

@@ -25,7 +25,7 @@ impl Server {
     /// Starts it with HTTP on a port of the system's choice, which it prints.
     pub(crate) fn start(directory: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tureen"));
-        command.args(["serve", "--http-listen", "127.0.0.1:0"]);
+        command.args(["serve", "--http-listen", "127.0.0.1:0", "--tls", "false", "--webrtc-port", "0"]);
         let mut process = Process::start(directory, "tureen", &mut command);
         let address =
             process.until(START_LIMIT, |process| listen_address(&(process.stdout() + &process.stderr())));

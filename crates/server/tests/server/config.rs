@@ -85,6 +85,10 @@ fn values_out_of_range_name_their_setting() {
         ("log = 'loud=everything'", "log"),
         ("max_rooms = 0", "max_rooms"),
         ("max_body_bytes = 0", "max_body_bytes"),
+        ("max_connections = 0", "max_connections"),
+        ("tls_cert = 'x.pem'", "tls_cert"),
+        ("token_secret = 'short'", "token_secret"),
+        ("webhook_url = 'ftp://x'", "webhook_url"),
     ] {
         let (_directory, path) = file(text);
         match Settings::resolve(Overrides::default(), Some(&path)) {
@@ -96,9 +100,15 @@ fn values_out_of_range_name_their_setting() {
 
 #[test]
 fn values_of_the_wrong_type_and_missing_files_are_errors() {
-    for text in
-        ["shards = 'many'", "shards = 256", "media_codecs = ['opus']", "log_format = 'xml'", "shards ="]
-    {
+    for text in [
+        "shards = 'many'",
+        "shards = 256",
+        "media_codecs = ['opus']",
+        "log_format = 'xml'",
+        "shards =",
+        "static_tokens = ['word']",
+        "ice_servers = ['http://x']",
+    ] {
         let (_directory, path) = file(text);
         let error = Settings::resolve(Overrides::default(), Some(&path)).unwrap_err();
         assert!(matches!(error, ConfigError::Parse { .. }), "{text}: {error}");

@@ -1,9 +1,14 @@
-//! The server as its users meet it: over HTTP, on the command line, by its settings, and `tureen inspect`.
+//! The server as its users meet it: over HTTP and WebSocket, on the command line, by its settings, and `tureen inspect`.
 
+mod access;
+mod client;
 mod config;
 mod http_api;
 mod http_errors;
 mod http_limits;
 mod inspect;
+mod operators;
 mod process;
+mod signalling;
+mod signalling_errors;
 mod support;

@@ -15,7 +15,7 @@ struct Program {
 impl Program {
     fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tureen"))
-            .args(["--http-listen", "127.0.0.1:0", "--shards", "1"])
+            .args(["--http-listen", "127.0.0.1:0", "--tls", "false", "--webrtc-port", "0", "--shards", "1"])
             .args(arguments)
             .env_clear()
             .stdout(Stdio::piped())
@@ -111,8 +111,11 @@ fn a_second_signal_ends_it_at_once() {
 fn an_address_in_use_is_an_error_that_names_it() {
     let first = Program::start(&[]);
     let mut second = Command::new(env!("CARGO_BIN_EXE_tureen"));
-    let output =
-        second.args(["--http-listen", &first.address, "--shards", "1"]).env_clear().output().unwrap();
+    let output = second
+        .args(["--http-listen", &first.address, "--tls", "false", "--webrtc-port", "0", "--shards", "1"])
+        .env_clear()
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("http_listen") && text.contains(&first.address), "{text}");

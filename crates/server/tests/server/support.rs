@@ -16,6 +16,9 @@ pub(crate) struct TestServer {
 pub(crate) fn settings() -> Settings {
     Settings {
         http_listen: "127.0.0.1:0".parse().unwrap(),
+        https_listen: "127.0.0.1:0".parse().unwrap(),
+        tls: false,
+        webrtc_port: 0,
         listen_ips: vec!["127.0.0.1".parse().unwrap()],
         shards: 2,
         max_requests_per_second: 0,
@@ -34,7 +37,7 @@ pub(crate) fn agent() -> ureq::Agent {
 
 pub(crate) type Answer = (u16, String);
 
-fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
+pub(crate) fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Answer {
     let mut response = response.expect("an answer");
     let text = response.body_mut().read_to_string().expect("text");
     (response.status().as_u16(), text)
@@ -93,6 +96,24 @@ impl TestServer {
         let path = format!("{broadcaster}/transports");
         let transport = self.post_json(&path, &body);
         (format!("{path}/{}", transport["id"].as_str().unwrap()), transport)
+    }
+
+    /// Where HTTP listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.server.as_ref().unwrap().local_addr()
+    }
+
+    /// Where HTTPS listens.
+    pub(crate) fn https_address(&self) -> std::net::SocketAddr {
+        self.server.as_ref().unwrap().https_addr().expect("HTTPS")
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn agent(&self) -> &ureq::Agent {
+        &self.agent
     }
 
     pub(crate) fn shutdown(mut self) {

@@ -1,0 +1,74 @@
+//! From a peer's inbox to its client: each event as the message that tells of it. Must not know requests of clients.
+
+use super::message;
+use super::outbox::Outbox;
+use super::seat::Seat;
+use crate::rooms::PeerJson;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tureen_room::{Offer, PeerEvent};
+
+/// Tells the client what its peer has to know, until the peer is closed.
+pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox) {
+    let mut inbox = seat.inbox.lock().await;
+    // What the connection before this one told of may not have arrived.
+    for offer in seat.take_unanswered().into_iter().filter(|offer| !offer.consumer.closed()) {
+        let data = describe(&offer);
+        outbox.offer(offer, &data).await;
+    }
+    let Some(inbox) = inbox.as_mut() else { return };
+    while let Some(event) = inbox.next().await {
+        match event {
+            PeerEvent::ConsumerAdded(offer) => {
+                let data = describe(&offer);
+                outbox.offer(offer, &data).await;
+            }
+            event => {
+                if let Some((method, data)) = tell(event) {
+                    outbox.send_in_turn(message::notification(method, &data)).await;
+                }
+            }
+        }
+    }
+}
+
+fn describe(offer: &Offer) -> Value {
+    let consumer = &offer.consumer;
+    json!({
+        "peerId": offer.peer_id,
+        "producerId": consumer.producer_id(),
+        "id": consumer.id(),
+        "kind": consumer.kind(),
+        "rtpParameters": consumer.rtp_parameters(),
+        "type": consumer.consumer_type(),
+        "appData": offer.producer.app_data().get::<Value>().map_or_else(|| json!({ "peerId": offer.peer_id }), |data| (*data).clone()),
+        "producerPaused": consumer.producer_paused(),
+    })
+}
+
+/// The notification that tells of an event.
+fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
+    Some(match event {
+        PeerEvent::PeerJoined(info) => ("newPeer", json!(PeerJson::without_producers(info))),
+        PeerEvent::PeerLeft { peer_id } => ("peerClosed", json!({ "peerId": peer_id })),
+        PeerEvent::PeerRenamed { peer_id, display_name, old_display_name } => {
+            let data =
+                json!({ "peerId": peer_id, "displayName": display_name, "oldDisplayName": old_display_name });
+            ("peerDisplayNameChanged", data)
+        }
+        PeerEvent::ConsumerClosed(id) => ("consumerClosed", json!({ "consumerId": id })),
+        PeerEvent::ConsumerPaused(id, true) => ("consumerPaused", json!({ "consumerId": id })),
+        PeerEvent::ConsumerPaused(id, false) => ("consumerResumed", json!({ "consumerId": id })),
+        PeerEvent::ConsumerScore(id, score) => ("consumerScore", json!({ "consumerId": id, "score": score })),
+        PeerEvent::ConsumerLayers(id, layers) => {
+            let (spatial, temporal) = layers.map_or((Value::Null, Value::Null), |layers| {
+                (json!(layers.spatial_layer), json!(layers.temporal_layer))
+            });
+            let data = json!({ "consumerId": id, "spatialLayer": spatial, "temporalLayer": temporal });
+            ("consumerLayersChanged", data)
+        }
+        PeerEvent::ProducerScore(id, score) => ("producerScore", json!({ "producerId": id, "score": score })),
+        // Told by others means, or of no interest to clients.
+        _ => return None,
+    })
+}
