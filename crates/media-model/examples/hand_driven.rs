@@ -106,6 +106,7 @@ fn main() -> Result<(), Error> {
         enable_rtx: None,
         ignore_dtx: false,
         pipe: false,
+        numbering: Default::default(),
     };
     ask(&mut core, now, Consume { transport: target, options: consumer })??;
 

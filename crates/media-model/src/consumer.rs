@@ -9,7 +9,7 @@ use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream};
-use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpParameters};
+use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
 
 /// One stream towards the endpoint.
 #[derive(Debug)]
@@ -59,6 +59,36 @@ impl PayloadTypes {
     }
 }
 
+impl FromIterator<u8> for PayloadTypes {
+    fn from_iter<I: IntoIterator<Item = u8>>(numbers: I) -> Self {
+        numbers.into_iter().fold(Self::default(), Self::with)
+    }
+}
+
+/// What a consumer calls the router's payload types; nothing for those that keep their number.
+#[derive(Clone, Debug, Default)]
+pub struct Renumbering(Option<Box<[u8; 128]>>);
+
+impl Renumbering {
+    /// Each codec's router payload type becomes the mapped one.
+    pub fn new(codecs: &[RtpCodecMapping]) -> Self {
+        let mut table = std::array::from_fn(|number| number as u8);
+        for codec in codecs {
+            if let Some(entry) = table.get_mut(usize::from(codec.payload_type)) {
+                *entry = codec.mapped_payload_type;
+            }
+        }
+        Self(Some(Box::new(table)))
+    }
+
+    /// The number on the wire for one of the router's.
+    #[inline]
+    pub fn apply(&self, payload_type: u8) -> u8 {
+        let table = self.0.as_ref();
+        table.and_then(|table| table.get(usize::from(payload_type))).copied().unwrap_or(payload_type)
+    }
+}
+
 /// What keeps a consumer's media from flowing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PauseState {
@@ -90,6 +120,8 @@ pub struct Consumer {
     pub extensions: ExtensionPlan,
     /// Payload types, of the router, that it takes.
     pub payload_types: PayloadTypes,
+    /// What its packets call them.
+    pub renumbering: Renumbering,
     /// What is forwarded, and renumbered how.
     pub selector: Selector,
     /// One, or with `pipe` one per encoding.

@@ -122,8 +122,9 @@ pub enum ConsumeError {
     /// `rtpCapabilities` has no codec for this producer.
     #[error(transparent)]
     Parameters(#[from] dict::ConsumerParametersError),
-    /// `mid` is empty or longer than 8 bytes, which is what its header extension has room for.
-    #[error("mid must have 1 to 8 bytes")]
+    /// `mid` is empty or longer than the 16 bytes that a header extension in the one-byte form has room for (RFC 8285
+    /// section 4.2).
+    #[error("mid must have 1 to 16 bytes")]
     Mid,
     /// The producer belongs to another router than the transport.
     #[error("producer {0} belongs to another router")]

@@ -39,7 +39,7 @@ pub use event::{
     TransportEvent, VideoOrientation,
 };
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
-pub use options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
+pub use options::{ConsumerNumbering, ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
 pub use relay::RelayBatch;
 pub use stats::*;
 pub use timers::Timer;

@@ -35,6 +35,16 @@ pub struct ProducerOptions {
     pub key_frame_request_delay: Duration,
 }
 
+/// Whose payload types and header-extension ids a consumer's packets carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ConsumerNumbering {
+    /// The router's, which the endpoint takes from the consumer's parameters.
+    #[default]
+    Router,
+    /// Those that the endpoint's capabilities prefer: an SDP offer has fixed them already (RFC 3264 section 6.1).
+    Receiver,
+}
+
 /// How a consumer is made.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
@@ -46,7 +56,7 @@ pub struct ConsumerOptions {
     pub rtp_capabilities: RtpCapabilities,
     /// Whether it starts paused. Default `false`.
     pub paused: bool,
-    /// Its MID, 1 to 8 bytes; default the transport's next number.
+    /// Its MID, 1 to 16 bytes; default the transport's next number.
     pub mid: Option<String>,
     /// The layers wanted of a simulcast or SVC source; default the best.
     pub preferred_layers: Option<MediaLayers>,
@@ -56,4 +66,6 @@ pub struct ConsumerOptions {
     pub ignore_dtx: bool,
     /// Whether every encoding is carried, each as a stream of its own. Default `false`.
     pub pipe: bool,
+    /// Whose numbers its packets carry. Default the router's.
+    pub numbering: ConsumerNumbering,
 }

@@ -238,6 +238,7 @@ impl Call {
             enable_rtx: None,
             ignore_dtx: false,
             pipe: false,
+            numbering: Default::default(),
         };
         self.ask(Consume { transport: TransportId(u128::from(socket)), options }).unwrap()
     }

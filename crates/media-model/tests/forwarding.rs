@@ -4,7 +4,8 @@ mod support;
 
 use support::{Bench, vp8, vp8_parameters};
 use tureen_media_model::{
-    ConsumerEvent, Event, GetConsumerStats, GetProducerStats, PauseConsumer, ResumeConsumer,
+    Consume, ConsumeError, ConsumerEvent, ConsumerNumbering, ConsumerTraceFlags, Event, GetConsumerStats,
+    GetProducerStats, PauseConsumer, ResumeConsumer, TraceConsumer, TraceInfo,
 };
 use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
@@ -95,6 +96,88 @@ fn a_lost_packet_is_asked_for_and_a_nack_is_answered_by_rtx() {
     assert_eq!(packet.payload()[..2], numbers[1].to_be_bytes());
     bench.receive(2, &nack);
     assert!(bench.sent_to(2).0.is_empty(), "not twice within a round trip");
+}
+
+#[test]
+fn a_consumer_under_its_receivers_numbers_sends_and_repairs_with_them() {
+    let mut bench = Bench::new();
+    let (source, target) = (bench.transport(1), bench.transport(2));
+    let producer = bench.produce(source, MediaKind::Video, vp8_parameters(1000));
+    let mut options = bench.consumer_options(producer.id);
+    options.rtp_capabilities = serde_json::from_value(serde_json::json!({
+        "codecs": [
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "preferredPayloadType": 45,
+             "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]},
+            {"kind": "video", "mimeType": "video/rtx", "clockRate": 90000, "preferredPayloadType": 101,
+             "parameters": {"apt": 45}}
+        ],
+        "headerExtensions": [
+            {"kind": "video", "uri": "urn:ietf:params:rtp-hdrext:sdes:mid", "preferredId": 9}
+        ]
+    }))
+    .unwrap();
+    options.numbering = ConsumerNumbering::Receiver;
+    options.mid = Some("sixteen-bytes-is".to_owned());
+    let consumer = bench.ask(Consume { transport: target, options }).unwrap();
+    let numbers: Vec<u8> = consumer.rtp_parameters.codecs.iter().map(|codec| codec.payload_type).collect();
+    assert_eq!(
+        numbers,
+        [45, 101],
+        "101 is the router's number of VP8 and the receiver's of its retransmissions"
+    );
+    bench
+        .ask(TraceConsumer { id: consumer.id, flags: ConsumerTraceFlags { rtp: true, ..Default::default() } })
+        .unwrap();
+
+    bench.receive(1, &vp8(1000, 11, 6000, true));
+    let (sent, _) = bench.sent_to(2);
+    let packet = RtpPacket::parse(&sent[0]).unwrap();
+    assert_eq!(packet.payload_type(), 45);
+    assert_eq!(packet.extension(9), Some(&b"sixteen-bytes-is"[..]));
+    let traced = std::iter::from_fn(|| bench.core.poll_event()).find_map(|event| match event {
+        Event::Consumer(_, ConsumerEvent::Trace(trace)) => Some(trace.info),
+        _ => None,
+    });
+    assert!(matches!(traced, Some(TraceInfo::Rtp(packet)) if packet.payload_type == 45));
+
+    let encoding = &consumer.rtp_parameters.encodings[0];
+    let nack = rtcp(|writer| writer.nack(5, encoding.ssrc.unwrap(), [packet.sequence_number()]).unwrap());
+    bench.receive(2, &nack);
+    let (sent, _) = bench.sent_to(2);
+    let packet = RtpPacket::parse(&sent[0]).unwrap();
+    assert_eq!((packet.ssrc(), packet.payload_type()), (encoding.rtx.unwrap().ssrc, 101));
+
+    // Without RTX the packet itself goes out again, under the same number.
+    let mut options = bench.consumer_options(producer.id);
+    options.rtp_capabilities = serde_json::from_value(serde_json::json!({
+        "codecs": [{"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "preferredPayloadType": 45,
+                    "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]}]
+    }))
+    .unwrap();
+    options.numbering = ConsumerNumbering::Receiver;
+    let plain = bench.ask(Consume { transport: target, options }).unwrap();
+    bench.receive(1, &vp8(1000, 12, 9000, true));
+    let ssrc = plain.rtp_parameters.encodings[0].ssrc.unwrap();
+    let (sent, _) = bench.sent_to(2);
+    let of_plain = |bytes: &&Vec<u8>| RtpPacket::parse(bytes).unwrap().ssrc() == ssrc;
+    let sequence_number = RtpPacket::parse(sent.iter().find(of_plain).unwrap()).unwrap().sequence_number();
+    bench.receive(2, &rtcp(|writer| writer.nack(5, ssrc, [sequence_number]).unwrap()));
+    let (sent, _) = bench.sent_to(2);
+    let again = RtpPacket::parse(sent.iter().find(of_plain).unwrap()).unwrap();
+    assert_eq!((again.payload_type(), again.sequence_number()), (45, sequence_number));
+}
+
+#[test]
+fn a_mid_that_no_header_extension_has_room_for_is_refused() {
+    let mut bench = Bench::new();
+    let (source, target) = (bench.transport(1), bench.transport(2));
+    let producer = bench.produce(source, MediaKind::Video, vp8_parameters(1000));
+    for mid in ["", "seventeen-bytes-x"] {
+        let mut options = bench.consumer_options(producer.id);
+        options.mid = Some(mid.to_owned());
+        let refused = bench.ask(Consume { transport: target, options }).map(|_| ());
+        assert_eq!(refused, Err(ConsumeError::Mid), "{mid}");
+    }
 }
 
 #[test]

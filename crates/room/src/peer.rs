@@ -318,7 +318,9 @@ impl Peer {
             return Err(ProduceError::Full(limit));
         }
         entry.producers.insert(producer.id(), producer.clone());
-        if entry.profile.is_some() {
+        let joined = entry.profile.is_some();
+        register.note_made(producer.id());
+        if joined {
             announce(&register, self, producer.id());
         }
         Ok(())
@@ -401,6 +403,22 @@ impl Peer {
         self.make_consumer(&transport, producer, capabilities, paused).await
     }
 
+    /// As [`Peer::consume`], with all options that a consumer has.
+    ///
+    /// # Errors
+    /// [`ConsumeError`].
+    pub async fn consume_with(
+        &self,
+        transport: &TransportId,
+        options: ConsumerOptions,
+    ) -> Result<Consumer, ConsumeError> {
+        let producer = options.producer_id;
+        let found = self.with(|entry| entry.transport(transport)).ok_or(ConsumeError::Closed)?;
+        let transport = found.ok_or(ConsumeError::TransportNotFound(*transport))?;
+        self.room().producer(&producer).ok_or(ConsumeError::ProducerNotFound(producer))?;
+        self.add_consumer(&transport, options).await
+    }
+
     pub(crate) async fn make_consumer(
         &self,
         transport: &AnyTransport,
@@ -408,13 +426,21 @@ impl Peer {
         capabilities: RtpCapabilities,
         paused: bool,
     ) -> Result<Consumer, ConsumeError> {
+        let mut options = ConsumerOptions::new(producer, capabilities);
+        options.paused = paused;
+        self.add_consumer(transport, options).await
+    }
+
+    async fn add_consumer(
+        &self,
+        transport: &AnyTransport,
+        options: ConsumerOptions,
+    ) -> Result<Consumer, ConsumeError> {
         let limit = self.shared.limits.consumers;
         let count = self.with(|entry| entry.consumers.len()).ok_or(ConsumeError::Closed)?;
         if count >= limit {
             return Err(ConsumeError::Full(limit));
         }
-        let mut options = ConsumerOptions::new(producer, capabilities);
-        options.paused = paused;
         let consumer = transport.consume(options).await?;
         self.with(|entry| entry.consumers.insert(consumer.id(), consumer.clone()))
             .ok_or(ConsumeError::Closed)?;

@@ -12,6 +12,8 @@ pub(crate) struct Register {
     pub(crate) locked: bool,
     pub(crate) closed: bool,
     pub(crate) entries: BTreeMap<String, Entry>,
+    /// Producers in the order of their making; some may be gone.
+    made: Vec<ProducerId>,
 }
 
 /// A peer and all that it has.
@@ -90,6 +92,20 @@ impl Register {
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
         self.entries.values().map(|entry| entry.peer.clone()).collect()
+    }
+
+    /// Notes a producer that was just made.
+    pub(crate) fn note_made(&mut self, id: ProducerId) {
+        let Self { entries, made, .. } = self;
+        made.retain(|id| entries.values().any(|entry| entry.producers.contains_key(id)));
+        made.push(id);
+    }
+
+    /// The producers of those who have joined, in the order of their making, and whose they are.
+    pub(crate) fn producers(&self) -> Vec<(String, Producer)> {
+        let found = |id| self.producer(id);
+        let joined = |peer: &String| self.entries.get(peer).is_some_and(|entry| entry.profile.is_some());
+        self.made.iter().filter_map(found).filter(|(peer, _)| joined(peer)).collect()
     }
 
     /// A producer of anybody, and whose it is.

@@ -73,6 +73,11 @@ impl Room {
         lock(&self.shared.register).entries.get(id).map(|entry| entry.peer.clone())
     }
 
+    /// What those who have joined produce, the oldest first, and whose it is.
+    pub fn producers(&self) -> Vec<(String, Producer)> {
+        lock(&self.shared.register).producers()
+    }
+
     /// A producer of anybody in it, and whose it is.
     pub fn producer(&self, id: &ProducerId) -> Option<(String, Producer)> {
         lock(&self.shared.register).producer(id)

@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         enable_rtx: None,
         ignore_dtx: false,
         pipe: false,
+        numbering: Default::default(),
     };
     block_on(far.call(Consume { transport: TransportId(11), options }))??;
 

@@ -99,6 +99,8 @@ settings! {
     max_peers: usize = 500, "TUREEN_MAX_PEERS" [value_name = "COUNT"];
     /// Broadcasters in a room, at least 1. Default: 100.
     max_broadcasters: usize = 100, "TUREEN_MAX_BROADCASTERS" [value_name = "COUNT"];
+    /// WHIP and WHEP sessions in a room, at least 1. Default: 500.
+    max_whip_sessions: usize = 500, "TUREEN_MAX_WHIP_SESSIONS" [value_name = "COUNT"];
     /// Transports of a peer, at least 1. Default: 16.
     max_transports: usize = 16, "TUREEN_MAX_TRANSPORTS" [value_name = "COUNT"];
     /// Producers of a peer, at least 1. Default: 32.
@@ -238,6 +240,7 @@ impl Settings {
             ("max_rooms", self.max_rooms),
             ("max_peers", self.max_peers),
             ("max_broadcasters", self.max_broadcasters),
+            ("max_whip_sessions", self.max_whip_sessions),
             ("max_transports", self.max_transports),
             ("max_producers", self.max_producers),
             ("max_consumers", self.max_consumers),

@@ -66,6 +66,21 @@ impl IceServer {
     }
 }
 
+impl IceServer {
+    /// The value of a `Link` header that tells of it (RFC 9725 section 4.6).
+    pub(crate) fn link(&self) -> String {
+        let mut link = format!("<{}>; rel=\"ice-server\"", self.url);
+        if let (Some(username), Some(credential)) = (&self.username, &self.credential) {
+            let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let (username, credential) = (quoted(username), quoted(credential));
+            link += &format!(
+                "; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""
+            );
+        }
+        link
+    }
+}
+
 impl fmt::Debug for IceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IceServer").field("url", &self.url).finish_non_exhaustive()
@@ -110,6 +125,10 @@ mod tests {
         assert_eq!(
             "stun:s.example".parse::<IceServer>().unwrap().dictionary(),
             json!({ "urls": ["stun:s.example"] })
+        );
+        assert_eq!(
+            "turn:t;username=a\"b;credential=c".parse::<IceServer>().unwrap().link(),
+            r#"<turn:t>; rel="ice-server"; username="a\"b"; credential="c"; credential-type="password""#
         );
         let error = |text: &str| text.parse::<IceServer>().unwrap_err();
         assert_eq!(error("http://x"), IceServerError::Url("http://x".into()));

@@ -33,6 +33,7 @@ mod server;
 mod signalling;
 mod tls;
 mod webhooks;
+mod whip;
 
 pub use access::{MintError, Secret, StaticToken, StaticTokenError, TokenRole, mint};
 pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};

@@ -190,6 +190,7 @@ impl World {
                 enable_rtx: Some(true),
                 ignore_dtx: false,
                 pipe: false,
+                numbering: Default::default(),
             },
         };
         let info = self.request(shard, consume)?;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use tureen_media_model::ProducerId;
+use tureen_media_model::{ConsumerNumbering, ProducerId};
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
     SrtpParameters, TransportProtocol,
@@ -361,7 +361,7 @@ pub struct ConsumerOptions {
     pub rtp_capabilities: RtpCapabilities,
     /// Whether it starts paused. Default `false`.
     pub paused: bool,
-    /// Its MID, 1 to 8 bytes. Default: the transport's next number.
+    /// Its MID, 1 to 16 bytes. Default: the transport's next number.
     pub mid: Option<String>,
     /// The layers wanted of a simulcast or SVC source. Default: the best.
     pub preferred_layers: Option<MediaLayers>,
@@ -371,6 +371,8 @@ pub struct ConsumerOptions {
     pub ignore_dtx: bool,
     /// Whether every encoding is carried, each as a stream of its own. Default `false`.
     pub pipe: bool,
+    /// Whose payload types and header-extension ids its packets carry. Default: the router's.
+    pub numbering: ConsumerNumbering,
     /// The program's own data. Default `()`.
     pub app_data: AppData,
 }
@@ -387,6 +389,7 @@ impl ConsumerOptions {
             enable_rtx: None,
             ignore_dtx: false,
             pipe: false,
+            numbering: ConsumerNumbering::default(),
             app_data: AppData::default(),
         }
     }

@@ -3,13 +3,13 @@
 use crate::arena::Key;
 use crate::codec::{Feedback, payload_format, rtx_of};
 use crate::command::{Consume, RequestKeyFrame, SetConsumerPriority, SetPreferredLayers, TraceConsumer};
-use crate::consumer::{Consumer, ConsumerDefinition, ConsumerStream, PauseState, PayloadTypes};
+use crate::consumer::{Consumer, ConsumerDefinition, ConsumerStream, PauseState, PayloadTypes, Renumbering};
 use crate::core::Core;
 use crate::description::ConsumerInfo;
 use crate::error::{ConsumeError, NotFoundError, PriorityError};
 use crate::extensions::ExtensionPlan;
 use crate::id::ProducerId;
-use crate::options::ConsumerOptions;
+use crate::options::{ConsumerNumbering, ConsumerOptions};
 use crate::source::Source;
 use crate::transport_state::TransportTag;
 use rand_core::Rng;
@@ -21,12 +21,41 @@ use tureen_forwarding::{
     SimpleSelectorConfig,
 };
 use tureen_rtp_dictionaries::{
-    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, RtpCodecParameters, RtpEncodingParameters,
-    RtpParameters, get_consumer_rtp_parameters, validate_rtp_capabilities,
+    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ReceiverParameters, RtpCodecParameters,
+    RtpEncodingParameters, RtpParameters, get_consumer_rtp_parameters, get_receiver_consumer_rtp_parameters,
+    validate_rtp_capabilities,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
 use tureen_transport::{Cipher as _, Transport};
+
+/// The longest MID: an element in the one-byte form has no more room (RFC 8285 section 4.2).
+const MAX_MID_LEN: usize = 16;
+
+/// What a consumer sends, and how its payload types follow from the router's.
+struct Negotiated {
+    parameters: RtpParameters,
+    /// Of media, the router's numbers.
+    payload_types: PayloadTypes,
+    renumbering: Renumbering,
+}
+
+impl Negotiated {
+    fn router(parameters: RtpParameters) -> Self {
+        let media = parameters.codecs.iter().filter(|codec| !codec.is_rtx());
+        let payload_types = media.map(|codec| codec.payload_type).collect();
+        Self { parameters, payload_types, renumbering: Renumbering::default() }
+    }
+
+    fn receiver(negotiated: ReceiverParameters) -> Self {
+        let ReceiverParameters { parameters, codecs } = negotiated;
+        let is_rtx =
+            |number| parameters.codecs.iter().any(|codec| codec.payload_type == number && codec.is_rtx());
+        let media = codecs.iter().filter(|codec| !is_rtx(codec.mapped_payload_type));
+        let payload_types = media.map(|codec| codec.payload_type).collect();
+        Self { parameters, payload_types, renumbering: Renumbering::new(&codecs) }
+    }
+}
 
 impl<T: Transport> Core<T> {
     pub(crate) fn consume(&mut self, now: Time, request: Consume) -> Result<ConsumerInfo, ConsumeError> {
@@ -36,11 +65,11 @@ impl<T: Transport> Core<T> {
         if self.index.consumers.contains_key(&options.id) {
             return Err(ConsumeError::AlreadyExists(options.id));
         }
-        if options.mid.as_ref().is_some_and(|mid| mid.is_empty() || mid.len() > 8) {
+        if options.mid.as_ref().is_some_and(|mid| !(1..=MAX_MID_LEN).contains(&mid.len())) {
             return Err(ConsumeError::Mid);
         }
-        let parameters = self.negotiate(source_key, &options)?;
-        let consumer = self.build_consumer(transport_key, source_key, options, parameters)?;
+        let negotiated = self.negotiate(source_key, &options)?;
+        let consumer = self.build_consumer(transport_key, source_key, options, negotiated)?;
         let info = self.describe_new(&consumer);
         let id = consumer.definition.id;
         let ssrcs: Vec<u32> =
@@ -68,7 +97,7 @@ impl<T: Transport> Core<T> {
         &mut self,
         source: Key<Source>,
         options: &ConsumerOptions,
-    ) -> Result<RtpParameters, ConsumeError> {
+    ) -> Result<Negotiated, ConsumeError> {
         let mut capabilities = options.rtp_capabilities.clone();
         validate_rtp_capabilities(&mut capabilities)?;
         let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
@@ -76,14 +105,18 @@ impl<T: Transport> Core<T> {
         let (ssrc_base, rtx_ssrc_base) = (self.draw_ssrc(count), self.draw_ssrc(count));
         let source = self.sources.get(source).ok_or(NotFoundError::Producer(options.producer_id))?;
         let enable_rtx = options.enable_rtx.unwrap_or(source.kind == MediaKind::Video);
-        Ok(get_consumer_rtp_parameters(ConsumerOffer {
+        let offer = ConsumerOffer {
             consumable: &source.consumable,
             remote_rtp_capabilities: &capabilities,
             pipe: options.pipe,
             enable_rtx,
             ssrc_base,
             rtx_ssrc_base,
-        })?)
+        };
+        Ok(match options.numbering {
+            ConsumerNumbering::Router => Negotiated::router(get_consumer_rtp_parameters(offer)?),
+            ConsumerNumbering::Receiver => Negotiated::receiver(get_receiver_consumer_rtp_parameters(offer)?),
+        })
     }
 
     fn build_consumer(
@@ -91,8 +124,9 @@ impl<T: Transport> Core<T> {
         transport_key: Key<TransportTag>,
         source_key: Key<Source>,
         options: ConsumerOptions,
-        mut parameters: RtpParameters,
+        negotiated: Negotiated,
     ) -> Result<Consumer, ConsumeError> {
+        let Negotiated { mut parameters, payload_types, renumbering } = negotiated;
         let missing = NotFoundError::Producer(options.producer_id);
         let cname = self.transport_cname(transport_key);
         let state = self.transports.get_mut(transport_key).ok_or(missing)?;
@@ -120,9 +154,6 @@ impl<T: Transport> Core<T> {
         let selector =
             build_selector(&mut self.rng, source, media.as_ref(), options.ignore_dtx, options.pipe);
         let streams = build_streams(&mut self.rng, source.kind, &parameters, media.as_ref(), options.pipe);
-        let payload_types = parameters.codecs.iter().filter(|codec| !codec.is_rtx());
-        let payload_types =
-            payload_types.fold(PayloadTypes::default(), |set, codec| set.with(codec.payload_type));
         let consumer_type = ConsumerType::of(source.producer_type, options.pipe);
         let preferred_layers =
             options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
@@ -139,6 +170,7 @@ impl<T: Transport> Core<T> {
             pause: PauseState { own: options.paused, producer: source.paused },
             extensions,
             payload_types,
+            renumbering,
             selector,
             streams,
             drops: DropCounters::default(),

@@ -260,7 +260,7 @@ fn send<T: Transport>(
         lane: lane(consumer.transport, Component::Rtp),
         to,
         ssrc: stream.ssrc,
-        payload_type: *payload_type,
+        payload_type: consumer.renumbering.apply(*payload_type),
         rewrite,
         rtx: None,
         descriptor: &meta.descriptor,
@@ -275,7 +275,7 @@ fn send<T: Transport>(
     if consumer.trace.rtp || consumer.trace.key_frame && meta.is_key_frame {
         let mut traced = trace_of(packet, meta, false);
         (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
-        (traced.timestamp, traced.payload_type) = (rewrite.timestamp, *payload_type);
+        (traced.timestamp, traced.payload_type) = (rewrite.timestamp, outgoing.payload_type);
         events.trace(trace_out(consumer, traced, moment.now));
     }
     Ok(len)

@@ -61,7 +61,7 @@ impl<T: Transport> Core<T> {
             lane: lane(consumer.transport, Component::Rtp),
             to,
             ssrc: stream.ssrc,
-            payload_type: source.mapping.payload_type(packet.payload_type())?,
+            payload_type: consumer.renumbering.apply(source.mapping.payload_type(packet.payload_type())?),
             rewrite: &sent.rewrite,
             rtx: resend.rtx,
             descriptor: &stored.meta.descriptor,

@@ -151,6 +151,7 @@ impl Bench {
             enable_rtx: None,
             ignore_dtx: false,
             pipe: false,
+            numbering: Default::default(),
         }
     }
 

@@ -68,6 +68,7 @@ pub(super) fn consumer_options(id: u128, producer: u128) -> ConsumerOptions {
         enable_rtx: None,
         ignore_dtx: false,
         pipe: false,
+        numbering: Default::default(),
     }
 }
 

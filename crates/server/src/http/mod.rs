@@ -1,6 +1,6 @@
 //! HTTP: routes, and what is done to every request. Must not know how rooms work.
 
-mod bearer;
+pub(crate) mod bearer;
 mod body;
 mod broadcasters;
 mod error;
@@ -82,6 +82,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .merge(broadcasters::routes())
         .merge(operators::routes(&app))
+        .merge(crate::whip::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here; / lists what is") })
         .layer(limit)
         .layer(from_fn_with_state(Arc::clone(&app), observe))

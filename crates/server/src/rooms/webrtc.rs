@@ -45,13 +45,30 @@ impl WebRtc {
         })
     }
 
-    /// Makes a transport and gives it to a peer.
+    /// Makes a transport and gives it to a peer; what the endpoint has to know of it.
     pub(crate) async fn create(
         &self,
         peer: &Peer,
         direction: Direction,
         force_tcp: bool,
     ) -> Result<WebRtcReply, Refusal> {
+        let transport = self.add_transport(peer, direction, force_tcp).await?;
+        Ok(WebRtcReply {
+            id: transport.id(),
+            ice_parameters: transport.ice_parameters(),
+            ice_candidates: transport.ice_candidates(),
+            dtls_parameters: transport.dtls_parameters(),
+            ice_servers: self.ice_servers.clone(),
+        })
+    }
+
+    /// Makes a transport and gives it to a peer.
+    pub(crate) async fn add_transport(
+        &self,
+        peer: &Peer,
+        direction: Direction,
+        force_tcp: bool,
+    ) -> Result<WebRtcTransport, Refusal> {
         if force_tcp && !self.tcp {
             return Err(Refusal::Argument("forceTcp: WebRTC over TCP is turned off".into()));
         }
@@ -62,13 +79,7 @@ impl WebRtc {
         let transport = peer.router().create_webrtc_transport(options).await?;
         self.watch(peer, &transport);
         peer.add_transport(transport.clone(), direction)?;
-        Ok(WebRtcReply {
-            id: transport.id(),
-            ice_parameters: transport.ice_parameters(),
-            ice_candidates: transport.ice_candidates(),
-            dtls_parameters: transport.dtls_parameters(),
-            ice_servers: self.ice_servers.clone(),
-        })
+        Ok(transport)
     }
 
     /// A peer goes when DTLS fails, and when ICE stays away for longer than the grace time.

@@ -51,6 +51,7 @@ pub(crate) async fn consume(
         enable_rtx: options.enable_rtx,
         ignore_dtx: options.ignore_dtx,
         pipe: options.pipe,
+        numbering: options.numbering,
     };
     let info = match parent.link.call(Consume { transport: parent.id, options: request }).await? {
         Ok(info) => info,
