@@ -153,6 +153,7 @@ impl Stage {
             enable_rtx: None,
             ignore_dtx: false,
             pipe: false,
+            numbering: Default::default(),
         };
         self.ask(Consume { transport, options }).expect("a consumer");
     }

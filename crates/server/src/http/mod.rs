@@ -1,18 +1,18 @@
 //! HTTP: routes, and what is done to every request. Must not know how rooms work.
 
+mod assets;
 pub(crate) mod bearer;
 mod body;
 mod broadcasters;
 mod error;
 mod operators;
-mod page;
 mod rate;
+mod status;
 
 pub(crate) use error::ApiError;
 pub(crate) use rate::RateLimiter;
 
 use crate::access::Access;
-
 use crate::config::Settings;
 use crate::listener::Place;
 use crate::metrics::Metrics;
@@ -78,12 +78,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.settings.max_body_bytes);
     Router::new()
         .route("/", get(root))
+        .route("/status", get(status::page))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
+        .merge(assets::routes())
         .merge(broadcasters::routes())
         .merge(operators::routes(&app))
         .merge(crate::whip::routes())
-        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here; / lists what is") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here; /status lists what is") })
         .layer(limit)
         .layer(from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
@@ -94,7 +96,7 @@ async fn root(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
         Ok(upgrade) => signalling::upgrade(app, &mut parts, upgrade).await,
-        Err(_) => page::status(app, &mut parts).await,
+        Err(_) => assets::index(&parts.headers),
     }
 }
 
