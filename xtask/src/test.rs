@@ -45,7 +45,7 @@ impl Options {
 /// The steps, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// System packages that the real-media tests need
+    /// System packages and npm packages that the real-media tests need
     Setup,
     /// Unit, integration and property tests of the workspace
     Unit,
@@ -55,7 +55,7 @@ enum Part {
     Doc,
     /// The standalone projects under examples/
     Examples,
-    /// Tests with FFmpeg and GStreamer, at release speed
+    /// Tests with FFmpeg, GStreamer and browsers, at release speed
     RealMedia,
 }
 
@@ -126,7 +126,7 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
     let step = Step::begin(part.name(), &rerun);
     let mut done = match part {
         Part::Setup => {
-            Done { tally: Tally::default(), result: packages::set_up(&step), remark: String::new() }
+            Done { tally: Tally::default(), result: packages::set_up(tree, &step), remark: String::new() }
         }
         Part::Unit => tests(&step, &mut unit(tree, full), runner(tree)),
         Part::Replay => replay(tree, &step, full),
