@@ -10,6 +10,7 @@ mod examples;
 mod fuzz;
 mod load;
 mod packages;
+mod python;
 mod release;
 mod report;
 mod sim;

@@ -5,7 +5,7 @@ use crate::step::{Outcome, Step, while_doing};
 use std::process::{Command, Stdio};
 
 /// Debian packages: the programs that send and receive real media, and the network namespaces around them.
-const NEEDED: [&str; 10] = [
+const NEEDED: [&str; 12] = [
     "ffmpeg",
     "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base",
@@ -13,7 +13,9 @@ const NEEDED: [&str; 10] = [
     "gstreamer1.0-plugins-bad",
     "gstreamer1.0-plugins-ugly",
     "gstreamer1.0-libav",
+    "gstreamer1.0-nice",
     "python3-gst-1.0",
+    "python3-venv",
     "gir1.2-gst-plugins-bad-1.0",
     "iproute2",
 ];

@@ -27,7 +27,8 @@ async function start({ role, endpoint, foreign, rids }) {
   const video = document.querySelector(foreign ? "video" : `#${role}-video`);
   video.requestVideoFrameCallback(() => { times.frame = performance.now(); });
   if (foreign) await window.client[role](endpoint, { rids });
-  else document.getElementById(role).click();
+  // With ?play=1 or ?publish=1 the page starts by itself, and again where nobody sends yet.
+  else if (!new URLSearchParams(location.search).has(role)) document.getElementById(role).click();
 }
 
 /** What the connection of one role says of itself. Runs in the page. */
@@ -68,7 +69,7 @@ async function open(options, start_, role, origin) {
   const look = () => page.evaluate(figures, role);
   await until(`${role}: frames`, async () => {
     const { problem, streams = [] } = await look();
-    if (problem) throw new Error(`${role}: ${problem}`);
+    if (problem && !options.query?.[role]) throw new Error(`${role}: ${problem}`);
     return streams.some(({ kind, frames }) => kind === "video" && frames > 0);
   });
   return { page, look };
