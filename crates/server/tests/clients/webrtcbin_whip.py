@@ -10,7 +10,10 @@ Takes one JSON object as its argument:
 It says `publishing` on standard error once it is connected, and ends with a line, or the end of input.
 """
 
+import hashlib
 import json
+import re
+import ssl
 import sys
 import threading
 import urllib.error
@@ -47,6 +50,8 @@ class Publisher:
         self.problem = None
         with open(settings["pem"], encoding="ascii") as file:
             self.pem = file.read()
+        certificate = ssl.PEM_cert_to_DER_cert(self.pem[self.pem.index("-----BEGIN CERTIFICATE") :])
+        self.fingerprint = hashlib.sha256(certificate).digest().hex(":").upper()
         self.pipeline = Gst.Pipeline.new()
         self.pipeline.connect("deep-element-added", self.on_element)
         self.pipeline.add(Gst.parse_bin_from_description(PIPELINE.format(video=ENCODERS[settings.get("codec", "VP8")]), False))
@@ -69,8 +74,10 @@ class Publisher:
         self.rtc.emit("create-offer", None, Gst.Promise.new_with_change_func(self.on_offer))
 
     def on_offer(self, promise):
-        # A description that came out of a promise is freed with it: what lives on is made of its text.
-        text = promise.get_reply().get_value("offer").sdp.as_text()
+        # A description that came out of a promise is freed with it, and its SDP with it: only its text lives on.
+        reply = promise.get_reply()
+        description = reply.get_value("offer")
+        text = description.sdp.as_text()
         offer = self.description(GstWebRTC.WebRTCSDPType.OFFER, text)
         self.rtc.emit("set-local-description", offer, Gst.Promise.new_with_change_func(lambda _: self.post(text)))
 
@@ -80,7 +87,9 @@ class Publisher:
         return GstWebRTC.WebRTCSessionDescription.new(kind, message)
 
     def post(self, offer):
-        """Sends the offer as it is: the server is ICE-lite and needs no candidate."""
+        """Sends the offer without candidates: the server is ICE-lite. Its fingerprint is of all that is in the file, key
+        included, so that it has to be put right."""
+        offer = re.sub(r"(?m)^a=fingerprint:.*$", f"a=fingerprint:sha-256 {self.fingerprint}\r", offer)
         status, headers, text = self.request("POST", self.settings["endpoint"], offer, {"Content-Type": "application/sdp"})
         if status != 201:
             self.fail(f"{status} {text}")
@@ -114,24 +123,14 @@ class Publisher:
         GLib.idle_add(self.loop.quit)
 
     def figures(self):
-        """What was sent, by the source of each stream."""
-        found = {"video": 0, "audio": 0}
-
-        def look(_quark, value):
-            if value.has_field("packets-sent"):
-                kind = "audio" if value.get_value("clock-rate") == 48000 else "video"
-                found[kind] += value.get_value("packets-sent")
-            return True
-
+        """The packets that were sent, by SSRC: its statistics call both streams by one kind."""
         promise = Gst.Promise.new()
         self.rtc.emit("get-stats", None, promise)
         promise.wait()
         reply = promise.get_reply()
-        for index in range(reply.n_fields()):
-            value = reply.get_value(reply.nth_field_name(index))
-            if isinstance(value, Gst.Structure):
-                look(None, value)
-        return {"videoPackets": found["video"], "audioPackets": found["audio"]}
+        entries = (reply.get_value(reply.nth_field_name(index)) for index in range(reply.n_fields()))
+        sent = [entry for entry in entries if isinstance(entry, Gst.Structure) and entry.has_field("packets-sent")]
+        return {"packets": {entry.get_value("ssrc"): entry.get_value("packets-sent") for entry in sent}}
 
     def run(self):
         self.pipeline.set_state(Gst.State.PLAYING)

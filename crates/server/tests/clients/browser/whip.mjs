@@ -12,7 +12,7 @@ import { pause, scenario, until } from "./lib-browsers.mjs";
 /** A page of an origin of its own that holds whip-client.js; its address. */
 async function foreignOrigin() {
   const code = readFileSync(new URL("whip-client.js", import.meta.url), "utf8");
-  const body = `<!doctype html><title>Foreign</title><video autoplay muted></video><script>${code}</script>`;
+  const body = `<!doctype html><title>Foreign</title><video autoplay></video><script>${code}</script>`;
   const server = createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(body));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
