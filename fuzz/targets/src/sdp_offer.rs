@@ -105,7 +105,11 @@ impl Local {
         };
         let fingerprint = DtlsFingerprint::new(FingerprintAlgorithm::Sha256, &[7; 32]);
         let candidates = parse_candidate("udp 1 udp 9 192.0.2.1 4000 typ host").into_iter().collect();
-        Self { ice, candidates, dtls: DtlsParameters { role: DtlsRole::Auto, fingerprints: vec![fingerprint] } }
+        Self {
+            ice,
+            candidates,
+            dtls: DtlsParameters { role: DtlsRole::Auto, fingerprints: vec![fingerprint] },
+        }
     }
 
     pub(crate) fn transport(&self) -> LocalTransport<'_> {

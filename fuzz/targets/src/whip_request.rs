@@ -40,7 +40,8 @@ fn publish(text: &str, router: &RtpCapabilities) -> Option<Vec<Source>> {
     for (media, producer) in &producers {
         let (mid, kind) = (media.mid.as_ref()?, media.media_kind()?);
         answer.receive(mid, producer).expect("what was offered can be received");
-        let mapping = get_producer_rtp_parameters_mapping(producer, router, 1000).expect("the router's codecs");
+        let mapping =
+            get_producer_rtp_parameters_mapping(producer, router, 1000).expect("the router's codecs");
         let consumable = get_consumable_rtp_parameters(kind, producer, router, &mapping);
         sources.push((kind, consumable.expect("a mapped producer can be consumed")));
     }

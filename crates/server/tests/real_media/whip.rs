@@ -76,7 +76,10 @@ impl Scene {
         let options = json!({ "endpoint": self.url("/whip/real"), "codec": codec, "pem": pem });
         // The system's own: GStreamer's bindings belong to it.
         let mut command = Command::new("/usr/bin/python3");
-        command.args(["-B", "-W", "ignore"]).arg(clients().join("webrtcbin_whip.py")).arg(options.to_string());
+        command
+            .args(["-B", "-W", "ignore"])
+            .arg(clients().join("webrtcbin_whip.py"))
+            .arg(options.to_string());
         Process::start(self.directory.path(), "webrtcbin", &mut command)
     }
 }
@@ -165,7 +168,10 @@ fn real_media_whip_of_a_foreign_page_with_simulcast_restart_and_end() {
     assert_eq!(sent.iter().map(|stream| &stream["rid"]).collect::<Vec<_>>(), ["q", "h", "f"]);
     for role in ["publish", "play"] {
         let after = &figures[role]["restart"];
-        assert!(after["changed"] == true && after["frames"].as_i64().is_some_and(|frames| frames > 3), "{figures}");
+        assert!(
+            after["changed"] == true && after["frames"].as_i64().is_some_and(|frames| frames > 3),
+            "{figures}"
+        );
         assert_eq!(figures[role]["removed"], json!([200, 404]));
     }
 }
@@ -208,7 +214,8 @@ fn real_media_whip_webrtcbin_to_whep_chromium() {
     for codec in ["VP8", "H264"] {
         let scene = Scene::new();
         let publisher = published(scene.webrtcbin(codec));
-        let figures = ended(scene.browsers("whip", "whip.mjs", json!({ "play": "chromium", "seconds": SECONDS })));
+        let figures =
+            ended(scene.browsers("whip", "whip.mjs", json!({ "play": "chromium", "seconds": SECONDS })));
         let sent = finished(publisher);
         assert_plays(&figures["play"]);
         assert_keys(&figures["play"]["after"]);
@@ -246,7 +253,11 @@ fn real_media_whip_plays_people_of_the_room() {
     let room = scene.browsers("room", "room.mjs", json!({ "seconds": 25, "peers": [person] }));
     // The page tries again until somebody sends.
     let query = json!({ "play": "1" });
-    let figures = ended(scene.browsers("whip", "whip.mjs", json!({ "play": "chromium", "seconds": SECONDS, "query": query })));
+    let figures = ended(scene.browsers(
+        "whip",
+        "whip.mjs",
+        json!({ "play": "chromium", "seconds": SECONDS, "query": query }),
+    ));
     drop(room);
     assert_plays(&figures["play"]);
     assert_keys(&figures["play"]["after"]);
