@@ -1,59 +1,31 @@
-//! What the real-media tests need: system packages, asked of `dpkg-query`, and installed through `apt-get` only where they
-//! are missing and this program may; and the drivers of browsers, as their lock file pins them. It touches nothing that is
-//! already there.
+//! System packages that the real-media tests need: asked of `dpkg-query`, and installed through `apt-get` only where
+//! they are missing and this program may. It touches nothing that is already there.
 
 use crate::step::{Outcome, Step, while_doing};
-use crate::tree::Tree;
-use std::fs;
 use std::process::{Command, Stdio};
 
 /// Debian packages: the programs that send and receive real media, and the network namespaces around them.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 16] = [
     "chromium",
-    "firefox-esr",
-    "nodejs",
-    "npm",
     "ffmpeg",
+    "firefox-esr",
     "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",
     "gstreamer1.0-plugins-bad",
     "gstreamer1.0-plugins-ugly",
     "gstreamer1.0-libav",
+    "gstreamer1.0-nice",
     "python3-gst-1.0",
+    "python3-venv",
     "gir1.2-gst-plugins-bad-1.0",
     "iproute2",
+    "nodejs",
+    "npm",
 ];
 
-/// The package of the browsers' drivers.
-const DRIVERS: &str = "crates/server/tests/clients/browser";
-/// The lock file that was installed from, among the packages.
-const INSTALLED: &str = ".installed-lock.json";
-
-/// Makes sure that everything needed is installed.
-pub(crate) fn set_up(tree: &Tree, step: &Step) -> Outcome {
-    system_packages(step)?;
-    drivers(tree, step)
-}
-
-/// Installs the drivers, unless those of this lock file are there.
-fn drivers(tree: &Tree, step: &Step) -> Outcome {
-    let directory = tree.root().join(DRIVERS);
-    let wanted = directory.join("package-lock.json");
-    let installed = directory.join("node_modules").join(INSTALLED);
-    if fs::read(&wanted).ok().zip(fs::read(&installed).ok()).is_some_and(|(wanted, there)| wanted == there) {
-        println!("    the drivers of browsers are installed");
-        return Ok(());
-    }
-    let mut npm = Command::new("npm");
-    npm.current_dir(&directory).args(["ci", "--no-audit", "--no-fund"]);
-    // The system's browsers are driven.
-    npm.env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1").env("PUPPETEER_SKIP_DOWNLOAD", "1");
-    step.run(&mut npm)?;
-    fs::copy(&wanted, &installed).map(drop).map_err(while_doing("copy package-lock.json"))
-}
-
-fn system_packages(step: &Step) -> Outcome {
+/// Makes sure that every needed package is installed.
+pub(crate) fn set_up(step: &Step) -> Outcome {
     let known = match Command::new("dpkg-query")
         .args(["-W", "-f", "${Package} ${db:Status-Status}\n"])
         .output()

@@ -17,7 +17,9 @@ mod rtcp_compound;
 mod rtp_packet;
 mod rtp_parameters;
 mod scene;
+mod sdp_offer;
 mod srtp_open;
+mod whip_request;
 
 /// A bug planted on purpose, to see whether a target would find one of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,4 +71,8 @@ targets! {
     core_datagrams,
     /// Control commands against a Core and a small model of it.
     core_operations,
+    /// Session descriptions, fragments and candidates, and answers to them.
+    sdp_offer,
+    /// A publisher's and a viewer's offers, through negotiation to both answers.
+    whip_request,
 }

@@ -65,9 +65,14 @@ impl Server {
         Room { server: self, name }
     }
 
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// The status and body of a request to `path`.
     pub(crate) fn request(&self, path: &str, body: Option<&Value>) -> (u16, String) {
-        let url = format!("http://{}{path}", self.address);
+        let url = self.url(path);
         let answer = match body {
             Some(body) => self.agent.post(&url).send_json(body),
             None => self.agent.get(&url).call(),

@@ -13,6 +13,7 @@ mod ports;
 mod process;
 mod through_server;
 mod tone;
+mod whip;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

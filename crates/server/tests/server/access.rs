@@ -8,7 +8,7 @@ use tureen_server::{Secret, Settings};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn guarded() -> Settings {
+pub(crate) fn guarded() -> Settings {
     let mut guarded = settings();
     guarded.token_secret = Secret::new(SECRET);
     guarded.static_tokens = vec!["subscribe:r:watch".parse().unwrap(), "admin:*:boss".parse().unwrap()];
@@ -16,7 +16,7 @@ fn guarded() -> Settings {
 }
 
 /// What `tureen token` prints.
-fn minted(arguments: &[&str]) -> String {
+pub(crate) fn minted(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tureen"));
     let output =
         command.arg("token").args(arguments).env_clear().env("TUREEN_TOKEN_SECRET", SECRET).output().unwrap();
