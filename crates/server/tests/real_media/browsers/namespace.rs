@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Gone when dropped.
 pub(super) struct Namespace {
@@ -16,7 +17,9 @@ pub(super) struct Namespace {
 impl Namespace {
     /// Makes it, with `outside` as the machine's address towards it and `inside` as its own, both with a prefix length.
     pub(super) fn new(outside: &str, inside: &str) -> Self {
-        let id = process::id() % 100_000;
+        // The devices of a namespace that is gone stay for a while.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let id = format!("{}{}", process::id() % 100_000, MADE.fetch_add(1, Ordering::Relaxed));
         let own = Self {
             name: format!("tureen-test-{id}"),
             outside: format!("tur{id}a"),
