@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod dist;
+mod drivers;
 mod examples;
 mod fuzz;
 mod load;

@@ -5,8 +5,10 @@ use crate::step::{Outcome, Step, while_doing};
 use std::process::{Command, Stdio};
 
 /// Debian packages: the programs that send and receive real media, and the network namespaces around them.
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 16] = [
+    "chromium",
     "ffmpeg",
+    "firefox-esr",
     "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",
@@ -18,6 +20,8 @@ const NEEDED: [&str; 12] = [
     "python3-venv",
     "gir1.2-gst-plugins-bad-1.0",
     "iproute2",
+    "nodejs",
+    "npm",
 ];
 
 /// Makes sure that every needed package is installed.

@@ -5,7 +5,7 @@ use crate::report::{self, Row};
 use crate::step::{Failure, Outcome, Step, elapsed};
 use crate::tally::{Runner, Tally};
 use crate::tree::Tree;
-use crate::{examples, packages, python};
+use crate::{drivers, examples, packages, python};
 use cargo_metadata::TargetKind;
 use clap::ValueEnum;
 use std::fs;
@@ -45,7 +45,7 @@ impl Options {
 /// The steps, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// System packages and Python clients that the real-media tests need
+    /// System packages, drivers of browsers and Python clients that the real-media tests need
     Setup,
     /// Unit, integration and property tests of the workspace
     Unit,
@@ -55,7 +55,7 @@ enum Part {
     Doc,
     /// The standalone projects under examples/
     Examples,
-    /// Tests with FFmpeg and GStreamer, at release speed
+    /// Tests with FFmpeg, GStreamer and browsers, at release speed
     RealMedia,
 }
 
@@ -126,7 +126,8 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
     let step = Step::begin(part.name(), &rerun);
     let mut done = match part {
         Part::Setup => {
-            let result = packages::set_up(&step).and_then(|()| python::set_up(tree, &step));
+            let clients = || drivers::set_up(tree, &step).and_then(|()| python::set_up(tree, &step));
+            let result = packages::set_up(&step).and_then(|()| clients());
             Done { tally: Tally::default(), result, remark: String::new() }
         }
         Part::Unit => tests(&step, &mut unit(tree, full), runner(tree)),
