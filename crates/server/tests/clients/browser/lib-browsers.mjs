@@ -77,13 +77,15 @@ async function launchFirefox({ executable = "/usr/bin/firefox-esr" } = {}) {
 
 export const launch = (name, options) => (name === "firefox" ? launchFirefox(options) : launchChromium(options));
 
-/** Calls `look` until it gives something, or says what was waited for. */
+/** Calls `look` until it gives something, or says what was waited for: a text, or a function that gives one. */
 export async function until(what, look, seconds = 30) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${seconds} s for ${typeof what === "function" ? what() : what}`);
+    }
     await pause(100);
   }
 }

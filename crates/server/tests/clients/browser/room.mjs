@@ -123,8 +123,10 @@ scenario(async (options, start) => {
   }
   for (const [index, page] of pages.entries()) {
     const wanted = expectedConsumers(options, index);
-    await until(`peer ${index} to receive ${wanted} streams`, async () => {
+    let last = null;
+    await until(() => `peer ${index} to receive ${wanted} streams: ${last}`, async () => {
       const { inbound, consumers } = await page.evaluate(figures);
+      last = JSON.stringify({ inbound, consumers });
       const alive = inbound.filter(({ kind, frames, bytes }) => (kind === "video" ? frames > 0 : bytes > 0));
       return consumers.length >= wanted && alive.length >= wanted;
     });

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 /// Chromium withholds the top layer of small pictures otherwise.
 const ALL_LAYERS: &str = "--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/";
 
-const GCM: &str = "AEAD_AES_128_GCM";
+const GCM: &str = "AEAD_AES_256_GCM";
 const CM: &str = "AES_CM_128_HMAC_SHA1_80";
 /// As `getStats` writes versions.
 const DTLS_12: &str = "FEFD";
