@@ -23,8 +23,7 @@ const FRAMES: i64 = 12;
 /// DTLS 1.2 as getStats writes it (RFC 6347 section 4.1).
 const DTLS_1_2: &str = "FEFD";
 /// The SRTP profiles with an authenticated cipher (RFC 7714 section 14.2), as getStats and OpenSSL write them.
-const GCM: [&str; 4] =
-    ["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM"];
+const GCM: [&str; 2] = ["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM"];
 
 fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -130,15 +129,13 @@ fn assert_plays(play: &Value) {
     assert!(after["firstFrameMs"].as_u64().is_some_and(|took| took < 20_000), "{play}");
 }
 
-/// The server was the DTLS server, and chose an authenticated cipher. Firefox tells nothing of either.
+/// The server was the DTLS server, and chose an authenticated cipher.
 fn assert_keys(figures: &Value) {
     assert_eq!(figures["state"], "connected", "{figures}");
     assert_eq!(figures["setup"], "passive", "{figures}");
-    if !figures["cipher"].is_null() {
-        assert_eq!(figures["tls"], DTLS_1_2, "{figures}");
-        assert_eq!(figures["role"], "client", "{figures}");
-        assert!(GCM.iter().any(|cipher| figures["cipher"] == *cipher), "{figures}");
-    }
+    assert_eq!(figures["tls"], DTLS_1_2, "{figures}");
+    assert_eq!(figures["role"], "client", "{figures}");
+    assert!(GCM.iter().any(|cipher| figures["cipher"] == *cipher), "{figures}");
 }
 
 #[test]
@@ -150,7 +147,6 @@ fn real_media_whip_chromium_to_whep_chromium() {
     assert_plays(&figures["play"]);
     for role in ["publish", "play"] {
         assert_keys(&figures[role]["after"]);
-        assert!(figures[role]["after"]["cipher"].is_string(), "{figures}");
     }
 }
 
@@ -164,8 +160,10 @@ fn real_media_whip_of_a_foreign_page_with_simulcast_restart_and_end() {
     });
     let figures = ended(scene.browsers("whip", "whip.mjs", options));
     assert_plays(&figures["play"]);
-    let sent = streams(&figures["publish"]["after"], "video");
+    let mut sent = streams(&figures["publish"]["after"], "video");
+    sent.sort_by_key(|stream| stream["width"].as_i64());
     assert_eq!(sent.iter().map(|stream| &stream["rid"]).collect::<Vec<_>>(), ["q", "h", "f"]);
+    assert!(sent.iter().all(|stream| stream["frames"].as_i64() > Some(0)), "{figures}");
     for role in ["publish", "play"] {
         let after = &figures[role]["restart"];
         assert!(

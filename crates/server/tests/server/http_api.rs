@@ -8,7 +8,7 @@ use std::time::Duration;
 #[test]
 fn pages_for_people_and_machines() {
     let server = TestServer::start(settings());
-    let (status, page) = server.get("/");
+    let (status, page) = server.get("/status");
     assert_eq!(status, 200);
     for text in ["tureen", "/healthz", "/metrics", "ffmpeg -re", &server.url("/rooms/demo/broadcasters")] {
         assert!(page.contains(text), "{text}");

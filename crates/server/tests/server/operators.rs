@@ -204,7 +204,7 @@ fn https_works_without_configuration_and_keeps_its_certificate() {
     let first = certificate();
     let (status, text) = answer(agent.get(format!("https://{}/healthz", server.https_address())).call());
     assert!(status == 200 && text.contains("ok"), "{status} {text}");
-    let (_, page) = answer(agent.get(format!("https://{}/", server.https_address())).call());
+    let (_, page) = answer(agent.get(format!("https://{}/status", server.https_address())).call());
     assert!(page.contains("https://127.0.0.1"), "the page names the address that it was reached on");
     drop(server);
     let _server = TestServer::start(secure);

@@ -196,11 +196,11 @@ fn raw(server: &TestServer, request: impl AsRef<[u8]>) -> (String, Duration) {
 fn a_body_that_does_not_come_is_not_waited_for() {
     let server = TestServer::start(settings());
     let head = "POST /whip/r HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n";
-    let (heard, took) = raw(&server, &format!("{head}Content-Length: 500\r\n\r\nv=0\r\n"));
+    let (heard, took) = raw(&server, format!("{head}Content-Length: 500\r\n\r\nv=0\r\n"));
     assert!(heard.starts_with("HTTP/1.1 408 "), "{heard}");
     assert!((Duration::from_secs(8)..Duration::from_secs(20)).contains(&took), "{took:?}");
     // One that says beforehand that it is too large is refused before it comes.
-    let (heard, took) = raw(&server, &format!("{head}Content-Length: 99999999999\r\n\r\n"));
+    let (heard, took) = raw(&server, format!("{head}Content-Length: 99999999999\r\n\r\n"));
     assert!(heard.starts_with("HTTP/1.1 413 ") && took < Duration::from_secs(5), "{heard}");
 }
 

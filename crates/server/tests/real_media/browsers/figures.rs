@@ -41,10 +41,8 @@ pub(super) struct Path {
 #[derive(Debug, Deserialize)]
 pub(super) struct Outbound {
     pub(super) kind: String,
-    pub(super) codec: Option<String>,
     pub(super) width: Option<f64>,
     pub(super) target: Option<f64>,
-    pub(super) frames: Option<f64>,
     pub(super) bytes: f64,
     pub(super) limited: Option<String>,
     pub(super) mode: Option<String>,
