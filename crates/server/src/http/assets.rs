@@ -133,8 +133,10 @@ mod tests {
         let root = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
         let mut files = Vec::new();
         below(&root, &mut files);
-        let mut there: Vec<_> =
-            files.iter().map(|file| file.strip_prefix(&root).expect("below it").to_string_lossy().into_owned()).collect();
+        let mut there: Vec<_> = files
+            .iter()
+            .map(|file| file.strip_prefix(&root).expect("below it").to_string_lossy().into_owned())
+            .collect();
         there.sort();
         let mut served: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         served.sort();
