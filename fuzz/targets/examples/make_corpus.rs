@@ -6,6 +6,7 @@ use std::path::Path;
 use tureen_rtp_wire::NtpTime;
 use tureen_rtp_wire::rtcp::{FirEntry, ReportBlock, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
+use tureen_rtp_wire::stun::{StunClass, StunWriter};
 
 type Corpus = Vec<Vec<u8>>;
 
@@ -18,6 +19,10 @@ fn main() -> std::io::Result<()> {
         ("rtp_parameters", rtp_parameters()),
         ("core_datagrams", core_datagrams()),
         ("core_operations", core_operations()),
+        ("stun", stun()),
+        ("ice_server", steps(16, 160, 11)),
+        ("dtls_records", dtls_records()),
+        ("webrtc_transport", steps(16, 240, 13)),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
     for (target, files) in corpora {
@@ -244,6 +249,46 @@ fn core_operations() -> Corpus {
         }
         file.extend(tail);
         all.push(file);
+    }
+    all
+}
+
+/// Attributes, and messages that parse: a request as an ICE agent makes it, and one that lists what was not understood.
+fn stun() -> Corpus {
+    let mut all = random(6, 120, 5);
+    for (class, attributes) in [
+        (
+            StunClass::Request,
+            &[(0x0006_u16, &b"fragment:peer"[..]), (0x0024, &[0x6e, 0, 1, 0xff]), (0x0025, &[])][..],
+        ),
+        (StunClass::Error, &[(0x0009, &[0, 0, 4, 20]), (0x000a, &[0x70, 0x01])]),
+        (
+            StunClass::Success,
+            &[(0x0020, &[0, 1, 0x12, 0x34, 1, 2, 3, 4]), (0x0008, &[7; 20]), (0x8028, &[1; 4])],
+        ),
+    ] {
+        let mut buffer = [0; 256];
+        let mut writer = StunWriter::new(&mut buffer, class, *b"transaction!").expect("room");
+        attributes.iter().for_each(|(kind, value)| writer.attribute(*kind, value).expect("room"));
+        let len = writer.finish();
+        all.push(buffer[..len].to_vec());
+    }
+    all
+}
+
+/// Steps of a stateful target: noise, of which the targets make the most.
+fn steps(count: usize, len: usize, seed: u64) -> Corpus {
+    let mut all = random(count, len, seed);
+    all.extend(random(count / 2, len / 4, seed + 1));
+    all
+}
+
+/// Every role and version, known and unknown peers, undisturbed and disturbed.
+fn dtls_records() -> Corpus {
+    let mut all: Corpus = (0..16).map(|flags| vec![flags]).collect();
+    for (flags, mut steps) in (0..16).zip(random(16, 60, 17)) {
+        steps.insert(0, flags);
+        all.push(steps);
     }
     all
 }

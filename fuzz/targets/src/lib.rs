@@ -12,12 +12,18 @@
 mod bytes;
 mod core_datagrams;
 mod core_operations;
+mod dtls_peer;
+mod dtls_records;
+mod ice;
+mod ice_server;
 mod payload_descriptors;
 mod rtcp_compound;
 mod rtp_packet;
 mod rtp_parameters;
 mod scene;
 mod srtp_open;
+mod stun;
+mod webrtc_transport;
 
 /// A bug planted on purpose, to see whether a target would find one of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,4 +75,12 @@ targets! {
     core_datagrams,
     /// Control commands against a Core and a small model of it.
     core_operations,
+    /// STUN messages over any bytes, and back through the writer.
+    stun,
+    /// ICE agents behind shared sockets, and what they claim.
+    ice_server,
+    /// DTLS datagrams, disturbed and invented, through a WebRTC transport.
+    dtls_records,
+    /// A whole Core of WebRTC transports, behind the keys.
+    webrtc_transport,
 }
