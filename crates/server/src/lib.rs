@@ -41,4 +41,6 @@ pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};
 pub use ice_server::{IceServer, IceServerError};
 pub use media_codec::{MediaCodec, MediaCodecError, default_codecs};
 pub use server::{Server, StartError};
+#[doc(hidden)]
+pub use signalling::lone::{LoneSession, LoneSessions};
 pub use tls::TlsError;

@@ -23,6 +23,7 @@ fn main() -> std::io::Result<()> {
         ("ice_server", steps(16, 160, 11)),
         ("dtls_records", dtls_records()),
         ("webrtc_transport", steps(16, 240, 13)),
+        ("ws_message", ws_messages()),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
     for (target, files) in corpora {
@@ -289,6 +290,54 @@ fn dtls_records() -> Corpus {
     for (flags, mut steps) in (0..16).zip(random(16, 60, 17)) {
         steps.insert(0, flags);
         all.push(steps);
+    }
+    all
+}
+
+/// Conversations from the first message to the last, right and wrong.
+fn ws_messages() -> Corpus {
+    let request = |id: usize, method: &str, data: &str| {
+        format!(r#"{{"request":true,"id":{id},"method":"{method}","data":{data}}}"#)
+    };
+    let opus = r#"{"codecs":[{"mimeType":"audio/opus","payloadType":111,"clockRate":48000,"channels":2}],"encodings":[{"ssrc":7}]}"#;
+    let capabilities = r#"{"codecs":[{"kind":"audio","mimeType":"audio/opus","preferredPayloadType":100,"clockRate":48000,"channels":2}],"headerExtensions":[]}"#;
+    let fingerprint = ["AB"; 32].join(":");
+    let calls: &[(&str, String)] = &[
+        ("getRouterRtpCapabilities", "null".to_owned()),
+        ("createWebRtcTransport", r#"{"producing":true,"consuming":false,"forceTcp":false}"#.to_owned()),
+        ("join", format!(r#"{{"displayName":"Anna","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#)),
+        (
+            "connectWebRtcTransport",
+            format!(r#"{{"transportId":"$T","dtlsParameters":{{"role":"client","fingerprints":[{{"algorithm":"sha-256","value":"{fingerprint}"}}]}}}}"#),
+        ),
+        ("produce", format!(r#"{{"transportId":"$T","kind":"audio","rtpParameters":{opus},"appData":{{"a":1}}}}"#)),
+        ("pauseProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("resumeProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("getProducerStats", r#"{"producerId":"$P"}"#.to_owned()),
+        ("getTransportStats", r#"{"transportId":"$T"}"#.to_owned()),
+        ("restartIce", r#"{"transportId":"$T"}"#.to_owned()),
+        ("changeDisplayName", r#"{"displayName":"Bert"}"#.to_owned()),
+        ("setConsumerPreferredLayers", r#"{"consumerId":"$C","spatialLayer":1,"temporalLayer":0}"#.to_owned()),
+        ("setConsumerPriority", r#"{"consumerId":"$C","priority":2}"#.to_owned()),
+        ("pauseConsumer", r#"{"consumerId":"$C"}"#.to_owned()),
+        ("requestConsumerKeyFrame", r#"{"consumerId":"$C"}"#.to_owned()),
+        ("produceData", "{}".to_owned()),
+        ("closeProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("applyNetworkThrottle", "{}".to_owned()),
+    ];
+    let texts: Vec<String> = calls.iter().enumerate().map(|(id, (method, data))| request(id, method, data)).collect();
+    let mut all: Corpus = texts.iter().map(|text| text.clone().into_bytes()).collect();
+    all.push(texts.join("\0").into_bytes());
+    all.push(texts.iter().rev().map(String::as_str).collect::<Vec<_>>().join("\0").into_bytes());
+    for text in [
+        "",
+        "[]",
+        r#"{"response":true,"id":1,"ok":true}"#,
+        r#"{"notification":true,"method":"hello"}"#,
+        r#"{"request":true,"id":1}"#,
+        r#"{"request":true,"id":1,"method":"join","data":7}"#,
+    ] {
+        all.push(text.as_bytes().to_vec());
     }
     all
 }

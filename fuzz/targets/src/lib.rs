@@ -24,6 +24,7 @@ mod scene;
 mod srtp_open;
 mod stun;
 mod webrtc_transport;
+mod ws_message;
 
 /// A bug planted on purpose, to see whether a target would find one of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,4 +84,6 @@ targets! {
     dtls_records,
     /// A whole Core of WebRTC transports, behind the keys.
     webrtc_transport,
+    /// A client's messages against its session, without a network.
+    ws_message,
 }
