@@ -305,19 +305,30 @@ fn ws_messages() -> Corpus {
     let calls: &[(&str, String)] = &[
         ("getRouterRtpCapabilities", "null".to_owned()),
         ("createWebRtcTransport", r#"{"producing":true,"consuming":false,"forceTcp":false}"#.to_owned()),
-        ("join", format!(r#"{{"displayName":"Anna","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#)),
+        (
+            "join",
+            format!(r#"{{"displayName":"Anna","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#),
+        ),
         (
             "connectWebRtcTransport",
-            format!(r#"{{"transportId":"$T","dtlsParameters":{{"role":"client","fingerprints":[{{"algorithm":"sha-256","value":"{fingerprint}"}}]}}}}"#),
+            format!(
+                r#"{{"transportId":"$T","dtlsParameters":{{"role":"client","fingerprints":[{{"algorithm":"sha-256","value":"{fingerprint}"}}]}}}}"#
+            ),
         ),
-        ("produce", format!(r#"{{"transportId":"$T","kind":"audio","rtpParameters":{opus},"appData":{{"a":1}}}}"#)),
+        (
+            "produce",
+            format!(r#"{{"transportId":"$T","kind":"audio","rtpParameters":{opus},"appData":{{"a":1}}}}"#),
+        ),
         ("pauseProducer", r#"{"producerId":"$P"}"#.to_owned()),
         ("resumeProducer", r#"{"producerId":"$P"}"#.to_owned()),
         ("getProducerStats", r#"{"producerId":"$P"}"#.to_owned()),
         ("getTransportStats", r#"{"transportId":"$T"}"#.to_owned()),
         ("restartIce", r#"{"transportId":"$T"}"#.to_owned()),
         ("changeDisplayName", r#"{"displayName":"Bert"}"#.to_owned()),
-        ("setConsumerPreferredLayers", r#"{"consumerId":"$C","spatialLayer":1,"temporalLayer":0}"#.to_owned()),
+        (
+            "setConsumerPreferredLayers",
+            r#"{"consumerId":"$C","spatialLayer":1,"temporalLayer":0}"#.to_owned(),
+        ),
         ("setConsumerPriority", r#"{"consumerId":"$C","priority":2}"#.to_owned()),
         ("pauseConsumer", r#"{"consumerId":"$C"}"#.to_owned()),
         ("requestConsumerKeyFrame", r#"{"consumerId":"$C"}"#.to_owned()),
@@ -325,7 +336,8 @@ fn ws_messages() -> Corpus {
         ("closeProducer", r#"{"producerId":"$P"}"#.to_owned()),
         ("applyNetworkThrottle", "{}".to_owned()),
     ];
-    let texts: Vec<String> = calls.iter().enumerate().map(|(id, (method, data))| request(id, method, data)).collect();
+    let texts: Vec<String> =
+        calls.iter().enumerate().map(|(id, (method, data))| request(id, method, data)).collect();
     let mut all: Corpus = texts.iter().map(|text| text.clone().into_bytes()).collect();
     all.push(texts.join("\0").into_bytes());
     all.push(texts.iter().rev().map(String::as_str).collect::<Vec<_>>().join("\0").into_bytes());

@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tureen_media_model::{
-    AddTransport, CloseConsumer, CloseProducer, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core,
-    CreateRouter, Event, PauseConsumer, PauseProducer, Produce, ProducerId, ProducerOptions, RequestKeyFrame,
-    ResumeConsumer, ResumeProducer, RouterId, RouterOptions, TransportEvent, TransportId,
+    AddTransport, CloseConsumer, CloseProducer, ConnectTransport, Consume, ConsumerId, ConsumerNumbering,
+    ConsumerOptions, Core, CreateRouter, Event, PauseConsumer, PauseProducer, Produce, ProducerId,
+    ProducerOptions, RequestKeyFrame, ResumeConsumer, ResumeProducer, RouterId, RouterOptions,
+    TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities};
 use tureen_rtp_wire::Time;
@@ -145,6 +146,11 @@ impl Scene {
             enable_rtx: Some(socket != COMEDIA),
             ignore_dtx: false,
             pipe: false,
+            numbering: if socket == COMEDIA {
+                ConsumerNumbering::Receiver
+            } else {
+                ConsumerNumbering::Router
+            },
         };
         let consume = Consume { transport: TransportId(u128::from(socket)), options };
         let Ok(info) = ask(&mut self.core, self.now, consume) else { return };

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tureen_media_model::{
     AddTransport, CloseCause, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, ConnectTransport,
-    Consume, ConsumeError, ConsumerEvent, ConsumerId, ConsumerOptions, Core, CreateRouter, DumpConsumer,
-    Event, PauseConsumer, PauseProducer, Population, Produce, ProduceError, ProducerEvent, ProducerId,
-    ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId, RouterOptions, TransportEvent,
-    TransportId,
+    Consume, ConsumeError, ConsumerEvent, ConsumerId, ConsumerNumbering, ConsumerOptions, Core, CreateRouter,
+    DumpConsumer, Event, PauseConsumer, PauseProducer, Population, Produce, ProduceError, ProducerEvent,
+    ProducerId, ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId, RouterOptions,
+    TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::Time;
@@ -212,6 +212,7 @@ fn consume(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
         enable_rtx: None,
         ignore_dtx: false,
         pipe: false,
+        numbering: if id & 1 == 1 { ConsumerNumbering::Receiver } else { ConsumerNumbering::Router },
     };
     let result = ask(core, now, Consume { transport: TransportId(transport), options });
     let router = model.transports.get(&transport);
@@ -252,11 +253,12 @@ impl Model {
     fn close_transport(&mut self, id: u128, cause: CloseCause) -> bool {
         let known = self.transports.remove(&id).is_some();
         self.order.retain(|other| *other != id);
-        for producer in keys(&self.producers, |producer| producer.transport == id) {
-            self.close_producer(producer, CloseCause::TransportClosed);
-        }
+        // Consumers close with their own transport, where it closes by the same cause as their producer's.
         for consumer in keys(&self.consumers, |consumer| consumer.transport == id) {
             self.close_consumer(consumer, CloseCause::TransportClosed);
+        }
+        for producer in keys(&self.producers, |producer| producer.transport == id) {
+            self.close_producer(producer, CloseCause::TransportClosed);
         }
         self.closed.extend(known.then_some((Object::Transport(id), cause)));
         known
@@ -264,6 +266,10 @@ impl Model {
 
     fn close_router(&mut self, id: u128) -> bool {
         let known = self.routers.remove(&id).is_some();
+        let ours = |consumer: &Consumed| self.transports.get(&consumer.transport) == Some(&id);
+        for consumer in keys(&self.consumers, ours) {
+            self.close_consumer(consumer, CloseCause::TransportClosed);
+        }
         for transport in self.order.clone() {
             if self.transports.get(&transport) != Some(&id) {
                 continue;
@@ -296,7 +302,6 @@ fn compare(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, fault:
     let mut expected = std::mem::take(&mut model.closed);
     told.sort_by_key(|(object, _)| *object);
     expected.sort_by_key(|(object, _)| *object);
-    // A consumer may hang on two things that close at once; which of them it is told is the cascade's business.
     let objects = |list: &[(Object, CloseCause)]| list.iter().map(|(object, _)| *object).collect::<Vec<_>>();
     assert_eq!(objects(&told), objects(&expected), "one close event for each object");
     assert_eq!(told, expected, "with its cause");

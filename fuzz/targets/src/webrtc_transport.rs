@@ -13,8 +13,9 @@ use crate::scene::{One, Sink, ask, media_codecs, parameters};
 use std::collections::HashSet;
 use std::time::Duration;
 use tureen_media_model::{
-    AddTransport, CloseTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig,
-    CreateRouter, Produce, ProducerId, ProducerOptions, RouterId, RouterOptions, ShardId, TransportId,
+    AddTransport, CloseTransport, ConnectTransport, Consume, ConsumerId, ConsumerNumbering, ConsumerOptions,
+    Core, CoreConfig, CreateRouter, Produce, ProducerId, ProducerOptions, RouterId, RouterOptions, ShardId,
+    TransportId,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities};
 use tureen_rtp_wire::rtcp::Compound;
@@ -139,6 +140,7 @@ impl Scene {
                 enable_rtx: None,
                 ignore_dtx: false,
                 pipe: false,
+                numbering: ConsumerNumbering::Router,
             };
             ask(&mut self.core, self.now, Consume { transport: id(which), options }).expect("a consumer");
         }

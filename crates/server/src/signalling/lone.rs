@@ -32,10 +32,8 @@ impl LoneSessions {
     /// [`StartError`].
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         settings.check()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(StartError::Thread)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let settings = Arc::new(settings);
         let rooms = runtime.block_on(start_rooms(&settings))?;
         Ok(Self { app: Arc::new(App::new(settings, rooms)), runtime })
@@ -45,7 +43,8 @@ impl LoneSessions {
     pub fn open(&self, room: &str, peer: &str) -> Option<LoneSession> {
         self.runtime.block_on(async {
             let grant = self.app.access.to_room(None, room).ok()?;
-            let ticket = seat::take(&self.app, room, peer, grant, Subscription::All { replicas: 0 }).await.ok()?;
+            let ticket =
+                seat::take(&self.app, room, peer, grant, Subscription::All { replicas: 0 }).await.ok()?;
             let (outbox, queue) = Outbox::new();
             let place = Arc::new(Arc::new(Semaphore::new(1)).acquire_owned().await.ok()?);
             let remote = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
