@@ -25,9 +25,9 @@ pub(crate) fn certificate() -> &'static DtlsCertificate {
 }
 
 /// What virtual time counts from.
+#[expect(clippy::disallowed_methods, reason = "the instant that virtual time counts from")]
 pub(crate) fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    #[expect(clippy::disallowed_methods, reason = "the instant that virtual time counts from")]
     *ORIGIN.get_or_init(Instant::now)
 }
 

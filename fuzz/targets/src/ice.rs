@@ -13,12 +13,11 @@ use tureen_transport_webrtc::{IceCredentials, IceListen};
 pub(crate) const UDP: SocketId = SocketId(1);
 pub(crate) const TCP: SocketId = SocketId(2);
 
-/// Credentials that differ for each seed.
+/// Credentials that differ for each seed below 4096: each octet spells one of 64 characters.
 pub(crate) fn credentials(seed: u16) -> IceCredentials {
-    let [high, low] = seed.to_be_bytes();
+    let digits = [(seed % 64) as u8, (seed / 64 % 64) as u8];
     IceCredentials::from_entropy(&std::array::from_fn(|index| {
-        let octet = if index % 2 == 0 { high } else { low };
-        octet.wrapping_mul(31).wrapping_add((index * 7) as u8) ^ (low.rotate_left(index as u32 % 8))
+        digits[index % 2].wrapping_add(index as u8 / 2 * 7)
     }))
 }
 

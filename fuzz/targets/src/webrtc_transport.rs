@@ -20,6 +20,7 @@ use tureen_media_model::{
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities};
 use tureen_rtp_wire::rtcp::Compound;
 use tureen_rtp_wire::rtp::{DatagramKind, RtpPacket, classify};
+use tureen_rtp_wire::stun::FINGERPRINT_LEN;
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
 use tureen_transport::{Arrival, Destination, NullCipher};
 use tureen_transport_webrtc::{
@@ -230,7 +231,10 @@ impl Scene {
             bytes[at] ^= bits;
         }
         // One that is changed behind its integrity, or by nothing, is genuine all the same.
-        self.proved[which].insert(arrival(from));
+        let covered = bytes.len() - FINGERPRINT_LEN;
+        if change.is_none_or(|(at, bits)| bits == 0 || usize::from(at) % bytes.len() >= covered) {
+            self.proved[which].insert(arrival(from));
+        }
         self.receive(arrival(from), bytes, true);
         if change.is_none() && self.credentials[which].len() > 1 {
             self.credentials[which].remove(0);
