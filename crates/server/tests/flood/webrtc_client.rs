@@ -15,7 +15,8 @@ use tureen_srtp::{DEFAULT_PROVIDER, Profile, SrtpReceiver, SrtpSender};
 
 /// The fingerprint of nobody's certificate.
 pub(crate) fn nobody() -> Value {
-    json!({ "role": "client", "fingerprints": [{ "algorithm": "sha-256", "value": ["00"; 32].join(":") }] })
+    let value = ["00"; 32].join(":");
+    json!({ "role": "client", "fingerprints": [{ "algorithm": "sha-256", "value": value }] })
 }
 
 /// A transport of the server, and a socket whose address ICE can be told.
