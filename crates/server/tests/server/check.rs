@@ -5,6 +5,7 @@ use rcgen::{CertificateParams, KeyPair};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tureen_server::check::{Finding, Report, Verdict, check};
 use tureen_server::{Secret, Settings};
 
@@ -17,12 +18,15 @@ fn free() -> std::net::SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// One whose neighbour is free too, for two shards.
+/// One whose neighbour is free too, for two shards; another one for each test that asks, in this process and others.
 fn free_webrtc_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
     let is_free = |port: u16| {
         UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok()
     };
-    (22_000..23_900).step_by(2).find(|port| is_free(*port) && is_free(port + 1)).expect("two free ports")
+    let first = std::process::id().wrapping_mul(17).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+    let ports = (0..900).map(|next| 22_000 + 2 * (first.wrapping_add(next) % 900) as u16);
+    ports.into_iter().find(|port| is_free(*port) && is_free(port + 1)).expect("two free ports")
 }
 
 fn of<'r>(report: &'r Report, check: &str) -> Vec<&'r Finding> {
