@@ -110,7 +110,8 @@ fn certificate(directory: &Path, name: &str, key: &KeyPair, days: (i64, i64)) ->
     std::fs::write(&cert_file, made.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
-    Settings { tls: true, tls_cert: path(&cert_file), tls_key: path(&key_file), ..sound() }
+    let announced_address = name.to_owned();
+    Settings { tls: true, tls_cert: path(&cert_file), tls_key: path(&key_file), announced_address, ..sound() }
 }
 
 #[test]
