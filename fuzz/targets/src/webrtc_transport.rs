@@ -216,7 +216,7 @@ impl Scene {
     fn restart(&mut self, which: usize) {
         let fresh = self.fresh();
         let options = WebRtcConnectOptions::RestartIce(fresh.clone());
-        if let Ok(Ok(())) = ask(&mut self.core, self.now, ConnectTransport { id: id(which), options }) {
+        if let Ok(Ok(_)) = ask(&mut self.core, self.now, ConnectTransport { id: id(which), options }) {
             self.credentials[which].truncate(1);
             self.credentials[which].push(fresh);
         }
