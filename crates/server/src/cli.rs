@@ -1,13 +1,14 @@
 //! The command line: what it takes, and what each command does with it.
 
 use crate::access::{MintError, Secret, TokenRole, mint};
+use crate::check::{self, CheckArgs};
 use crate::config::{ConfigError, LogFormat, Overrides, Settings};
 use crate::inspect::{self, InspectArgs};
 use crate::net;
 use crate::server::{Server, StartError};
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,6 +32,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Makes a token for a room, signed with the token_secret of the settings.
     Token(Box<TokenArgs>),
+    /// Looks for what keeps a deployment from working, with the settings of the server.
+    Check(Box<CheckArgs>),
     /// Explains the RTP and RTCP in a capture, pcap or pcapng.
     Inspect(InspectArgs),
 }
@@ -97,6 +100,9 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Inspect(args)) => {
             inspect::run(&args, &mut std::io::stdout()).map_err(|error| error.to_string())
+        }
+        Some(Command::Check(args)) => {
+            check::run(*args, &mut std::io::stdout()).map_err(|error| error.to_string())
         }
         Some(Command::Token(args)) => token(*args).map_err(|error| error.to_string()),
         Some(Command::Serve(args)) => serve(*args).map_err(|error| error.to_string()),
@@ -168,7 +174,7 @@ impl Signals {
 /// Says where to go. A server whose output nobody reads runs all the same.
 fn greet(server: &Server) {
     let listening = server.local_addr();
-    let local = SocketAddr::new(shown_locally(listening.ip()), listening.port());
+    let local = SocketAddr::new(net::reached_locally(listening.ip()), listening.port());
     let mut text = format!("tureen {} listens on {listening}\n", env!("CARGO_PKG_VERSION"));
     if let Some(secure) = server.https_addr() {
         // Browsers give cameras to secure pages only, and Firefox no media to 127.0.0.1.
@@ -183,15 +189,6 @@ fn greet(server: &Server) {
     let mut out = std::io::stdout();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::debug!(%error, "nobody reads where to go");
-    }
-}
-
-/// The address that this machine reaches a socket on.
-fn shown_locally(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The program `tureen` as a library: settings, the server, and the explanation of captures.
+//! The program `tureen` as a library: settings, the server, the check of a deployment and the explanation of captures.
 //!
 //! Programs that want media without HTTP use the crate `tureen` itself. What is here starts the server in process:
 //!
@@ -17,6 +17,7 @@
 #![recursion_limit = "256"]
 
 mod access;
+pub mod check;
 pub mod cli;
 mod config;
 mod http;
@@ -40,4 +41,6 @@ pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};
 pub use ice_server::{IceServer, IceServerError};
 pub use media_codec::{MediaCodec, MediaCodecError, default_codecs};
 pub use server::{Server, StartError};
+#[doc(hidden)]
+pub use signalling::lone::{LoneSession, LoneSessions};
 pub use tls::TlsError;

@@ -1,6 +1,6 @@
 //! The addresses of this machine. Must not know what is sent to them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Every address of the machine that others may reach, and those of the machine alone last.
 pub(crate) fn addresses() -> Vec<IpAddr> {
@@ -50,4 +50,13 @@ pub(crate) fn shown(ip: IpAddr) -> IpAddr {
     }
     let same_family = |own: &IpAddr| own.is_ipv4() == ip.is_ipv4();
     addresses().into_iter().find(same_family).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+}
+
+/// The address that this machine reaches a socket on that listens on `ip`.
+pub(crate) fn reached_locally(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    }
 }

@@ -158,7 +158,8 @@ fn certificate_names(settings: &Settings) -> Vec<String> {
     names
 }
 
-async fn start_rooms(settings: &Arc<Settings>) -> Result<Rooms, StartError> {
+/// Starts the threads and sockets of media.
+pub(crate) async fn start_rooms(settings: &Arc<Settings>) -> Result<Rooms, StartError> {
     let mut options = WorkerSettings::default();
     options.rtc_port_range = settings.rtc_min_port..=settings.rtc_max_port;
     options.runtime.shards = Some(settings.shards).filter(|&shards| shards != 0);

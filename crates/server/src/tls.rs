@@ -10,6 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The self-signed certificate in `tls_dir`.
+const CERT_FILE: &str = "cert.pem";
+const KEY_FILE: &str = "key.pem";
+
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,11 +46,15 @@ pub enum TlsError {
 
 /// What HTTPS is served with. `names` are what a self-signed certificate is for.
 pub(crate) fn server_config(settings: &Settings, names: Vec<String>) -> Result<Arc<ServerConfig>, TlsError> {
-    let (chain, key) = if settings.tls_cert.is_empty() {
-        self_signed(&settings.tls_dir, names)?
-    } else {
-        read(Path::new(&settings.tls_cert), "tls_cert", Path::new(&settings.tls_key), "tls_key")?
+    let identity = match kept(settings)? {
+        Some(identity) => identity,
+        None => self_signed(&settings.tls_dir, names)?,
     };
+    from_identity(identity)
+}
+
+/// The same of a certificate with its key.
+pub(crate) fn from_identity((chain, key): Identity) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key)?;
@@ -54,7 +62,23 @@ pub(crate) fn server_config(settings: &Settings, names: Vec<String>) -> Result<A
     Ok(Arc::new(config))
 }
 
-type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+/// The certificate of the settings, or the self-signed one of an earlier start; `None` where one is to be made.
+pub(crate) fn kept(settings: &Settings) -> Result<Option<Identity>, TlsError> {
+    if !settings.tls_cert.is_empty() {
+        let (cert, key) = (Path::new(&settings.tls_cert), Path::new(&settings.tls_key));
+        return read(cert, "tls_cert", key, "tls_key").map(Some);
+    }
+    if settings.tls_dir.is_empty() {
+        return Ok(None);
+    }
+    let directory = Path::new(&settings.tls_dir);
+    let (cert, key) = (directory.join(CERT_FILE), directory.join(KEY_FILE));
+    let is_there = cert.exists() && key.exists();
+    if is_there { read(&cert, "tls_dir", &key, "tls_dir").map(Some) } else { Ok(None) }
+}
+
+/// A certificate with its chain, and its key.
+pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn read(
     cert: &Path,
@@ -72,23 +96,17 @@ fn read(
     Ok((chain, key))
 }
 
-/// The certificate of an earlier start if one was kept, else a new one.
+/// A new certificate, kept in the directory if one is named.
 fn self_signed(directory: &str, names: Vec<String>) -> Result<Identity, TlsError> {
-    let directory = Some(directory).filter(|directory| !directory.is_empty()).map(Path::new);
-    if let Some(directory) = directory {
-        let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
-        if cert.exists() && key.exists() {
-            return read(&cert, "tls_dir", &key, "tls_dir");
-        }
-    }
     let made = rcgen::generate_simple_self_signed(names)?;
-    if let Some(directory) = directory {
+    if !directory.is_empty() {
+        let directory = Path::new(directory);
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| TlsError::Write { path, source }
         };
         std::fs::create_dir_all(directory).map_err(failed(directory))?;
-        for (name, text) in [("key.pem", made.signing_key.serialize_pem()), ("cert.pem", made.cert.pem())] {
+        for (name, text) in [(KEY_FILE, made.signing_key.serialize_pem()), (CERT_FILE, made.cert.pem())] {
             let path = directory.join(name);
             keep(&path, &text).map_err(failed(&path))?;
         }

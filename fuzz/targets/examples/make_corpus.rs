@@ -6,6 +6,7 @@ use std::path::Path;
 use tureen_rtp_wire::NtpTime;
 use tureen_rtp_wire::rtcp::{FirEntry, ReportBlock, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
+use tureen_rtp_wire::stun::{StunClass, StunWriter};
 
 type Corpus = Vec<Vec<u8>>;
 
@@ -20,6 +21,11 @@ fn main() -> std::io::Result<()> {
         ("core_operations", core_operations()),
         ("sdp_offer", offers()),
         ("whip_request", requests()),
+        ("stun", stun()),
+        ("ice_server", steps(16, 160, 11)),
+        ("dtls_records", dtls_records()),
+        ("webrtc_transport", steps(16, 240, 13)),
+        ("ws_message", ws_messages()),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
     for (target, files) in corpora {
@@ -295,4 +301,104 @@ fn requests() -> Corpus {
     ];
     let join = |(publisher, viewer)| [&*recorded(publisher), &*recorded(viewer), FRAGMENT].join(&0);
     pairs.into_iter().map(join).collect()
+}
+
+/// Attributes, and messages that parse: a request as an ICE agent makes it, and one that lists what was not understood.
+fn stun() -> Corpus {
+    let mut all = random(6, 120, 5);
+    for (class, attributes) in [
+        (
+            StunClass::Request,
+            &[(0x0006_u16, &b"fragment:peer"[..]), (0x0024, &[0x6e, 0, 1, 0xff]), (0x0025, &[])][..],
+        ),
+        (StunClass::Error, &[(0x0009, &[0, 0, 4, 20]), (0x000a, &[0x70, 0x01])]),
+        (
+            StunClass::Success,
+            &[(0x0020, &[0, 1, 0x12, 0x34, 1, 2, 3, 4]), (0x0008, &[7; 20]), (0x8028, &[1; 4])],
+        ),
+    ] {
+        let mut buffer = [0; 256];
+        let mut writer = StunWriter::new(&mut buffer, class, *b"transaction!").expect("room");
+        attributes.iter().for_each(|(kind, value)| writer.attribute(*kind, value).expect("room"));
+        let len = writer.finish();
+        all.push(buffer[..len].to_vec());
+    }
+    all
+}
+
+/// Steps of a stateful target: noise, of which the targets make the most.
+fn steps(count: usize, len: usize, seed: u64) -> Corpus {
+    let mut all = random(count, len, seed);
+    all.extend(random(count / 2, len / 4, seed + 1));
+    all
+}
+
+/// Every role and version, known and unknown peers, undisturbed and disturbed.
+fn dtls_records() -> Corpus {
+    let mut all: Corpus = (0..16).map(|flags| vec![flags]).collect();
+    for (flags, mut steps) in (0..16).zip(random(16, 60, 17)) {
+        steps.insert(0, flags);
+        all.push(steps);
+    }
+    all
+}
+
+/// Conversations from the first message to the last, right and wrong.
+fn ws_messages() -> Corpus {
+    let request = |id: usize, method: &str, data: &str| {
+        format!(r#"{{"request":true,"id":{id},"method":"{method}","data":{data}}}"#)
+    };
+    let opus = r#"{"codecs":[{"mimeType":"audio/opus","payloadType":111,"clockRate":48000,"channels":2}],"encodings":[{"ssrc":7}]}"#;
+    let capabilities = r#"{"codecs":[{"kind":"audio","mimeType":"audio/opus","preferredPayloadType":100,"clockRate":48000,"channels":2}],"headerExtensions":[]}"#;
+    let fingerprint = ["AB"; 32].join(":");
+    let calls: &[(&str, String)] = &[
+        ("getRouterRtpCapabilities", "null".to_owned()),
+        ("createWebRtcTransport", r#"{"producing":true,"consuming":false,"forceTcp":false}"#.to_owned()),
+        (
+            "join",
+            format!(r#"{{"displayName":"Peer 1","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#),
+        ),
+        (
+            "connectWebRtcTransport",
+            format!(
+                r#"{{"transportId":"$T","dtlsParameters":{{"role":"client","fingerprints":[{{"algorithm":"sha-256","value":"{fingerprint}"}}]}}}}"#
+            ),
+        ),
+        (
+            "produce",
+            format!(r#"{{"transportId":"$T","kind":"audio","rtpParameters":{opus},"appData":{{"a":1}}}}"#),
+        ),
+        ("pauseProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("resumeProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("getProducerStats", r#"{"producerId":"$P"}"#.to_owned()),
+        ("getTransportStats", r#"{"transportId":"$T"}"#.to_owned()),
+        ("restartIce", r#"{"transportId":"$T"}"#.to_owned()),
+        ("changeDisplayName", r#"{"displayName":"Peer 2"}"#.to_owned()),
+        (
+            "setConsumerPreferredLayers",
+            r#"{"consumerId":"$C","spatialLayer":1,"temporalLayer":0}"#.to_owned(),
+        ),
+        ("setConsumerPriority", r#"{"consumerId":"$C","priority":2}"#.to_owned()),
+        ("pauseConsumer", r#"{"consumerId":"$C"}"#.to_owned()),
+        ("requestConsumerKeyFrame", r#"{"consumerId":"$C"}"#.to_owned()),
+        ("produceData", "{}".to_owned()),
+        ("closeProducer", r#"{"producerId":"$P"}"#.to_owned()),
+        ("applyNetworkThrottle", "{}".to_owned()),
+    ];
+    let texts: Vec<String> =
+        calls.iter().enumerate().map(|(id, (method, data))| request(id, method, data)).collect();
+    let mut all: Corpus = texts.iter().map(|text| text.clone().into_bytes()).collect();
+    all.push(texts.join("\0").into_bytes());
+    all.push(texts.iter().rev().map(String::as_str).collect::<Vec<_>>().join("\0").into_bytes());
+    for text in [
+        "",
+        "[]",
+        r#"{"response":true,"id":1,"ok":true}"#,
+        r#"{"notification":true,"method":"hello"}"#,
+        r#"{"request":true,"id":1}"#,
+        r#"{"request":true,"id":1,"method":"join","data":7}"#,
+    ] {
+        all.push(text.as_bytes().to_vec());
+    }
+    all
 }

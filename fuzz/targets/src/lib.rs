@@ -9,9 +9,16 @@
 //! tureen_fuzz_targets::rtp_packet(&[0x80, 0x60]);
 //! ```
 
+// Whether a server may go to another thread is a question that goes deep.
+#![recursion_limit = "256"]
+
 mod bytes;
 mod core_datagrams;
 mod core_operations;
+mod dtls_peer;
+mod dtls_records;
+mod ice;
+mod ice_server;
 mod payload_descriptors;
 mod rtcp_compound;
 mod rtp_packet;
@@ -19,7 +26,10 @@ mod rtp_parameters;
 mod scene;
 mod sdp_offer;
 mod srtp_open;
+mod stun;
+mod webrtc_transport;
 mod whip_request;
+mod ws_message;
 
 /// A bug planted on purpose, to see whether a target would find one of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,4 +85,14 @@ targets! {
     sdp_offer,
     /// A publisher's and a viewer's offers, through negotiation to both answers.
     whip_request,
+    /// STUN messages over any bytes, and back through the writer.
+    stun,
+    /// ICE agents behind shared sockets, and what they claim.
+    ice_server,
+    /// DTLS datagrams, disturbed and invented, through a WebRTC transport.
+    dtls_records,
+    /// A whole Core of WebRTC transports, behind the keys.
+    webrtc_transport,
+    /// A client's messages against its session, without a network.
+    ws_message,
 }

@@ -9,7 +9,7 @@ use tureen_rtp_dictionaries::{
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainTransport,
-    PlainTransportOptions, SocketId,
+    PlainTransportOptions, SocketId, Transport,
 };
 
 const MEDIA_CODECS: &str = r#"[
@@ -68,11 +68,7 @@ pub(crate) fn plain(socket: u32, comedia: bool) -> PlainTransport {
     PlainTransport::new(&options, BoundSocket { id: SocketId(socket), local }, None, &[0; 46])
 }
 
-pub(crate) fn ask<R: Request<PlainTransport>>(
-    core: &mut Core<PlainTransport>,
-    now: Time,
-    request: R,
-) -> R::Reply {
+pub(crate) fn ask<T: Transport, R: Request<T>>(core: &mut Core<T>, now: Time, request: R) -> R::Reply {
     R::reply(core.handle_command(now, request.into()))
         .expect("a Core answers with the reply of the request's name")
 }

@@ -114,6 +114,12 @@ impl StaticToken {
         &self.token
     }
 
+    /// A room that its bearer may send in, this one if there is a choice, and the token.
+    pub(crate) fn entrance(&self, room: &str) -> Option<(String, String)> {
+        let room = if self.room == "*" { room } else { &self.room };
+        (self.role != TokenRole::Subscribe).then(|| (room.to_owned(), self.token.as_str().to_owned()))
+    }
+
     pub(super) fn claims(&self) -> Claims {
         Claims { room: self.room.clone(), role: self.role, sub: None, exp: u64::MAX }
     }

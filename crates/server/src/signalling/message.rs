@@ -43,7 +43,8 @@ impl Default for Raw {
 
 /// What a text says; `None` where it is no message of the protocol.
 pub(super) fn parse(text: &str) -> Option<Incoming> {
-    let raw: Raw = serde_json::from_str(text).ok()?;
+    // An array would read as the members in their order.
+    let raw: Raw = serde_json::from_str(text).ok().filter(|_| text.trim_start().starts_with('{'))?;
     match (raw.request, raw.response, raw.notification) {
         (true, false, false) => Some(Incoming::Request { id: raw.id?, method: raw.method?, data: raw.data }),
         (false, true, false) => Some(Incoming::Response { id: raw.id?, ok: raw.ok }),
@@ -97,6 +98,7 @@ mod tests {
         for text in [
             "",
             "[]",
+            r#"[true,false,false,1,false,"join",null]"#,
             "{}",
             "7",
             r#"{"request":true,"id":1}"#,

@@ -38,7 +38,7 @@ pub(super) struct Session {
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// The client said so.
     Goodbye,
     /// It went away without a word, or stopped reading.
@@ -58,8 +58,7 @@ pub(super) async fn run(app: Arc<App>, client: Client, ticket: Ticket, socket: W
     let (farewell, farewells) = mpsc::channel(1);
     let writer = tokio::spawn(write(sink, queue, farewells));
     outbox.notify("mediasoup-version", &json!({ "version": env!("CARGO_PKG_VERSION") }));
-    let rate = RateLimiter::new(app.settings.max_messages_per_second);
-    let mut session = Session { app, ticket, outbox, rate, client, pump: None, heard: Instant::now() };
+    let mut session = Session::new(app, client, ticket, outbox);
     tracing::debug!(peer = session.peer().id(), client = %session.client.remote, "WebSocket opened");
     let end = session.converse(&mut stream).await;
     tracing::debug!(peer = session.peer().id(), ?end, "WebSocket ended");
@@ -123,6 +122,11 @@ async fn write(
 }
 
 impl Session {
+    pub(super) fn new(app: Arc<App>, client: Client, ticket: Ticket, outbox: Outbox) -> Self {
+        let rate = RateLimiter::new(app.settings.max_messages_per_second);
+        Self { app, ticket, outbox, rate, client, pump: None, heard: Instant::now() }
+    }
+
     pub(super) fn peer(&self) -> &Peer {
         &self.ticket.peer
     }
@@ -201,7 +205,7 @@ impl Session {
         (now.saturating_duration_since(self.heard) > PING * 2 + WRITE_TIMEOUT).then_some(End::Lost)
     }
 
-    async fn hear(&mut self, text: &str) -> Result<(), End> {
+    pub(super) async fn hear(&mut self, text: &str) -> Result<(), End> {
         match message::parse(text).ok_or(End::Violation(close_code::POLICY))? {
             Incoming::Request { id, method, data } => self.answer(id, &method, data).await,
             Incoming::Response { id, ok } => self.take_answer(id, ok).await,
@@ -241,6 +245,11 @@ impl Session {
             let data = json!({ "consumerId": consumer.id(), "score": consumer.score() });
             self.outbox.notify("consumerScore", &data);
         }
+    }
+
+    /// The client says that it goes.
+    pub(super) fn end_by_goodbye(self) {
+        self.leave(End::Goodbye);
     }
 
     /// What becomes of the peer.

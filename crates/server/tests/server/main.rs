@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 mod access;
+mod check;
 mod client;
 mod config;
 mod http_api;
