@@ -25,7 +25,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(crate) fn run(options: &Options) -> Result<bool, Error> {
     let server = start_server(options)?;
     let (_, core) = generator_core();
-    let report = on_core(core, || measure(options, &server))?;
+    let report = on_core(core, || measure(options, server))?;
     println!("\n{}", table(&report));
     fs::create_dir_all(&options.plots).map_err(while_doing(options.plots.display().to_string()))?;
     println!("plot: {}", plot::draw(&options.plots, &report)?.display());
@@ -55,8 +55,8 @@ fn start_server(options: &Options) -> Result<Process, Error> {
     on_measured_core(true, || Process::start("the server", &mut command))
 }
 
-fn measure(options: &Options, server: &Process) -> Result<Report, Error> {
-    let api = Api::new(&http_address(server)?);
+fn measure(options: &Options, server: Process) -> Result<Report, Error> {
+    let api = Api::new(&http_address(&server)?);
     let socket = publisher::bind(IP)?;
     api.add_broadcaster(SOURCE)?;
     let source = api.add_transport(SOURCE, socket.local_addr(), false)?;
@@ -66,9 +66,9 @@ fn measure(options: &Options, server: &Process) -> Result<Report, Error> {
 
     let mut groups = Vec::new();
     let sans_io = SansIoViewers::start(&api, IP, options.str0m);
-    groups.push(Group::join("str0m", options.str0m, server, || sans_io.next_joined())?);
+    groups.push(Group::join("str0m", options.str0m, &server, || sans_io.next_joined())?);
     let mut tokio = TokioViewers::new()?;
-    groups.push(Group::join("webrtc", options.webrtc, server, || tokio.join(&api))?);
+    groups.push(Group::join("webrtc", options.webrtc, &server, || tokio.join(&api))?);
     std::thread::sleep(SETTLE);
 
     eprintln!("    all have joined; {} s of load", options.seconds);

@@ -19,7 +19,9 @@ pub struct Api {
 #[serde(rename_all = "camelCase")]
 pub struct Transport {
     id: String,
+    /// Where the server takes packets for it.
     pub port: u16,
+    /// What the server sends with, with SRTP.
     pub srtp_parameters: Option<SrtpParameters>,
 }
 
@@ -27,6 +29,7 @@ pub struct Transport {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SrtpParameters {
+    /// Master key and salt.
     pub key_base64: String,
 }
 
@@ -40,6 +43,7 @@ const SUITE: &str = "AEAD_AES_128_GCM";
 const UNUSED_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==";
 
 impl Api {
+    /// The room of a load on the server at `http`, such as `http://127.0.0.1:8080`.
     pub fn new(http: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)

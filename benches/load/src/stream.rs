@@ -23,10 +23,17 @@ pub struct Stream {
     key_frame_wanted: bool,
 }
 
-impl Stream {
-    pub fn new() -> Self {
+impl Default for Stream {
+    fn default() -> Self {
         // Near the wrap-around, so that every run has one.
         Self { sequence_number: 65_000, frame: 0, key_frame_wanted: false }
+    }
+}
+
+impl Stream {
+    /// A stream that begins with a key frame.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Makes the next frame a key frame, as a receiver asked for.
