@@ -89,17 +89,17 @@ fn offers_of_all_clients_can_publish() {
 #[test]
 fn a_publisher_is_a_peer_that_all_others_hear_of() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
     let reply = opened(&server, "/whip/r?name=Camera%201", "chromium-simulcast");
-    let peer = anna.notified("newPeer");
+    let peer = speaker.notified("newPeer");
     let id = peer["id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("whip-") && !reply.header("Location").contains(&id), "{id} is no secret");
     let device = json!({ "flag": "whip", "name": "WHIP" });
     assert_eq!((&peer["displayName"], &peer["device"]), (&json!("Camera 1"), &device));
     let mut kinds = Vec::new();
     for _ in 0..2 {
-        let (request, consumer) = anna.offered();
-        anna.respond(request);
+        let (request, consumer) = speaker.offered();
+        speaker.respond(request);
         assert_eq!(consumer["peerId"], id);
         kinds.push((consumer["kind"].clone(), consumer["type"].clone()));
     }
@@ -107,21 +107,21 @@ fn a_publisher_is_a_peer_that_all_others_hear_of() {
     let wanted = [("audio", "simple"), ("video", "simulcast")];
     assert_eq!(kinds, wanted.map(|(kind, r#type)| (json!(kind), json!(r#type))));
     // Who comes later is told as well.
-    let (_bert, there) = Client::join(&server, "bert");
+    let (_bert, there) = Client::join(&server, "viewer");
     assert!(there["peers"].as_array().unwrap().iter().any(|peer| peer["id"] == id), "{there}");
     assert_eq!(send(&server, "DELETE", &reply.header("Location"), &[], "").status, 200);
-    assert_eq!(anna.notified("peerClosed"), json!({ "peerId": id }));
+    assert_eq!(speaker.notified("peerClosed"), json!({ "peerId": id }));
 }
 
 #[test]
 fn layers_that_sdp_cannot_tell_come_with_the_request() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
     let reply = post(&server, "/whip/r?scalabilityMode=L3T3_KEY", offer("chromium-svc-vp9"));
     assert_eq!(reply.status, 201, "{}", reply.text);
     let video = loop {
-        let (request, consumer) = anna.offered();
-        anna.respond(request);
+        let (request, consumer) = speaker.offered();
+        speaker.respond(request);
         if consumer["kind"] == "video" {
             break consumer;
         }
@@ -137,7 +137,7 @@ fn a_viewer_gets_what_is_there_and_nobody_hears_of_it() {
     assert_problem(&nobody, 409, "nobody sends");
     assert_eq!(nobody.header("Retry-After"), "2");
     published(&server, "chromium-simulcast");
-    let (mut anna, _) = Client::join(&server, "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
     for name in ["chromium-recvonly", "firefox-recvonly", "aiortc-recvonly", "webrtcbin-recvonly"] {
         let reply = opened(&server, "/whep/r", name);
         assert!(reply.header("Location").starts_with("/whep/r/"));
@@ -147,36 +147,36 @@ fn a_viewer_gets_what_is_there_and_nobody_hears_of_it() {
         assert!(lines(&reply.text, "a=setup:").iter().all(|line| *line == "a=setup:passive"));
         assert!(!lines(&reply.text, "a=ssrc:").is_empty(), "{name}");
     }
-    let (_bert, there) = Client::join(&server, "bert");
+    let (_bert, there) = Client::join(&server, "viewer");
     let ids: Vec<&str> =
         there["peers"].as_array().unwrap().iter().map(|peer| peer["id"].as_str().unwrap()).collect();
-    assert!(ids.len() == 2 && ids.contains(&"anna"), "{ids:?}");
-    anna.notified("newPeer");
-    let told_of_viewers = anna.heard().iter().any(|message| message.to_string().contains("whep-"));
-    assert!(!told_of_viewers, "{:?}", anna.heard());
+    assert!(ids.len() == 2 && ids.contains(&"speaker"), "{ids:?}");
+    speaker.notified("newPeer");
+    let told_of_viewers = speaker.heard().iter().any(|message| message.to_string().contains("whep-"));
+    assert!(!told_of_viewers, "{:?}", speaker.heard());
 }
 
 #[test]
 fn a_viewer_chooses_whom_to_see() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let producer = anna.produce(crate::support::vp8(7));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let producer = speaker.produce(crate::support::vp8(7));
     assert!(!producer.is_empty());
     published(&server, "chromium-simulcast");
     let view = |query: &str| post(&server, &format!("/whep/r{query}"), offer("chromium-recvonly"));
-    let answer = view("?peer=anna");
-    // Anna sends no sound: the section stays, silent.
+    let answer = view("?peer=speaker");
+    // Speaker sends no sound: the section stays, silent.
     assert_eq!(lines(&answer.text, "a=inactive").len(), 1, "{}", answer.text);
     assert_eq!(lines(&answer.text, "a=sendonly").len(), 1);
     assert_eq!(lines(&view("").text, "a=sendonly").len(), 2, "the newest");
-    assert_problem(&view("?peer=carl"), 404, "'carl'");
-    let (mut bert, _) = Client::join(&server, "bert");
-    assert_problem(&view("?peer=bert"), 409, "nobody sends");
+    assert_problem(&view("?peer=third"), 404, "'third'");
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    assert_problem(&view("?peer=viewer"), 409, "nobody sends");
     let only_h264 = offer("chromium-recvonly").replace(" VP8/", " XX8/");
-    let reply = post(&server, "/whep/r?peer=anna", only_h264);
+    let reply = post(&server, "/whep/r?peer=speaker", only_h264);
     assert_problem(&reply, 422, "receives nothing that is sent");
     assert_problem(&post(&server, "/whep/r", offer("chromium-sendonly")), 422, "receives nothing");
-    bert.ok("getRouterRtpCapabilities", Value::Null);
+    viewer.ok("getRouterRtpCapabilities", Value::Null);
 }
 
 #[test]
