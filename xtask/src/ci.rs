@@ -2,7 +2,7 @@
 //! person can run alone, so that nothing is checked in one place only.
 
 use crate::step::{Failure, Outcome, Step, elapsed};
-use crate::tree::Tree;
+use crate::tree::{PACKAGES, Tree};
 use crate::{test, tidy};
 use clap::ValueEnum;
 use std::process::{Command, Stdio};
@@ -101,7 +101,7 @@ fn fmt(tree: &Tree) -> Outcome {
 
 fn clippy(tree: &Tree) -> Outcome {
     let step = Step::begin("clippy", "cargo xtask ci --only clippy");
-    step.run(tree.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step.run(tree.cargo().arg("clippy").args(PACKAGES).args(["--all-targets", "--", "-D", "warnings"]))?;
     step.end();
     Ok(())
 }
@@ -109,7 +109,7 @@ fn clippy(tree: &Tree) -> Outcome {
 /// `cargo xtask doc`.
 pub(crate) fn doc(tree: &Tree) -> Outcome {
     let step = Step::begin("doc", "cargo xtask doc");
-    step.run(tree.cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"]))?;
+    step.run(tree.cargo().env("RUSTDOCFLAGS", "-D warnings").arg("doc").args(PACKAGES).arg("--no-deps"))?;
     step.end();
     println!("    {}", tree.target().join("doc").display());
     Ok(())
@@ -131,7 +131,7 @@ fn msrv(tree: &Tree) -> Outcome {
         };
         tree.cargo_of(toolchain)
     };
-    step.run(command.args(["check", "--workspace", "--all-targets"]))?;
+    step.run(command.arg("check").args(PACKAGES).arg("--all-targets"))?;
     step.end();
     Ok(())
 }

@@ -4,7 +4,7 @@
 use crate::report::{self, Row};
 use crate::step::{Failure, Outcome, Step, elapsed};
 use crate::tally::{Runner, Tally};
-use crate::tree::Tree;
+use crate::tree::{PACKAGES, Tree};
 use crate::{drivers, examples, packages, python};
 use cargo_metadata::TargetKind;
 use clap::ValueEnum;
@@ -134,7 +134,11 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
         Part::Replay => replay(tree, &step, full),
         Part::Doc => {
             let mut command = with_length(tree.cargo(), full);
-            tests(&step, command.args(["test", "--doc", "--workspace", "--no-fail-fast"]), Runner::Libtest)
+            tests(
+                &step,
+                command.args(["test", "--doc"]).args(PACKAGES).arg("--no-fail-fast"),
+                Runner::Libtest,
+            )
         }
         Part::Examples => examples::run(tree, &step),
         Part::RealMedia => real_media(tree, &step, full),
@@ -175,14 +179,14 @@ fn unit(tree: &Tree, full: bool) -> Command {
     let mut command = with_length(tree.cargo(), full);
     match runner(tree) {
         Runner::Nextest => {
-            command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run"]).args(PACKAGES).args(["--no-fail-fast", "--no-tests=fail"]);
             command.args([
                 "-E",
                 &format!("not ({}{})", real_media_filter(&real_media_files(tree)), replay_filter(tree)),
             ]);
         }
         Runner::Libtest => {
-            command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+            command.arg("test").args(PACKAGES).args(["--no-fail-fast", "--lib", "--bins"]);
             for name in test_targets(tree).filter(|name| !name.starts_with(REAL_MEDIA)) {
                 command.args(["--test", name]);
             }
@@ -203,7 +207,7 @@ fn replay(tree: &Tree, step: &Step, full: bool) -> Done {
     let mut command = with_length(tree.cargo(), full);
     match runner {
         Runner::Nextest => {
-            command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run"]).args(PACKAGES).args(["--no-fail-fast", "--no-tests=fail"]);
             command.args(["-E", &format!("package({REPLAY})")]);
         }
         Runner::Libtest => {

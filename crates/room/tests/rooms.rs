@@ -238,7 +238,9 @@ fn a_transport_that_closes_by_itself_takes_its_producers_along() {
         let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         speaker.produce(&sends, opus(1)).await.unwrap();
         speaker.transport(&sends).unwrap().close();
-        eventually("the end of the producer", || speaker.producers().is_empty() && speaker.transports().len() == 1);
+        eventually("the end of the producer", || {
+            speaker.producers().is_empty() && speaker.transports().len() == 1
+        });
         assert!(!speaker.closed());
     });
 }

@@ -67,8 +67,9 @@ fn who_may_only_watch_produces_nothing() {
 #[test]
 fn another_token_takes_the_id_but_not_what_the_peer_had() {
     let server = TestServer::start(guarded());
-    let connect =
-        |token: &str| Client::try_connect(&server, &format!("roomId=r&peerId=speaker&token={token}")).unwrap();
+    let connect = |token: &str| {
+        Client::try_connect(&server, &format!("roomId=r&peerId=speaker&token={token}")).unwrap()
+    };
     let (one, other) =
         (minted(&["--room", "r", "--expires", "60"]), minted(&["--room", "r", "--expires", "61"]));
     let mut first = connect(&one);

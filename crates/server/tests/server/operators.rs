@@ -31,7 +31,8 @@ fn operators_see_rooms_and_peers() {
     );
     let load = server.get_json("/api/v1/load");
     assert_eq!((&load["peers"], load["shards"].as_array().unwrap().len()), (&json!(1), 2));
-    for path in ["/api/v1/rooms/s", "/api/v1/rooms/r/peers/viewer", "/api/v1/nothing", "/api/v1/rooms/..%2Fr"] {
+    for path in ["/api/v1/rooms/s", "/api/v1/rooms/r/peers/viewer", "/api/v1/nothing", "/api/v1/rooms/..%2Fr"]
+    {
         assert_eq!(server.get(path).0, 404, "{path}");
     }
     for path in ["/api/v1/pipes", "/api/v1/pipes/x/connect"] {

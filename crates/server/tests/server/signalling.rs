@@ -26,7 +26,10 @@ fn who_joins_is_told_who_is_there_and_the_others_of_who_joins() {
     let (mut viewer, peers) = Client::join(&server, "viewer");
     let device = json!({ "flag": "test", "name": "Test", "version": "1" });
     assert_eq!(peers, json!({ "peers": [{ "id": "speaker", "displayName": "speaker", "device": device }] }));
-    assert_eq!(speaker.notified("newPeer"), json!({ "id": "viewer", "displayName": "viewer", "device": device }));
+    assert_eq!(
+        speaker.notified("newPeer"),
+        json!({ "id": "viewer", "displayName": "viewer", "device": device })
+    );
     viewer.ok("changeDisplayName", json!({ "displayName": "Viewer" }));
     let renamed = json!({ "peerId": "viewer", "displayName": "Viewer", "oldDisplayName": "viewer" });
     assert_eq!(speaker.notified("peerDisplayNameChanged"), renamed);
