@@ -50,7 +50,7 @@ impl Bare {
             self.stream.advance(&mut self.packet);
             let len = self.packet.len();
             for key in &self.keys {
-                let slot = self.pool.reserve(Lane(0), Destination::Program, len + 16).expect("a slot");
+                let slot = self.pool.reserve(Lane(0), &Destination::Program, len + 16).expect("a slot");
                 slot[..len].copy_from_slice(&self.packet);
                 let (header, text) = slot[..len].split_at_mut(header_len);
                 let mut nonce = [0; 12];

@@ -41,8 +41,8 @@ impl SlotPool {
 }
 
 impl Egress for SlotPool {
-    fn reserve(&mut self, _: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        self.last = Some(to);
+    fn reserve(&mut self, _: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
+        self.last = Some(*to);
         let start = self.next * SLOT_STRIDE;
         self.bytes.get_mut(start..start + SLOT_STRIDE).filter(|slot| capacity <= slot.len())
     }

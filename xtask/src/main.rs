@@ -6,10 +6,12 @@
 mod bench;
 mod ci;
 mod dist;
+mod drivers;
 mod examples;
 mod fuzz;
 mod load;
 mod packages;
+mod python;
 mod release;
 mod report;
 mod sim;

@@ -5,17 +5,23 @@ use crate::step::{Outcome, Step, while_doing};
 use std::process::{Command, Stdio};
 
 /// Debian packages: the programs that send and receive real media, and the network namespaces around them.
-const NEEDED: [&str; 10] = [
+const NEEDED: [&str; 16] = [
+    "chromium",
     "ffmpeg",
+    "firefox-esr",
     "gstreamer1.0-tools",
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",
     "gstreamer1.0-plugins-bad",
     "gstreamer1.0-plugins-ugly",
     "gstreamer1.0-libav",
+    "gstreamer1.0-nice",
     "python3-gst-1.0",
+    "python3-venv",
     "gir1.2-gst-plugins-bad-1.0",
     "iproute2",
+    "nodejs",
+    "npm",
 ];
 
 /// Makes sure that every needed package is installed.

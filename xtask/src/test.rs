@@ -5,7 +5,7 @@ use crate::report::{self, Row};
 use crate::step::{Failure, Outcome, Step, elapsed};
 use crate::tally::{Runner, Tally};
 use crate::tree::Tree;
-use crate::{examples, packages};
+use crate::{drivers, examples, packages, python};
 use cargo_metadata::TargetKind;
 use clap::ValueEnum;
 use std::fs;
@@ -15,7 +15,7 @@ use std::time::Instant;
 /// The package that replays the fuzz corpora on the stable toolchain.
 pub(crate) const REPLAY: &str = "tureen-fuzz-targets";
 
-/// Tests whose file or function has a name that starts so move real media and want release speed.
+/// Tests whose file or function has a name that starts so move real media, one at a time.
 const REAL_MEDIA: &str = "real_media";
 
 /// Run every test, and set up what they need first.
@@ -45,7 +45,7 @@ impl Options {
 /// The steps, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// System packages that the real-media tests need
+    /// System packages, drivers of browsers and Python clients that the real-media tests need
     Setup,
     /// Unit, integration and property tests of the workspace
     Unit,
@@ -55,7 +55,7 @@ enum Part {
     Doc,
     /// The standalone projects under examples/
     Examples,
-    /// Tests with FFmpeg and GStreamer, at release speed
+    /// Tests with FFmpeg, GStreamer and browsers; with --full at release speed
     RealMedia,
 }
 
@@ -126,7 +126,9 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
     let step = Step::begin(part.name(), &rerun);
     let mut done = match part {
         Part::Setup => {
-            Done { tally: Tally::default(), result: packages::set_up(&step), remark: String::new() }
+            let clients = || drivers::set_up(tree, &step).and_then(|()| python::set_up(tree, &step));
+            let result = packages::set_up(&step).and_then(|()| clients());
+            Done { tally: Tally::default(), result, remark: String::new() }
         }
         Part::Unit => tests(&step, &mut unit(tree, full), runner(tree)),
         Part::Replay => replay(tree, &step, full),
@@ -224,7 +226,10 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
         }
         Runner::Libtest => command.arg("test"),
     };
-    command.args(["--release", "--package", "tureen-server", "--no-fail-fast"]);
+    if full {
+        command.arg("--release");
+    }
+    command.args(["--package", "tureen-server", "--no-fail-fast"]);
     for file in &files {
         command.args(["--test", file]);
     }

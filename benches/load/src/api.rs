@@ -1,5 +1,6 @@
 //! The server's HTTP API, as far as a load needs it.
 
+use crate::child::Process;
 use crate::error::Error;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A room on a server.
-#[derive(Debug)]
-pub(crate) struct Api {
+#[derive(Clone, Debug)]
+pub struct Api {
     agent: ureq::Agent,
     url: String,
 }
@@ -16,17 +17,20 @@ pub(crate) struct Api {
 /// A transport that was made.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Transport {
+pub struct Transport {
     id: String,
-    pub(crate) port: u16,
-    pub(crate) srtp_parameters: Option<SrtpParameters>,
+    /// Where the server takes packets for it.
+    pub port: u16,
+    /// What the server sends with, with SRTP.
+    pub srtp_parameters: Option<SrtpParameters>,
 }
 
 /// The key that a side sends with.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SrtpParameters {
-    pub(crate) key_base64: String,
+pub struct SrtpParameters {
+    /// Master key and salt.
+    pub key_base64: String,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +43,8 @@ const SUITE: &str = "AEAD_AES_128_GCM";
 const UNUSED_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==";
 
 impl Api {
-    pub(crate) fn new(http: &str) -> Self {
+    /// The room of a load on the server at `http`, such as `http://127.0.0.1:8080`.
+    pub fn new(http: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(10)));
@@ -47,12 +52,12 @@ impl Api {
     }
 
     /// A broadcaster in the room of this load.
-    pub(crate) fn add_broadcaster(&self, id: &str) -> Result<(), Error> {
+    pub fn add_broadcaster(&self, id: &str) -> Result<(), Error> {
         self.post("/rooms/load/broadcasters", &json!({ "id": id, "displayName": id })).map(drop)
     }
 
     /// A plain transport that sends to `remote` and takes from there, connected.
-    pub(crate) fn add_transport(
+    pub fn add_transport(
         &self,
         broadcaster: &str,
         remote: SocketAddr,
@@ -71,7 +76,7 @@ impl Api {
     }
 
     /// A producer of VP8; returns its id.
-    pub(crate) fn produce(
+    pub fn produce(
         &self,
         broadcaster: &str,
         transport: &Transport,
@@ -79,19 +84,17 @@ impl Api {
         ssrc: u32,
     ) -> Result<String, Error> {
         let path = format!("/rooms/load/broadcasters/{broadcaster}/transports/{}/producers", transport.id);
-        let codec = json!({ "mimeType": "video/VP8", "payloadType": payload_type, "clockRate": 90_000 });
+        let feedback = json!([{ "type": "nack" }, { "type": "nack", "parameter": "pli" }]);
+        let codec = json!({
+            "mimeType": "video/VP8", "payloadType": payload_type, "clockRate": 90_000, "rtcpFeedback": feedback
+        });
         let parameters = json!({ "codecs": [codec], "encodings": [{ "ssrc": ssrc }] });
         let answer = self.post(&path, &json!({ "kind": "video", "rtpParameters": parameters }))?;
         Ok(parse::<Made>(&path, &answer)?.id)
     }
 
     /// Consumes a producer.
-    pub(crate) fn consume(
-        &self,
-        broadcaster: &str,
-        transport: &Transport,
-        producer: &str,
-    ) -> Result<(), Error> {
+    pub fn consume(&self, broadcaster: &str, transport: &Transport, producer: &str) -> Result<(), Error> {
         let path = format!(
             "/rooms/load/broadcasters/{broadcaster}/transports/{}/consume?producerId={producer}",
             transport.id
@@ -99,8 +102,14 @@ impl Api {
         self.post(&path, &json!({})).map(drop)
     }
 
+    /// Hands an offer to the WHEP endpoint of the room (draft-ietf-wish-whep); returns the answer.
+    pub fn watch(&self, offer: &str) -> Result<String, Error> {
+        let url = format!("{}/whep/load", self.url);
+        answer(&url, self.agent.post(&url).content_type("application/sdp").send(offer))
+    }
+
     /// The server's metrics.
-    pub(crate) fn metrics(&self) -> Result<String, Error> {
+    pub fn metrics(&self) -> Result<String, Error> {
         let url = format!("{}/metrics", self.url);
         answer(&url, self.agent.get(&url).call())
     }
@@ -125,13 +134,23 @@ fn parse<'t, T: Deserialize<'t>>(path: &str, text: &'t str) -> Result<T, Error> 
     serde_json::from_str(text).map_err(|error| Error::Api(format!("{path}: {error}: {text}")))
 }
 
+/// The address on the server's line about its HTTP API.
+pub fn http_address(process: &Process) -> Result<String, Error> {
+    loop {
+        let line = process.line()?;
+        if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://")) {
+            return Ok(address.to_owned());
+        }
+    }
+}
+
 /// The sum over all shards of a metric, in Prometheus' text format.
-pub(crate) fn metric(text: &str, name: &str) -> f64 {
+pub fn metric(text: &str, name: &str) -> f64 {
     sum(text, |series| series == name || series.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')))
 }
 
 /// The sum over all shards of packets dropped for one reason.
-pub(crate) fn dropped(text: &str, reason: &str) -> f64 {
+pub fn dropped(text: &str, reason: &str) -> f64 {
     let label = format!("reason=\"{reason}\"");
     sum(text, |series| series.starts_with("tureen_packets_dropped_total{") && series.contains(&label))
 }

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running child whose standard input and output are ours.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     input: Option<ChildStdin>,
@@ -21,7 +21,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a child on the cores that the calling thread may use.
-    pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self, Error> {
+    pub fn start(name: &'static str, command: &mut Command) -> Result<Self, Error> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -38,18 +38,18 @@ impl Process {
     }
 
     /// The next line that the child says.
-    pub(crate) fn line(&self) -> Result<String, Error> {
+    pub fn line(&self) -> Result<String, Error> {
         self.lines.recv_timeout(PATIENCE).map_err(|_| Error::Child(format!("{} says nothing", self.name)))
     }
 
     /// Tells the child a line.
-    pub(crate) fn tell(&mut self, line: &str) -> Result<(), Error> {
+    pub fn tell(&mut self, line: &str) -> Result<(), Error> {
         let Some(input) = &mut self.input else { return Ok(()) };
         writeln!(input, "{line}").map_err(while_doing(format!("cannot talk to {}", self.name)))
     }
 
     /// CPU time that its threads have used, in the system too, and how long they were ready to run while others ran.
-    pub(crate) fn cpu_time(&self) -> Result<(Duration, Duration), Error> {
+    pub fn cpu_time(&self) -> Result<(Duration, Duration), Error> {
         let path = format!("/proc/{}/task", self.child.id());
         let (mut sum, mut waited) = (0, 0);
         for task in fs::read_dir(&path).map_err(while_doing(path.clone()))?.flatten() {
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// Memory resident now, in KiB.
-    pub(crate) fn resident(&self) -> Result<u64, Error> {
+    pub fn resident(&self) -> Result<u64, Error> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = fs::read_to_string(&path).map_err(while_doing(path))?;
         resident(&text).ok_or_else(|| Error::Child(format!("{}: no VmRSS", self.name)))

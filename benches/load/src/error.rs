@@ -4,7 +4,7 @@ use std::io;
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The system refused something.
     #[error("{what}: {source}")]
     System {
@@ -25,6 +25,6 @@ pub(crate) enum Error {
 }
 
 /// Says what was tried when the system refused it.
-pub(crate) fn while_doing<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Error {
+pub fn while_doing<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Error {
     |source| Error::System { what: what.into(), source: source.into() }
 }

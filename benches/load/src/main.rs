@@ -4,11 +4,8 @@
 //! their own, on a core of their own, and are loaded in turns. This file knows the commands and nothing of the work.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks to its terminal")]
 
-mod api;
 mod bare;
-mod child;
 mod drive;
-mod error;
 mod measure;
 mod options;
 mod plan;
@@ -17,11 +14,11 @@ mod receivers;
 mod report;
 mod run;
 mod stage;
-mod stream;
 mod subject;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tureen_load::{api, child, cores, error, stream};
 
 /// What a packet costs in a whole server, beside a bare loop.
 #[derive(Parser)]
@@ -34,6 +31,8 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     /// Measures every case that the options name, and compares
+    #[command(after_help = "`cargo xtask load --webrtc` loads the server by WebRTC receivers instead; \
+                            `cargo xtask load --webrtc --help` lists its options.")]
     Run(options::Options),
     /// Measures the cases of one device; its rows go to standard output as JSON
     Measure(options::Options),

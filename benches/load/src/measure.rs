@@ -1,10 +1,10 @@
 //! The process that loads: measures the cases of one device, in the network that it was started in. Rows go to standard
 //! output, an object a line; how far it is goes to standard error.
 
+use crate::cores::{generator_core, on_core};
 use crate::error::{Error, while_doing};
 use crate::options::{Options, name};
 use crate::plan;
-use crate::stage::{generator_core, on_core};
 use crate::subject::{start_bare, start_server};
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Where a load takes place: addresses of a device, cores, and the network namespace of the device that discards.
+//! Where a load takes place: addresses of a device, and the network namespace of the device that discards.
 
 use crate::error::{Error, while_doing};
 use crate::options::Device;
@@ -6,8 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The core of whoever is measured.
-const MEASURED_CORE: usize = 0;
 /// The server's end of the device that discards.
 const IFB_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const IFB: &str = "ifb0";
@@ -27,35 +25,6 @@ impl Device {
 pub(crate) fn discarded(count: u16) -> Vec<SocketAddr> {
     let address = |number: u16| Ipv4Addr::new(10, 77, 1 + (number / 250) as u8, 1 + (number % 250) as u8);
     (0..count).map(|number| SocketAddr::from((address(number), 5004))).collect()
-}
-
-/// How many cores the machine has, and the generator's, which is the last.
-pub(crate) fn generator_core() -> (usize, usize) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores, cores.saturating_sub(1))
-}
-
-/// Runs `start` on a thread that is kept on the core of those who are measured, whose children stay there too; or as it is,
-/// for a child that wants several cores.
-pub(crate) fn on_measured_core<T: Send>(
-    alone: bool,
-    start: impl FnOnce() -> Result<T, Error> + Send,
-) -> Result<T, Error> {
-    if alone { on_core(MEASURED_CORE, start) } else { start() }
-}
-
-/// Runs `work` on a thread that is kept on a core.
-pub(crate) fn on_core<T: Send>(
-    core: usize,
-    work: impl FnOnce() -> Result<T, Error> + Send,
-) -> Result<T, Error> {
-    let pinned = || {
-        tureen_udp::pin_current_thread(core)
-            .map_err(while_doing(format!("cannot keep a thread on core {core}")))?;
-        work()
-    };
-    let ended = std::thread::scope(|scope| scope.spawn(pinned).join());
-    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A network namespace with a device that discards what it is given; removed when dropped.

@@ -4,11 +4,11 @@
 //! nobody who waits for one has to ask.
 
 /// SSRC of the stream.
-pub(crate) const SSRC: u32 = 0x7475_7265;
+pub const SSRC: u32 = 0x7475_7265;
 /// Payload type of the stream.
-pub(crate) const PAYLOAD_TYPE: u8 = 102;
+pub const PAYLOAD_TYPE: u8 = 102;
 /// Octets of the time of sending, at the end of each packet.
-pub(crate) const STAMP_LEN: usize = 8;
+pub const STAMP_LEN: usize = 8;
 
 const KEY_FRAME_INTERVAL: u64 = 500;
 /// RTP ticks between frames: 30 a second at 90 kHz.
@@ -17,19 +17,32 @@ const HEADER_LEN: usize = 12;
 
 /// What comes next in the stream.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     sequence_number: u16,
     frame: u64,
+    key_frame_wanted: bool,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        // Near the wrap-around, so that every run has one.
+        Self { sequence_number: 65_000, frame: 0, key_frame_wanted: false }
+    }
 }
 
 impl Stream {
-    pub(crate) fn new() -> Self {
-        // Near the wrap-around, so that every run has one.
-        Self { sequence_number: 65_000, frame: 0 }
+    /// A stream that begins with a key frame.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next frame a key frame, as a receiver asked for.
+    pub fn want_key_frame(&mut self) {
+        self.key_frame_wanted = true;
     }
 
     /// Writes packet number `place` of a frame of `packets` into `slot`, which has the length of the packet.
-    pub(crate) fn write(&mut self, slot: &mut [u8], place: u16, packets: u16, now: u64) {
+    pub fn write(&mut self, slot: &mut [u8], place: u16, packets: u16, now: u64) {
         let (first, last) = (place == 0, place + 1 == packets);
         slot.fill(0x5a);
         let mut head = [0; HEADER_LEN];
@@ -42,7 +55,8 @@ impl Stream {
         // octet, whose lowest bit is 0 in a key frame (section 4.3).
         let [high, low] = (self.frame as u16).to_be_bytes();
         let start = if first { 0x90 } else { 0x80 };
-        let inter = u8::from(!self.frame.is_multiple_of(KEY_FRAME_INTERVAL));
+        let is_key_frame = self.key_frame_wanted || self.frame.is_multiple_of(KEY_FRAME_INTERVAL);
+        let inter = u8::from(!is_key_frame);
         let descriptor = [start, 0x80, high | 0x80, low, 0x10 | inter];
         let parts = head.into_iter().chain(descriptor);
         slot.iter_mut().zip(parts).for_each(|(octet, value)| *octet = value);
@@ -51,11 +65,12 @@ impl Stream {
         }
         self.sequence_number = self.sequence_number.wrapping_add(1);
         self.frame += u64::from(last);
+        self.key_frame_wanted &= !last;
     }
 }
 
 /// When a packet left, in nanoseconds of `CLOCK_MONOTONIC`, by its opened bytes.
-pub(crate) fn stamp(packet: &[u8]) -> Option<u64> {
+pub fn stamp(packet: &[u8]) -> Option<u64> {
     packet.last_chunk::<STAMP_LEN>().map(|stamp| u64::from_be_bytes(*stamp))
 }
 
@@ -94,5 +109,18 @@ mod tests {
             slot[16] & 1 == 0
         });
         assert_eq!(keys.collect::<Vec<_>>(), [0, KEY_FRAME_INTERVAL]);
+    }
+
+    #[test]
+    fn a_key_frame_comes_when_it_is_wanted_and_once() {
+        let mut stream = Stream::new();
+        let mut slot = [0; 40];
+        let mut is_key_frame = |stream: &mut Stream| {
+            stream.write(&mut slot, 0, 1, 0);
+            slot[16] & 1 == 0
+        };
+        assert!(is_key_frame(&mut stream) && !is_key_frame(&mut stream));
+        stream.want_key_frame();
+        assert!(is_key_frame(&mut stream) && !is_key_frame(&mut stream));
     }
 }

@@ -1,13 +1,14 @@
 //! Who is measured: a server, or the bare loop. Both take one stream and send it to every receiver.
 
-use crate::api::{Api, dropped, metric};
+use crate::api::{Api, dropped, http_address, metric};
 use crate::bare::{self, Counters, Task};
 use crate::child::Process;
+use crate::cores::on_measured_core;
 use crate::drive::{Driven, Pace, Sender, drive};
 use crate::error::{Error, while_doing};
 use crate::options::{Case, Device, Protection};
 use crate::receivers::{Opener, Receivers, Seen};
-use crate::stage::{discarded, on_measured_core};
+use crate::stage::discarded;
 use crate::stream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -177,16 +178,6 @@ fn receivers(case: &Case) -> Result<(Option<Receivers>, Vec<SocketAddr>), Error>
 fn answer<T: serde::de::DeserializeOwned>(process: &Process) -> Result<T, Error> {
     let line = process.line()?;
     serde_json::from_str(&line).map_err(|error| Error::Child(format!("{error}: {line}")))
-}
-
-/// The address on the server's line about its HTTP API.
-fn http_address(process: &Process) -> Result<String, Error> {
-    loop {
-        let line = process.line()?;
-        if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://")) {
-            return Ok(address.to_owned());
-        }
-    }
 }
 
 fn context(key_base64: &str) -> Result<SrtpReceiver, Error> {

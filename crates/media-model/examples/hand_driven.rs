@@ -23,8 +23,8 @@ struct Printer {
 }
 
 impl Egress for Printer {
-    fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        self.to = Some(to);
+    fn reserve(&mut self, _lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
+        self.to = Some(*to);
         self.slot.resize(capacity, 0);
         Some(&mut self.slot)
     }

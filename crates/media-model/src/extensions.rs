@@ -21,6 +21,8 @@ pub struct SourceExtensions {
     pub transport_wide_cc: Option<u8>,
     /// Video orientation.
     pub video_orientation: Option<u8>,
+    /// Dependency descriptor.
+    pub dependency_descriptor: Option<u8>,
 }
 
 impl SourceExtensions {
@@ -35,6 +37,7 @@ impl SourceExtensions {
             abs_send_time: id(HeaderExtensionUri::AbsSendTime),
             transport_wide_cc: id(HeaderExtensionUri::TransportWideCc),
             video_orientation: id(HeaderExtensionUri::VideoOrientation),
+            dependency_descriptor: id(HeaderExtensionUri::DependencyDescriptor),
         }
     }
 
@@ -47,6 +50,7 @@ impl SourceExtensions {
             ("absSendTime", self.abs_send_time),
             ("transportWideCc01", self.transport_wide_cc),
             ("videoOrientation", self.video_orientation),
+            ("dependencyDescriptor", self.dependency_descriptor),
         ];
         names.into_iter().filter_map(|(name, id)| Some((name, id?)))
     }

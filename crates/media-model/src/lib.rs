@@ -10,6 +10,7 @@ mod command;
 mod consumer;
 mod control;
 mod core;
+mod describe;
 mod description;
 mod error;
 mod event;

@@ -2,6 +2,7 @@
 
 use crate::arena::Key;
 use crate::codec::CodecTable;
+use crate::describe::Describer;
 use crate::event::VideoOrientation;
 use crate::extensions::SourceExtensions;
 use crate::id::ProducerId;
@@ -36,6 +37,7 @@ pub struct ProducerDefinition {
 pub struct ProducerStream {
     /// Order, loss, repair, key-frame requests and statistics.
     pub recv: RecvStream,
+    pub(crate) describer: Describer,
     pub(crate) timer: Armed,
     /// The score told last.
     pub(crate) told_score: u8,

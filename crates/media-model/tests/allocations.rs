@@ -52,9 +52,9 @@ impl SlotPool {
 }
 
 impl Egress for SlotPool {
-    fn reserve(&mut self, _: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
+    fn reserve(&mut self, _: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
         let Destination::Socket { socket, .. } = to else { return None };
-        self.to = socket;
+        self.to = *socket;
         let start = self.committed.len() * STRIDE;
         self.bytes.get_mut(start..start + STRIDE).filter(|slot| slot.len() >= capacity)
     }

@@ -26,14 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     pollster::block_on(async {
         let worker = WorkerManager::new()?.create_worker(WorkerSettings::with_shards(1)).await?;
         let rooms = Rooms::new(worker, RoomsOptions::new(from_json(OPUS)?))?;
-        let mut anna = enter(&rooms, "anna").await?;
-        let bert = enter(&rooms, "bert").await?;
+        let mut speaker = enter(&rooms, "speaker").await?;
+        let viewer = enter(&rooms, "viewer").await?;
         for _ in 0..2 {
-            println!("anna is told: {:?}", anna.next().await);
+            println!("speaker is told: {:?}", speaker.next().await);
         }
-        bert.peer().close();
+        viewer.peer().close();
         for _ in 0..2 {
-            println!("anna is told: {:?}", anna.next().await);
+            println!("speaker is told: {:?}", speaker.next().await);
         }
         rooms.close();
         Ok(())

@@ -16,34 +16,34 @@
 //! let opus = r#"[{"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2}]"#;
 //! let rooms = Rooms::new(worker, RoomsOptions::new(from_json(opus)?))?;
 //!
-//! let (anna, _) = rooms.enter("lobby", PeerOptions::new("anna")).await?;
-//! let (_bert, mut news) = rooms.enter("lobby", PeerOptions::new("bert")).await?;
+//! let (speaker, _) = rooms.enter("lobby", PeerOptions::new("speaker")).await?;
+//! let (_bert, mut news) = rooms.enter("lobby", PeerOptions::new("viewer")).await?;
 //!
-//! // Bert can receive, and joins.
-//! let bert = news.peer().clone();
-//! let transport = bert.router().create_direct_transport(DirectTransportOptions::default()).await?;
-//! bert.add_transport(transport, Direction::Consuming)?;
-//! bert.join(Profile::new("Bert", Device::default(), Some(rooms.rtp_capabilities().clone())))?;
+//! // Viewer can receive, and joins.
+//! let viewer = news.peer().clone();
+//! let transport = viewer.router().create_direct_transport(DirectTransportOptions::default()).await?;
+//! viewer.add_transport(transport, Direction::Consuming)?;
+//! viewer.join(Profile::new("Viewer", Device::default(), Some(rooms.rtp_capabilities().clone())))?;
 //!
-//! // Anna sends.
-//! let transport = anna.router().create_direct_transport(DirectTransportOptions::default()).await?;
-//! let transport = anna.add_transport(transport, Direction::Producing)?;
-//! anna.join(Profile::new("Anna", Device::default(), None))?;
+//! // Speaker sends.
+//! let transport = speaker.router().create_direct_transport(DirectTransportOptions::default()).await?;
+//! let transport = speaker.add_transport(transport, Direction::Producing)?;
+//! speaker.join(Profile::new("Speaker", Device::default(), None))?;
 //! let sent = from_json(
 //!     r#"{
 //!         "codecs": [{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111}],
 //!         "encodings": [{"ssrc": 1000}]
 //!     }"#,
 //! )?;
-//! anna.produce(&transport, ProducerOptions::new(MediaKind::Audio, sent)).await?;
+//! speaker.produce(&transport, ProducerOptions::new(MediaKind::Audio, sent)).await?;
 //!
-//! let Some(PeerEvent::PeerJoined(who)) = news.next().await else { panic!("Anna joined") };
-//! assert_eq!(who.display_name, "Anna");
-//! let Some(PeerEvent::ConsumerAdded(offer)) = news.next().await else { panic!("Anna produces") };
-//! assert_eq!(offer.peer_id, "anna");
+//! let Some(PeerEvent::PeerJoined(who)) = news.next().await else { panic!("Speaker joined") };
+//! assert_eq!(who.display_name, "Speaker");
+//! let Some(PeerEvent::ConsumerAdded(offer)) = news.next().await else { panic!("Speaker produces") };
+//! assert_eq!(offer.peer_id, "speaker");
 //! offer.consumer.resume().await?;
 //!
-//! anna.close();
+//! speaker.close();
 //! assert!(offer.consumer.closed());
 //! # Ok(())
 //! # })

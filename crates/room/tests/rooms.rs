@@ -67,14 +67,14 @@ fn eventually(what: &str, done: impl Fn() -> bool) {
 fn a_room_is_made_by_the_first_and_goes_with_the_last() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, _) = rooms.enter("r", PeerOptions::new("anna")).await.unwrap();
-        let (bert, _) = rooms.enter("r", PeerOptions::new("bert")).await.unwrap();
+        let (speaker, _) = rooms.enter("r", PeerOptions::new("speaker")).await.unwrap();
+        let (viewer, _) = rooms.enter("r", PeerOptions::new("viewer")).await.unwrap();
         let room = rooms.get("r").unwrap();
-        anna.close();
-        assert!(!room.closed() && anna.closed());
-        bert.close();
+        speaker.close();
+        assert!(!room.closed() && speaker.closed());
+        viewer.close();
         assert!(room.closed() && room.router().closed() && rooms.get("r").is_none());
-        let (again, _) = rooms.enter("r", PeerOptions::new("anna")).await.unwrap();
+        let (again, _) = rooms.enter("r", PeerOptions::new("speaker")).await.unwrap();
         assert!(!again.room().closed(), "a new room of the same name");
     });
 }
@@ -83,26 +83,26 @@ fn a_room_is_made_by_the_first_and_goes_with_the_last() {
 fn every_pair_of_peer_and_producer_gets_its_consumers_whoever_comes_first() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        let early = anna.produce(&sends, opus(1)).await.unwrap();
-        let mut options = PeerOptions::new("bert");
+        let (speaker, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let early = speaker.produce(&sends, opus(1)).await.unwrap();
+        let mut options = PeerOptions::new("viewer");
         options.subscription = Subscription::All { replicas: 2 };
-        let (bert, mut to_bert, bert_sends) = member(&rooms, "r", options).await;
+        let (viewer, mut to_bert, bert_sends) = member(&rooms, "r", options).await;
         for _ in 0..3 {
             let offer = offer(&mut to_bert).await;
-            assert_eq!((offer.peer_id.as_str(), offer.producer.id()), ("anna", early.id()));
+            assert_eq!((offer.peer_id.as_str(), offer.producer.id()), ("speaker", early.id()));
             assert!(offer.consumer.paused());
         }
-        let late = bert.produce(&bert_sends, opus(2)).await.unwrap();
-        assert!(matches!(next(&mut to_anna).await, PeerEvent::PeerJoined(info) if info.id == "bert"));
+        let late = viewer.produce(&bert_sends, opus(2)).await.unwrap();
+        assert!(matches!(next(&mut to_anna).await, PeerEvent::PeerJoined(info) if info.id == "viewer"));
         let offer = offer(&mut to_anna).await;
         assert_eq!(offer.producer.id(), late.id());
-        assert_eq!(bert.consumers().len(), 3);
-        assert!(bert.close_producer(&late.id()));
+        assert_eq!(viewer.consumers().len(), 3);
+        assert!(viewer.close_producer(&late.id()));
         assert!(
             matches!(next(&mut to_anna).await, PeerEvent::ConsumerClosed(id) if id == offer.consumer.id())
         );
-        assert!(anna.consumers().is_empty());
+        assert!(speaker.consumers().is_empty());
     });
 }
 
@@ -110,14 +110,14 @@ fn every_pair_of_peer_and_producer_gets_its_consumers_whoever_comes_first() {
 fn consumers_come_with_the_transport_where_that_is_made_after_joining() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        anna.produce(&sends, opus(1)).await.unwrap();
-        let (bert, mut to_bert) = rooms.enter("r", PeerOptions::new("bert")).await.unwrap();
+        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        speaker.produce(&sends, opus(1)).await.unwrap();
+        let (viewer, mut to_bert) = rooms.enter("r", PeerOptions::new("viewer")).await.unwrap();
         let capabilities = Some(rooms.rtp_capabilities().clone());
-        let others = bert.join(Profile::new("Bert", Device::default(), capabilities)).unwrap();
+        let others = viewer.join(Profile::new("Viewer", Device::default(), capabilities)).unwrap();
         assert_eq!(others[0].producers.len(), 1);
-        transport(&bert, Direction::Consuming).await;
-        assert_eq!(offer(&mut to_bert).await.peer_id, "anna");
+        transport(&viewer, Direction::Consuming).await;
+        assert_eq!(offer(&mut to_bert).await.peer_id, "speaker");
     });
 }
 
@@ -126,13 +126,13 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
     block_on(async {
         let rooms = rooms().await;
         let mut events = rooms.events();
-        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        let (_bert, mut to_bert, _) = member(&rooms, "r", PeerOptions::new("bert")).await;
-        let producer = anna.produce(&sends, opus(1)).await.unwrap();
+        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (_bert, mut to_bert, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let producer = speaker.produce(&sends, opus(1)).await.unwrap();
         let offer = offer(&mut to_bert).await;
-        let transports = anna.transports();
-        anna.close_because(CloseReason::Removed);
-        assert_eq!(anna.close_reason(), Some(CloseReason::Removed));
+        let transports = speaker.transports();
+        speaker.close_because(CloseReason::Removed);
+        assert_eq!(speaker.close_reason(), Some(CloseReason::Removed));
         assert!(transports.iter().all(Transport::closed) && producer.closed() && offer.consumer.closed());
         let mut told = [next(&mut to_bert).await, next(&mut to_bert).await].map(|event| match event {
             PeerEvent::PeerLeft { peer_id } => peer_id,
@@ -140,7 +140,7 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
             other => panic!("{other:?}"),
         });
         told.sort();
-        assert_eq!(told, ["anna", "consumer"]);
+        assert_eq!(told, ["speaker", "consumer"]);
         let mut seen = Vec::new();
         while let Some(event) = events.next().await {
             let end = matches!(event, RoomsEvent::PeerLeft { .. });
@@ -149,14 +149,14 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
                 break;
             }
         }
-        let (room, peer, kind) = (|| "r".to_owned(), || "anna".to_owned(), MediaKind::Audio);
+        let (room, peer, kind) = (|| "r".to_owned(), || "speaker".to_owned(), MediaKind::Audio);
         let id = producer.id();
         assert_eq!(
             seen,
             [
                 RoomsEvent::RoomOpened { room: room() },
                 RoomsEvent::PeerJoined { room: room(), peer: peer() },
-                RoomsEvent::PeerJoined { room: room(), peer: "bert".into() },
+                RoomsEvent::PeerJoined { room: room(), peer: "viewer".into() },
                 RoomsEvent::ProducerAdded { room: room(), peer: peer(), producer: id, kind },
                 RoomsEvent::ProducerRemoved { room: room(), peer: peer(), producer: id, kind },
                 RoomsEvent::PeerLeft { room: room(), peer: peer(), reason: CloseReason::Removed },
@@ -169,14 +169,14 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
 fn closing_the_rooms_closes_everything_and_ends_the_inboxes() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        let producer = anna.produce(&sends, opus(1)).await.unwrap();
-        let room = anna.room().clone();
+        let (speaker, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let producer = speaker.produce(&sends, opus(1)).await.unwrap();
+        let room = speaker.room().clone();
         rooms.close();
         assert!(room.closed() && producer.closed() && rooms.worker().closed());
-        assert_eq!(anna.close_reason(), Some(CloseReason::RoomClosed));
+        assert_eq!(speaker.close_reason(), Some(CloseReason::RoomClosed));
         while to_anna.next().await.is_some() {}
-        let refused = rooms.enter("r", PeerOptions::new("bert")).await.map(|_| ());
+        let refused = rooms.enter("r", PeerOptions::new("viewer")).await.map(|_| ());
         assert_eq!(refused, Err(EnterError::Closed));
     });
 }
@@ -186,34 +186,34 @@ fn every_refusal_says_why() {
     block_on(async {
         let rooms = rooms_with(|options| (options.max_rooms, options.max_peers) = (1, 2)).await;
         let enter = async |room: &str, id: &str| rooms.enter(room, PeerOptions::new(id)).await.map(|_| ());
-        let mut options = PeerOptions::new("anna");
+        let mut options = PeerOptions::new("speaker");
         options.limits = PeerLimits::new(2, 1, 1);
-        let (anna, _to_anna, sends) = member(&rooms, "r", options).await;
-        assert_eq!(enter("r", "anna").await, Err(EnterError::Taken("anna".into())));
-        assert_eq!(enter("s", "bert").await, Err(EnterError::RoomsFull(1)));
-        anna.room().set_locked(true);
-        assert_eq!(enter("r", "bert").await, Err(EnterError::Locked("r".into())));
-        anna.room().set_locked(false);
+        let (speaker, _to_anna, sends) = member(&rooms, "r", options).await;
+        assert_eq!(enter("r", "speaker").await, Err(EnterError::Taken("speaker".into())));
+        assert_eq!(enter("s", "viewer").await, Err(EnterError::RoomsFull(1)));
+        speaker.room().set_locked(true);
+        assert_eq!(enter("r", "viewer").await, Err(EnterError::Locked("r".into())));
+        speaker.room().set_locked(false);
         let mut listener = PeerOptions::new("listener");
         listener.role = Role::Subscribe;
         let (listener, _to_listener, mute) = member(&rooms, "r", listener).await;
-        assert_eq!(enter("r", "bert").await, Err(EnterError::RoomFull(2)));
+        assert_eq!(enter("r", "viewer").await, Err(EnterError::RoomFull(2)));
         assert_eq!(listener.produce(&mute, opus(9)).await.map(|_| ()), Err(ProduceError::Role));
-        let full = anna.router().create_direct_transport(DirectTransportOptions::default()).await.unwrap();
-        assert_eq!(anna.add_transport(full, Direction::Producing), Err(AddTransportError::Full(2)));
-        let producer = anna.produce(&sends, opus(1)).await.unwrap();
-        assert_eq!(anna.produce(&sends, opus(2)).await.map(|_| ()), Err(ProduceError::Full(1)));
-        let foreign = anna.produce(&mute, opus(2)).await.map(|_| ());
+        let full = speaker.router().create_direct_transport(DirectTransportOptions::default()).await.unwrap();
+        assert_eq!(speaker.add_transport(full, Direction::Producing), Err(AddTransportError::Full(2)));
+        let producer = speaker.produce(&sends, opus(1)).await.unwrap();
+        assert_eq!(speaker.produce(&sends, opus(2)).await.map(|_| ()), Err(ProduceError::Full(1)));
+        let foreign = speaker.produce(&mute, opus(2)).await.map(|_| ());
         assert_eq!(foreign, Err(ProduceError::Full(1)));
-        assert!(anna.close_producer(&producer.id()));
-        let foreign = anna.produce(&mute, opus(2)).await.map(|_| ());
+        assert!(speaker.close_producer(&producer.id()));
+        let foreign = speaker.produce(&mute, opus(2)).await.map(|_| ());
         assert_eq!(foreign, Err(ProduceError::TransportNotFound(mute)));
-        let gone = anna.consume(&sends, producer.id(), None, false).await.map(|_| ());
+        let gone = speaker.consume(&sends, producer.id(), None, false).await.map(|_| ());
         assert_eq!(gone, Err(ConsumeError::ProducerNotFound(producer.id())));
         rooms.set_draining(true);
-        anna.close();
+        speaker.close();
         listener.close();
-        assert_eq!(enter("r", "anna").await, Err(EnterError::Draining));
+        assert_eq!(enter("r", "speaker").await, Err(EnterError::Draining));
     });
 }
 
@@ -221,13 +221,13 @@ fn every_refusal_says_why() {
 fn a_muted_kind_stays_silent_until_it_is_unmuted() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        let before = anna.produce(&sends, opus(1)).await.unwrap();
-        anna.set_muted(MediaKind::Audio, true).await.unwrap();
-        let after = anna.produce(&sends, opus(2)).await.unwrap();
-        assert!(before.paused() && after.paused() && anna.muted(MediaKind::Audio));
-        anna.set_muted(MediaKind::Audio, false).await.unwrap();
-        assert!(!before.paused() && !after.paused() && !anna.muted(MediaKind::Video));
+        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let before = speaker.produce(&sends, opus(1)).await.unwrap();
+        speaker.set_muted(MediaKind::Audio, true).await.unwrap();
+        let after = speaker.produce(&sends, opus(2)).await.unwrap();
+        assert!(before.paused() && after.paused() && speaker.muted(MediaKind::Audio));
+        speaker.set_muted(MediaKind::Audio, false).await.unwrap();
+        assert!(!before.paused() && !after.paused() && !speaker.muted(MediaKind::Video));
     });
 }
 
@@ -235,11 +235,11 @@ fn a_muted_kind_stays_silent_until_it_is_unmuted() {
 fn a_transport_that_closes_by_itself_takes_its_producers_along() {
     block_on(async {
         let rooms = rooms().await;
-        let (anna, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        anna.produce(&sends, opus(1)).await.unwrap();
-        anna.transport(&sends).unwrap().close();
-        eventually("the end of the producer", || anna.producers().is_empty() && anna.transports().len() == 1);
-        assert!(!anna.closed());
+        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        speaker.produce(&sends, opus(1)).await.unwrap();
+        speaker.transport(&sends).unwrap().close();
+        eventually("the end of the producer", || speaker.producers().is_empty() && speaker.transports().len() == 1);
+        assert!(!speaker.closed());
     });
 }
 
@@ -247,9 +247,9 @@ fn a_transport_that_closes_by_itself_takes_its_producers_along() {
 fn a_peer_that_never_reads_is_closed_instead_of_growing() {
     block_on(async {
         let rooms = rooms().await;
-        let (_anna, mut to_anna, _) = member(&rooms, "r", PeerOptions::new("anna")).await;
-        let (bert, _to_bert, _) = member(&rooms, "r", PeerOptions::new("bert")).await;
-        (0..3_000).for_each(|turn| bert.rename(format!("bert {turn}")).unwrap());
+        let (_anna, mut to_anna, _) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (viewer, _to_bert, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        (0..3_000).for_each(|turn| viewer.rename(format!("viewer {turn}")).unwrap());
         assert!(to_anna.next().await.is_none());
         assert_eq!(to_anna.peer().close_reason(), Some(CloseReason::Lagged));
     });

@@ -136,7 +136,7 @@ const HEADER_EXTENSIONS: &[ExtensionEntry] = &[
     (4, HeaderExtensionUri::AbsSendTime, BOTH, BOTH),
     (5, HeaderExtensionUri::TransportWideCc, RECV, BOTH),
     (6, HeaderExtensionUri::SsrcAudioLevel, BOTH, None),
-    (DEPENDENCY_DESCRIPTOR_ID, HeaderExtensionUri::DependencyDescriptor, None, RECV),
+    (DEPENDENCY_DESCRIPTOR_ID, HeaderExtensionUri::DependencyDescriptor, None, BOTH),
     (8, HeaderExtensionUri::VideoOrientation, None, BOTH),
     (9, HeaderExtensionUri::TimeOffset, None, BOTH),
     (10, HeaderExtensionUri::AbsCaptureTime, BOTH, BOTH),

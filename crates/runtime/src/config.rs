@@ -53,13 +53,14 @@ pub struct QueueSizes {
     /// Events of all shards that wait for the program. When there is no room they stay in the Cores, where they
     /// coalesce. Direct packets take at most three quarters, and are dropped beyond. Default 8192.
     pub events: usize,
-    /// Relay batches on the way from one shard to another; media beyond is dropped. Default 64.
+    /// Relay batches on the way from one shard to another; media beyond is dropped. Default 512:
+    /// a shard that the system keeps from running for a while loses nothing of a call.
     pub relay_batches: usize,
 }
 
 impl Default for QueueSizes {
     fn default() -> Self {
-        Self { calls: 4096, program_packets: 2048, events: 8192, relay_batches: 64 }
+        Self { calls: 4096, program_packets: 2048, events: 8192, relay_batches: 512 }
     }
 }
 

@@ -337,8 +337,8 @@ enum Open {
 }
 
 impl Egress for Outgoing<'_> {
-    fn reserve(&mut self, lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        let slot = match to {
+    fn reserve(&mut self, lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
+        let slot = match *to {
             Destination::Socket { socket, .. } if self.sockets.connection(socket).is_some() => {
                 self.open = Open::Stream(socket);
                 self.streams.reserve(capacity)

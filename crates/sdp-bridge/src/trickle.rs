@@ -5,7 +5,7 @@ use tureen_rtp_dictionaries::{IceCandidate, IceParameters};
 
 use crate::answer::AnswerError;
 use crate::error::SdpError;
-use crate::lines::{Attribute, MAX_LEN, MAX_MEDIA_SECTIONS, typed_lines};
+use crate::lines::{Attribute, MAX_LEN, MAX_MEDIA_SECTIONS, syntax, typed_lines};
 use crate::media::mid;
 use crate::transport::{MAX_CANDIDATES, TransportAttributes, candidate_value};
 
@@ -29,6 +29,14 @@ pub struct TrickleFragment {
     media: Option<String>,
 }
 
+/// A value that an answer repeats.
+fn one_line(line: usize, value: &str) -> Result<String, SdpError> {
+    if value.chars().any(char::is_control) {
+        return Err(syntax(line, "control characters"));
+    }
+    Ok(value.to_owned())
+}
+
 impl TrickleFragment {
     /// Reads a fragment. Credentials count where they stand first, at the session or in the first m-line; candidates
     /// count in every m-line with these credentials.
@@ -47,7 +55,7 @@ impl TrickleFragment {
                     return Err(SdpError::TooManyMediaSections { line });
                 }
                 (line, 'm', value) => {
-                    fragment.media.get_or_insert_with(|| value.to_owned());
+                    fragment.media.get_or_insert(one_line(line, value)?);
                     sections.push((line, TransportAttributes::default()));
                 }
                 (line, 'a', value) => {
@@ -68,7 +76,7 @@ impl TrickleFragment {
     fn read(&mut self, attribute: &Attribute<'_>) -> Result<(), SdpError> {
         match attribute.key {
             "mid" if self.mid.is_none() => self.mid = mid(&[*attribute])?,
-            "group" if self.group.is_none() => self.group = Some(attribute.value.to_owned()),
+            "group" if self.group.is_none() => self.group = Some(one_line(attribute.line, attribute.value)?),
             _ => {}
         }
         Ok(())

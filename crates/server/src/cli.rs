@@ -182,7 +182,7 @@ fn greet(server: &Server) {
         text += &format!("  in a browser         https://{url}/\n");
     }
     text += &format!(
-        "  status and HTTP API  http://{local}/\n  \
+        "  status and HTTP API  http://{local}/status\n  \
            health               http://{local}/healthz\n  \
            metrics              http://{local}/metrics\n"
     );

@@ -77,6 +77,8 @@ settings! {
     webrtc_port: u16 = 44_444, "TUREEN_WEBRTC_PORT" [value_name = "PORT"];
     /// Whether WebRTC runs over TCP too. Default: true.
     webrtc_tcp: bool = true, "TUREEN_WEBRTC_TCP" [value_name = "BOOL"];
+    /// Whether DTLS 1.3 may be negotiated: the browser then chooses the SRTP profile, which is the slower one. Default: false.
+    webrtc_dtls_13: bool = false, "TUREEN_WEBRTC_DTLS_13" [value_name = "BOOL"];
     /// ICE servers that clients are told of, separated by commas, each as stun:HOST:PORT or turn:HOST:PORT;username=NAME;credential=WORD.
     /// Default: none.
     ice_servers: Vec<IceServer> = Vec::new(), "TUREEN_ICE_SERVERS" [value_delimiter = ',', value_name = "SERVER"];

@@ -40,8 +40,8 @@ impl Outbox {
 }
 
 impl Egress for Outbox {
-    fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        let (_, bytes) = self.reserved.insert((to, vec![0; capacity]));
+    fn reserve(&mut self, _lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
+        let (_, bytes) = self.reserved.insert((*to, vec![0; capacity]));
         Some(bytes)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{KeyError, ProtectError};
 use crate::header;
-use crate::index::{MAX_RTCP_INDEX, estimate};
+use crate::index::{MAX_INDEX, MAX_RTCP_INDEX, estimate};
 use crate::kdf::{SessionKeys, Use};
 use crate::profile::Profile;
 use crate::provider::CryptoProvider;
@@ -256,7 +256,12 @@ impl Stream {
 impl Sent {
     #[inline]
     fn fresh_index(&self, sequence: u16) -> Result<u64, ProtectError> {
-        let index = estimate(self.window.highest(), sequence).ok_or(ProtectError::KeyExhausted)?;
+        let highest = self.window.highest();
+        // The next one in order, which is nearly all there are.
+        if sequence == (highest as u16).wrapping_add(1) && highest < MAX_INDEX {
+            return Ok(highest + 1);
+        }
+        let index = estimate(highest, sequence).ok_or(ProtectError::KeyExhausted)?;
         match self.window.standing(index) {
             Standing::New => Ok(index),
             Standing::Seen => Err(ProtectError::IndexReused),

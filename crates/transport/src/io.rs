@@ -22,7 +22,7 @@ pub trait Egress {
     /// A slot of at least `capacity` bytes that will go to `to`; `None` if the batch is full, and the packet is lost.
     ///
     /// `lane` groups what goes to one place; a lane always has the same destination within a batch.
-    fn reserve(&mut self, lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]>;
+    fn reserve(&mut self, lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]>;
     /// Sends the first `len` bytes of the slot reserved last. A slot reserved but not committed is taken back.
     fn commit(&mut self, len: usize);
 }

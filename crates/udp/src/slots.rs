@@ -23,7 +23,16 @@ pub(crate) struct Slots {
     /// First and last chain of each socket.
     sockets: Vec<(u32, u32)>,
     busy_sockets: Vec<u32>,
-    pending: Option<(u32, u32, SocketAddr)>,
+    pending: Pending,
+}
+
+/// Where the packet in the slot that was handed out last will go. Most packets follow another one to the same place, and carry
+/// its chain's number rather than an address.
+#[derive(Debug, Clone, Copy)]
+enum Pending {
+    Nothing,
+    Open(u32),
+    New { lane: u32, socket: u32, destination: SocketAddr },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +77,7 @@ impl Slots {
             lanes: Vec::new(),
             sockets: Vec::new(),
             busy_sockets: Vec::new(),
-            pending: None,
+            pending: Pending::Nothing,
         }
     }
 
@@ -92,37 +101,49 @@ impl Slots {
         capacity: usize,
     ) -> Option<&mut [u8]> {
         if capacity > self.slot_len || self.free() == 0 || lane >= MAX_INDEX || socket >= MAX_INDEX {
-            self.pending = None;
+            self.pending = Pending::Nothing;
             return None;
         }
+        self.pending = match self.open_chain(lane, socket, &destination) {
+            Some(chain) => Pending::Open(chain),
+            None => Pending::New { lane, socket, destination },
+        };
         let start = self.packets.len() * self.stride;
-        let slot = self.buf.get_mut(start..start + capacity)?;
-        self.pending = Some((lane, socket, destination));
-        Some(slot)
+        self.buf.get_mut(start..start + capacity)
     }
 
     pub(crate) fn commit(&mut self, len: usize) -> bool {
-        let Some((lane, socket, destination)) = self.pending.take() else { return false };
-        if len > self.slot_len {
-            return false;
-        }
         let packet = self.packets.len() as u32;
-        self.packets.push(Packet { len: len as u32, next: NONE });
-        match self.open_chain(lane, socket, destination) {
-            Some(chain) => {
-                let last = std::mem::replace(&mut chain.last, packet);
-                if let Some(last) = self.packets.get_mut(last as usize) {
-                    last.next = packet;
-                }
+        match self.pending {
+            Pending::Nothing => return false,
+            _ if len > self.slot_len => {
+                self.pending = Pending::Nothing;
+                return false;
             }
-            None => self.start_chain(lane, socket, destination, packet),
+            Pending::Open(chain) => self.follow(chain, packet),
+            Pending::New { lane, socket, destination } => {
+                self.start_chain(lane, socket, destination, packet);
+            }
         }
+        self.packets.push(Packet { len: len as u32, next: NONE });
+        self.pending = Pending::Nothing;
         true
     }
 
-    fn open_chain(&mut self, lane: u32, socket: u32, destination: SocketAddr) -> Option<&mut Chain> {
-        let chain = self.chains.get_mut(*self.lanes.get(lane as usize)? as usize)?;
-        (chain.socket == socket && chain.destination == destination).then_some(chain)
+    /// The chain that packets of a lane to `destination` are appended to, if there is one.
+    fn open_chain(&self, lane: u32, socket: u32, destination: &SocketAddr) -> Option<u32> {
+        let number = *self.lanes.get(lane as usize)?;
+        let chain = self.chains.get(number as usize)?;
+        (chain.socket == socket && chain.destination == *destination).then_some(number)
+    }
+
+    /// Appends a packet to a chain.
+    fn follow(&mut self, chain: u32, packet: u32) {
+        let Some(chain) = self.chains.get_mut(chain as usize) else { return };
+        let last = std::mem::replace(&mut chain.last, packet);
+        if let Some(last) = self.packets.get_mut(last as usize) {
+            last.next = packet;
+        }
     }
 
     fn start_chain(&mut self, lane: u32, socket: u32, destination: SocketAddr, packet: u32) {
@@ -210,7 +231,7 @@ impl Slots {
             }
         }
         self.packets.clear();
-        self.pending = None;
+        self.pending = Pending::Nothing;
     }
 }
 

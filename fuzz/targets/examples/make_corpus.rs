@@ -19,6 +19,8 @@ fn main() -> std::io::Result<()> {
         ("rtp_parameters", rtp_parameters()),
         ("core_datagrams", core_datagrams()),
         ("core_operations", core_operations()),
+        ("sdp_offer", offers()),
+        ("whip_request", requests()),
         ("stun", stun()),
         ("ice_server", steps(16, 160, 11)),
         ("dtls_records", dtls_records()),
@@ -254,6 +256,53 @@ fn core_operations() -> Corpus {
     all
 }
 
+/// What a browser trickles, and what restarts ICE.
+const FRAGMENT: &[u8] = b"a=ice-options:trickle ice2\r\na=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
+a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n\
+a=candidate:1387637174 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw network-id 1\r\n\
+a=candidate:473322822 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0\r\na=end-of-candidates\r\n";
+
+/// An offer that a client made.
+fn recorded(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/sdp-bridge/tests/fixtures");
+    std::fs::read(folder.join(format!("{name}.sdp"))).expect("a recorded offer")
+}
+
+/// Texts of [`tureen_fuzz_targets::sdp_offer`].
+fn offers() -> Corpus {
+    let names = [
+        "aiortc-datachannel",
+        "aiortc-sendonly",
+        "chromium-datachannel-and-media",
+        "chromium-red-first",
+        "chromium-simulcast-paused",
+        "chromium-stopped",
+        "chromium-svc-av1",
+        "firefox-datachannel-and-media",
+        "firefox-maxbundle",
+        "firefox-simulcast",
+        "firefox-stopped",
+        "webrtcbin-sendrecv",
+    ];
+    let mut all: Corpus = names.into_iter().map(recorded).collect();
+    all.push(FRAGMENT.to_vec());
+    all
+}
+
+/// Three texts each, of [`tureen_fuzz_targets::whip_request`].
+fn requests() -> Corpus {
+    let pairs = [
+        ("aiortc-sendonly", "chromium-recvonly"),
+        ("chromium-simulcast", "aiortc-recvonly"),
+        ("chromium-svc-vp9", "firefox-recvonly"),
+        ("firefox-simulcast", "webrtcbin-recvonly"),
+        ("firefox-svc-av1", "chromium-recv-all-extensions"),
+        ("webrtcbin-sendrecv", "firefox-recvonly"),
+    ];
+    let join = |(publisher, viewer)| [&*recorded(publisher), &*recorded(viewer), FRAGMENT].join(&0);
+    pairs.into_iter().map(join).collect()
+}
+
 /// Attributes, and messages that parse: a request as an ICE agent makes it, and one that lists what was not understood.
 fn stun() -> Corpus {
     let mut all = random(6, 120, 5);
@@ -307,7 +356,7 @@ fn ws_messages() -> Corpus {
         ("createWebRtcTransport", r#"{"producing":true,"consuming":false,"forceTcp":false}"#.to_owned()),
         (
             "join",
-            format!(r#"{{"displayName":"Anna","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#),
+            format!(r#"{{"displayName":"Peer 1","device":{{"name":"x"}},"rtpCapabilities":{capabilities}}}"#),
         ),
         (
             "connectWebRtcTransport",
@@ -324,7 +373,7 @@ fn ws_messages() -> Corpus {
         ("getProducerStats", r#"{"producerId":"$P"}"#.to_owned()),
         ("getTransportStats", r#"{"transportId":"$T"}"#.to_owned()),
         ("restartIce", r#"{"transportId":"$T"}"#.to_owned()),
-        ("changeDisplayName", r#"{"displayName":"Bert"}"#.to_owned()),
+        ("changeDisplayName", r#"{"displayName":"Peer 2"}"#.to_owned()),
         (
             "setConsumerPreferredLayers",
             r#"{"consumerId":"$C","spatialLayer":1,"temporalLayer":0}"#.to_owned(),

@@ -24,9 +24,11 @@ mod rtcp_compound;
 mod rtp_packet;
 mod rtp_parameters;
 mod scene;
+mod sdp_offer;
 mod srtp_open;
 mod stun;
 mod webrtc_transport;
+mod whip_request;
 mod ws_message;
 
 /// A bug planted on purpose, to see whether a target would find one of its kind.
@@ -79,6 +81,10 @@ targets! {
     core_datagrams,
     /// Control commands against a Core and a small model of it.
     core_operations,
+    /// Session descriptions, fragments and candidates, and answers to them.
+    sdp_offer,
+    /// A publisher's and a viewer's offers, through negotiation to both answers.
+    whip_request,
     /// STUN messages over any bytes, and back through the writer.
     stun,
     /// ICE agents behind shared sockets, and what they claim.

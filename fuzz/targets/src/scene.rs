@@ -99,8 +99,8 @@ pub(crate) struct Sink {
 }
 
 impl Egress for Sink {
-    fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
-        let (_, bytes) = self.reserved.insert((to, vec![0; capacity]));
+    fn reserve(&mut self, _lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
+        let (_, bytes) = self.reserved.insert((*to, vec![0; capacity]));
         Some(bytes)
     }
 

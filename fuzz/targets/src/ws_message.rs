@@ -20,7 +20,7 @@ pub(crate) fn run(data: &[u8], fault: Fault) {
     let sessions = sessions();
     static ROOM: AtomicU64 = AtomicU64::new(0);
     let room = format!("fuzz-{}", ROOM.fetch_add(1, Ordering::Relaxed));
-    let mut session = sessions.open(&room, "anna").expect("rooms are open");
+    let mut session = sessions.open(&room, "speaker").expect("rooms are open");
     let mut ids = Ids::default();
     for bytes in data.split(|byte| *byte == 0).take(MAX_MESSAGES) {
         let text = ids.put_into(&String::from_utf8_lossy(bytes));

@@ -112,7 +112,12 @@ impl<T: Transport> Core<T> {
         if producer.paused {
             recv.pause();
         }
-        *slot = Some(Box::new(ProducerStream { recv, timer: Default::default(), told_score: 0 }));
+        *slot = Some(Box::new(ProducerStream {
+            recv,
+            describer: Default::default(),
+            timer: Default::default(),
+            told_score: 0,
+        }));
         let source = producer.source;
         self.set_score(source, stream.encoding, MAX_SCORE);
         self.promise_producer_score(stream.producer);

@@ -206,12 +206,12 @@ fn serve<T: Transport>(
     out: &mut impl Egress,
 ) -> Sent {
     let mut sent = Sent::default();
-    let to = transport.adapter.destination(Component::Rtp);
+    let Some(to) = transport.adapter.destination(Component::Rtp) else {
+        departures.iter().for_each(|_| consumer.drops.add(DropReason::NotConnected));
+        return Sent { dropped: departures.len() as u64, ..sent };
+    };
     for departure in departures.iter_mut() {
-        let served = to
-            .ok_or(DropReason::NotConnected)
-            .and_then(|to| send(moment, consumer, transport, departure, to, events, out));
-        match served {
+        match send(moment, consumer, transport, departure, &to, events, out) {
             Ok(len) => {
                 sent.packets += 1;
                 sent.bytes += len;
@@ -235,7 +235,7 @@ fn send<T: Transport>(
     consumer: &mut Consumer,
     transport: &mut TransportState<T>,
     departure: &mut Departure<'_>,
-    to: Destination,
+    to: &Destination,
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {

@@ -1,8 +1,8 @@
 //! Ingest: from a packet of a transport to a packet of a producer's stream, numbered, counted and described.
 
 use crate::arena::Key;
-use crate::codec::StreamCodec;
 use crate::core::Core;
+use crate::describe::Description;
 use crate::event::{Event, ProducerEvent, VideoOrientation};
 use crate::listener::StreamRef;
 use crate::producer::Producer;
@@ -11,7 +11,6 @@ use crate::transport_state::TransportTag;
 use tureen_forwarding::rtx::decapsulate;
 use tureen_forwarding::{PacketInfo, PacketMeta, Received};
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket, extension};
 use tureen_transport::{Egress, Transport};
 
@@ -50,15 +49,17 @@ impl<T: Transport> Core<T> {
 
     fn ingest_media(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>, out: &mut impl Egress) {
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
-        let known = producer.codecs.get(packet.payload_type());
-        let Some(descriptor) = known.and_then(|codec| describe(codec, packet)) else {
+        let format = producer.codecs.get(packet.payload_type()).map(|codec| codec.format);
+        let dependencies = producer.extensions.dependency_descriptor;
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        let Some(description) = format.and_then(|it| state.describer.describe(it, dependencies, packet))
+        else {
             self.counters.bad_payload += 1;
             return;
         };
-        let info = packet_info(packet, packet.sequence_number(), &descriptor);
-        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        let info = packet_info(packet, packet.sequence_number(), &description);
         let received = state.recv.on_packet(now, &info);
-        self.accept(now, stream, packet, received, descriptor, out);
+        self.accept(now, stream, packet, received, description, out);
     }
 
     /// Unwraps a retransmission (RFC 4588 section 4) in place and takes what is inside like any other packet.
@@ -73,24 +74,26 @@ impl<T: Transport> Core<T> {
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         let Some(rtx) = RtpPacket::from_parts(bytes, layout) else { return };
         let (rtx_sequence, timestamp) = (rtx.sequence_number(), rtx.timestamp());
-        let Some(codec) = producer.codecs.by_rtx(rtx.payload_type()).cloned() else {
+        let Some(codec) = producer.codecs.by_rtx(rtx.payload_type()) else {
             self.counters.bad_payload += 1;
             return;
         };
+        let (format, payload_type) = (codec.format, codec.payload_type);
+        let dependencies = producer.extensions.dependency_descriptor;
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
         let Some((original, _)) = decapsulate(rtx.payload()) else {
             state.recv.on_rtx_padding(now, rtx_sequence, timestamp);
             return;
         };
         let media_ssrc = state.recv.config().ssrc;
-        let Some(packet) = unwrap(bytes, layout, original, media_ssrc, codec.payload_type) else { return };
-        let Some(descriptor) = describe(&codec, &packet) else {
+        let Some(packet) = unwrap(bytes, layout, original, media_ssrc, payload_type) else { return };
+        let Some(description) = state.describer.describe(format, dependencies, &packet) else {
             self.counters.bad_payload += 1;
             return;
         };
-        let info = packet_info(&packet, original, &descriptor);
+        let info = packet_info(&packet, original, &description);
         let received = state.recv.on_rtx_packet(now, rtx_sequence, &info);
-        self.accept(now, stream, &packet, received, descriptor, out);
+        self.accept(now, stream, &packet, received, description, out);
     }
 
     fn accept(
@@ -99,7 +102,7 @@ impl<T: Transport> Core<T> {
         stream: StreamRef,
         packet: &RtpPacket<'_>,
         received: Received,
-        descriptor: PayloadDescriptor,
+        description: Description,
         out: &mut impl Egress,
     ) {
         self.tend_stream(now, stream.producer, stream.encoding);
@@ -107,7 +110,7 @@ impl<T: Transport> Core<T> {
             self.counters.discarded += 1;
             return;
         };
-        let meta = PacketMeta::new(now, extended_sequence, stream.encoding, packet, descriptor);
+        let meta = description.meta(now, extended_sequence, stream.encoding, packet);
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         let (source, paused) = (producer.source, producer.paused);
         self.observe(now, stream, packet, &meta);
@@ -173,23 +176,15 @@ pub(crate) fn trace_of(packet: &RtpPacket<'_>, meta: &PacketMeta, is_rtx: bool) 
     }
 }
 
-/// What the payload says, `None` if it does not parse. Padding alone says nothing, which is fine.
-fn describe(codec: &StreamCodec, packet: &RtpPacket<'_>) -> Option<PayloadDescriptor> {
-    if packet.payload().is_empty() {
-        return Some(PayloadDescriptor::Opaque);
-    }
-    PayloadDescriptor::parse(codec.format, packet.payload())
-}
-
-fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, descriptor: &PayloadDescriptor) -> PacketInfo {
+fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, description: &Description) -> PacketInfo {
     PacketInfo {
         sequence_number,
         timestamp: packet.timestamp(),
         payload_type: packet.payload_type(),
         size: packet.bytes().len(),
-        is_key_frame: descriptor.is_key_frame(),
-        spatial_layer: descriptor.spatial_layer(),
-        temporal_layer: descriptor.temporal_layer(),
+        is_key_frame: description.is_key_frame,
+        spatial_layer: description.spatial_layer,
+        temporal_layer: description.temporal_layer,
     }
 }
 

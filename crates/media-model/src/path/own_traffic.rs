@@ -77,7 +77,7 @@ impl<T: Transport> Core<T> {
         while let Some((to, len)) = transport.adapter.poll_transmit(&mut buffer) {
             let Some(bytes) = buffer.get(..len) else { continue };
             // Where there is no room it is lost as on any network, and said again.
-            let Some(slot) = out.reserve(lane, to, len) else { continue };
+            let Some(slot) = out.reserve(lane, &to, len) else { continue };
             slot.copy_from_slice(bytes);
             out.commit(len);
             transport.meters.control_sent.add(now, len);
@@ -123,7 +123,7 @@ impl<T: Transport> Core<T> {
     pub(crate) fn say_farewells(&mut self, out: &mut impl Egress) {
         for farewell in self.farewells.drain(..) {
             let len = farewell.bytes.len();
-            if let Some(slot) = out.reserve(farewell.lane, farewell.to, len) {
+            if let Some(slot) = out.reserve(farewell.lane, &farewell.to, len) {
                 slot.copy_from_slice(&farewell.bytes);
                 out.commit(len);
             }

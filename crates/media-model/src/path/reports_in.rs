@@ -24,11 +24,10 @@ impl<T: Transport> Core<T> {
             return;
         };
         for packet in compound {
-            let Ok(packet) = packet else {
-                self.counters.bad_rtcp += 1;
-                return;
-            };
-            self.handle_rtcp_packet(now, key, &packet, out);
+            match packet {
+                Ok(packet) => self.handle_rtcp_packet(now, key, &packet, out),
+                Err(_) => self.counters.bad_rtcp += 1,
+            }
         }
     }
 

@@ -181,7 +181,7 @@ pub(crate) fn send_compound<T: Transport>(
 ) -> Option<usize> {
     let to = transport.adapter.destination(Component::Rtcp)?;
     let overhead = transport.adapter.cipher().rtcp_overhead();
-    let slot = out.reserve(lane(key, Component::Rtcp), to, MAX_COMPOUND + overhead)?;
+    let slot = out.reserve(lane(key, Component::Rtcp), &to, MAX_COMPOUND + overhead)?;
     let mut writer = RtcpWriter::new(slot.get_mut(..MAX_COMPOUND)?);
     // What no longer fits is left out; whatever was written before is whole.
     let _ = fill(&mut writer, &transport.reports);

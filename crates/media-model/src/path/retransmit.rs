@@ -59,7 +59,7 @@ impl<T: Transport> Core<T> {
         let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
         let outgoing = Outgoing {
             lane: lane(consumer.transport, Component::Rtp),
-            to,
+            to: &to,
             ssrc: stream.ssrc,
             payload_type: consumer.renumbering.apply(source.mapping.payload_type(packet.payload_type())?),
             rewrite: &sent.rewrite,

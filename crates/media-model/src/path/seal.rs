@@ -17,7 +17,7 @@ const GROWTH: usize = 96;
 /// What is particular to one outgoing packet.
 pub(crate) struct Outgoing<'a> {
     pub(crate) lane: Lane,
-    pub(crate) to: Destination,
+    pub(crate) to: &'a Destination,
     pub(crate) ssrc: u32,
     pub(crate) payload_type: u8,
     pub(crate) rewrite: &'a Rewrite,
@@ -90,13 +90,14 @@ fn write_header(
         timestamp: rewrite.timestamp,
         ssrc,
     };
-    match write_short_header(slot, &header, plan, packet, elements, values) {
+    match write_short_header(slot, header, plan, packet, elements, values) {
         Some(len) => Some(len),
-        None => write_any_header(slot, &header, plan, packet, elements, values),
+        None => write_any_header(slot, header, plan, packet, elements, values),
     }
 }
 
 /// A copy of the payload, patched, behind the header; returns the length of the packet.
+#[inline]
 fn write_payload(
     slot: &mut [u8],
     header_len: usize,
@@ -122,7 +123,7 @@ fn has_csrcs(packet: &RtpPacket<'_>) -> bool {
 #[inline]
 fn write_short_header(
     slot: &mut [u8],
-    header: &RtpHeader,
+    header: RtpHeader,
     plan: &ExtensionPlan,
     packet: &RtpPacket<'_>,
     elements: &Elements<'_>,
@@ -146,14 +147,14 @@ fn write_short_header(
 #[cold]
 fn write_any_header(
     slot: &mut [u8],
-    header: &RtpHeader,
+    header: RtpHeader,
     plan: &ExtensionPlan,
     packet: &RtpPacket<'_>,
     elements: &Elements<'_>,
     values: SendValues,
 ) -> Option<usize> {
     let form = if plan.two_byte(elements) { ExtensionForm::TwoByte } else { ExtensionForm::OneByte };
-    let mut writer = RtpWriter::new(slot, header, form).ok()?;
+    let mut writer = RtpWriter::new(slot, &header, form).ok()?;
     for csrc in packet.csrcs() {
         writer.csrc(csrc).ok()?;
     }

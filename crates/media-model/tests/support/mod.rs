@@ -30,13 +30,13 @@ pub struct Sink {
 }
 
 impl Egress for Sink {
-    fn reserve(&mut self, _lane: Lane, to: Destination, capacity: usize) -> Option<&mut [u8]> {
+    fn reserve(&mut self, _lane: Lane, to: &Destination, capacity: usize) -> Option<&mut [u8]> {
         if self.full || capacity > SLOT_LEN {
             return None;
         }
         self.slot.clear();
         self.slot.resize(capacity, 0);
-        self.to = Some(to);
+        self.to = Some(*to);
         Some(&mut self.slot)
     }
 

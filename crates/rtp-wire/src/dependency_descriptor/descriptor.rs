@@ -49,7 +49,8 @@ pub struct FrameDependencies {
 }
 
 impl FrameDependencies {
-    fn of_template(template: &Template) -> Self {
+    /// What a frame is and needs that says no more than its template.
+    pub fn of_template(template: &Template) -> Self {
         Self {
             spatial_id: template.spatial_id,
             temporal_id: template.temporal_id,

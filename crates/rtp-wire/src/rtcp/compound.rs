@@ -81,10 +81,11 @@ fn split_packet(bytes: &[u8]) -> Result<(RawPacket<'_>, &[u8]), WireError> {
     Ok((RawPacket { count: first & 0x1f, packet_type, body }, behind))
 }
 
-/// The body without its padding: whole words, counted by the last octet, in the last packet only.
+/// The body without its padding, counted by the last octet, in the last packet only. RFC 3550 section 6.4.1 wants whole words;
+/// browsers pad transport-wide feedback by one to three octets.
 fn unpadded(body: &[u8], last: bool) -> Result<&[u8], WireError> {
     let padding = body.last().map_or(0, |&count| usize::from(count));
-    if !last || padding == 0 || !padding.is_multiple_of(4) {
+    if !last || padding == 0 {
         return Err(WireError::Padding);
     }
     let len = body.len().checked_sub(padding).ok_or(WireError::Padding)?;

@@ -14,7 +14,7 @@ use tureen_udp::Poller;
 struct Nowhere;
 
 impl Egress for Nowhere {
-    fn reserve(&mut self, _: Lane, _: Destination, _: usize) -> Option<&mut [u8]> {
+    fn reserve(&mut self, _: Lane, _: &Destination, _: usize) -> Option<&mut [u8]> {
         None
     }
 

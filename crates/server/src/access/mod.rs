@@ -128,12 +128,12 @@ mod tests {
     fn signed_tokens_expire_and_bind_room_and_peer() {
         let access = access();
         let minted = |secret: &Secret, expires: u64| {
-            mint(secret, "lobby", TokenRole::Publish, Some("anna"), Duration::from_secs(expires)).unwrap()
+            mint(secret, "lobby", TokenRole::Publish, Some("speaker"), Duration::from_secs(expires)).unwrap()
         };
         let token = minted(&access.secret, 60);
         let grant = access.to_room(Some(&token), "lobby").unwrap();
-        assert_eq!((grant.role, grant.check_peer("anna")), (Role::Publish, Ok(())));
-        assert_eq!(grant.check_peer("bert"), Err(Denied::OtherPeer));
+        assert_eq!((grant.role, grant.check_peer("speaker")), (Role::Publish, Ok(())));
+        assert_eq!(grant.check_peer("viewer"), Err(Denied::OtherPeer));
         assert_eq!(access.to_room(Some(&token), "other"), Err(Denied::OtherRoom));
         assert_eq!(access.to_operate(Some(&token)), Err(Denied::Role));
         let foreign = minted(&Secret::new("another secret of thirty-two bytes or so"), 60);

@@ -138,7 +138,7 @@ impl Rooms {
             Some(capabilities) => peer.router().can_consume(id, capabilities).unwrap_or(false),
             None => true,
         };
-        Ok(others.into_iter().map(|info| PeerJson::new(info, &can_consume)).collect())
+        Ok(others.into_iter().map(|info| PeerJson::new(info, can_consume)).collect())
     }
 
     fn broadcasters(&self, room: &Room) -> Vec<Broadcaster> {

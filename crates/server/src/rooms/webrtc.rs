@@ -18,6 +18,7 @@ use tureen_room::{CloseReason, Direction, Peer};
 pub(crate) struct WebRtc {
     server: WebRtcServer,
     tcp: bool,
+    dtls_13: bool,
     ice_servers: Vec<Value>,
     grace: Duration,
 }
@@ -40,6 +41,7 @@ impl WebRtc {
         Ok(Self {
             server,
             tcp: settings.webrtc_tcp,
+            dtls_13: settings.webrtc_dtls_13,
             ice_servers: settings.ice_servers.iter().map(crate::IceServer::dictionary).collect(),
             grace: Duration::from_secs(settings.peer_grace.into()),
         })
@@ -76,6 +78,7 @@ impl WebRtc {
         options.enable_tcp = self.tcp;
         options.enable_udp = !force_tcp;
         options.prefer_udp = true;
+        options.dtls_13 = self.dtls_13;
         let transport = peer.router().create_webrtc_transport(options).await?;
         self.watch(peer, &transport);
         peer.add_transport(transport.clone(), direction)?;

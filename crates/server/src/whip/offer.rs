@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::{ACCEPT_PATCH, ACCEPT_POST, SDP_MEDIA_TYPE};
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tureen_sdp_bridge::{Offer, TRICKLE_MEDIA_TYPE, TrickleFragment};
 
 /// The largest body that is taken, however much the settings allow, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: u64 = 64 * 1024;
 
 /// A slow client has so long to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,15 +38,22 @@ pub(super) async fn fragment(request: Request) -> Result<TrickleFragment, Proble
 }
 
 async fn text(request: Request) -> Result<String, Problem> {
+    // What is said to come does not have to come to be too much.
+    check_size(request.body().size_hint().lower())?;
     let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive");
     let bytes = timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await.map_err(|_| late())?;
     let bytes = bytes.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    if bytes.len() > MAX_BODY {
-        let problem = format!("the body has {} bytes; {MAX_BODY} are the most", bytes.len());
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, problem));
-    }
+    check_size(bytes.len() as u64)?;
     let not_text = |_| Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8");
     String::from_utf8(bytes.into()).map_err(not_text)
+}
+
+fn check_size(len: u64) -> Result<(), Problem> {
+    if len <= MAX_BODY {
+        return Ok(());
+    }
+    let problem = format!("the body has {len} bytes; {MAX_BODY} are the most");
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, problem))
 }
 
 fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {

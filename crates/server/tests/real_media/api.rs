@@ -24,8 +24,30 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with HTTP on a port of the system's choice, which it prints.
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &["--tls", "false"])
+    }
+
+    /// Starts it as a browser needs it: with HTTPS, on every address unless `arguments` name one.
+    pub(crate) fn for_browsers(directory: &Path, arguments: &[&str]) -> Self {
+        let everywhere = ["--https-listen", "0.0.0.0:0"];
+        let all = if arguments.contains(&"--https-listen") {
+            arguments.to_vec()
+        } else {
+            [&everywhere, arguments].concat()
+        };
+        Self::start_with(directory, &all)
+    }
+
+    /// Where a browser goes, as the server prints it.
+    pub(crate) fn page(&self) -> String {
+        let printed = self.process.stdout();
+        let url = printed.split_whitespace().find(|word| word.starts_with("https://"));
+        url.unwrap_or_else(|| panic!("no page: {printed}")).to_owned()
+    }
+
+    fn start_with(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tureen"));
-        command.args(["serve", "--http-listen", "127.0.0.1:0", "--tls", "false", "--webrtc-port", "0"]);
+        command.args(["serve", "--http-listen", "127.0.0.1:0", "--webrtc-port", "0"]).args(arguments);
         let mut process = Process::start(directory, "tureen", &mut command);
         let address =
             process.until(START_LIMIT, |process| listen_address(&(process.stdout() + &process.stderr())));
@@ -43,9 +65,14 @@ impl Server {
         Room { server: self, name }
     }
 
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// The status and body of a request to `path`.
     pub(crate) fn request(&self, path: &str, body: Option<&Value>) -> (u16, String) {
-        let url = format!("http://{}{path}", self.address);
+        let url = self.url(path);
         let answer = match body {
             Some(body) => self.agent.post(&url).send_json(body),
             None => self.agent.get(&url).call(),

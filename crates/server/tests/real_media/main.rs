@@ -1,9 +1,11 @@
-//! Real clients against the server: FFmpeg and GStreamer publish, watch and listen over plain RTP and SRTP.
+//! Real clients against the server: FFmpeg and GStreamer publish, watch and listen over plain RTP and SRTP, browsers over
+//! WebRTC.
 //!
 //! What arrives is decoded and compared with what was sent, picture by picture. Needs `ffmpeg`, and `/usr/bin/python3`
-//! with GStreamer's bindings and plugins.
+//! with GStreamer's bindings and plugins; Chromium, Firefox, and Node with the packages of `tests/clients/browser`.
 
 mod api;
+mod browsers;
 mod clients;
 mod direct;
 mod pictures;
@@ -11,6 +13,7 @@ mod ports;
 mod process;
 mod through_server;
 mod tone;
+mod whip;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

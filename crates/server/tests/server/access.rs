@@ -8,7 +8,7 @@ use tureen_server::{Secret, Settings};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn guarded() -> Settings {
+pub(crate) fn guarded() -> Settings {
     let mut guarded = settings();
     guarded.token_secret = Secret::new(SECRET);
     guarded.static_tokens = vec!["subscribe:r:watch".parse().unwrap(), "admin:*:boss".parse().unwrap()];
@@ -16,7 +16,7 @@ fn guarded() -> Settings {
 }
 
 /// What `tureen token` prints.
-fn minted(arguments: &[&str]) -> String {
+pub(crate) fn minted(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tureen"));
     let output =
         command.arg("token").args(arguments).env_clear().env("TUREEN_TOKEN_SECRET", SECRET).output().unwrap();
@@ -42,23 +42,23 @@ fn post(server: &TestServer, path: &str, token: &str, body: &Value) -> Answer {
 fn a_websocket_needs_a_token_of_its_room_and_peer() {
     let server = TestServer::start(guarded());
     let status = |query: &str| Client::try_connect(&server, query).err().map(|(status, _)| status);
-    let token = minted(&["--room", "r", "--peer", "anna", "--expires", "60"]);
-    assert_eq!(status("roomId=r&peerId=anna"), Some(401));
-    assert_eq!(status("roomId=r&peerId=anna&token=wrong"), Some(401));
-    assert_eq!(status(&format!("roomId=s&peerId=anna&token={token}")), Some(403));
-    assert_eq!(status(&format!("roomId=r&peerId=bert&token={token}")), Some(403));
-    assert_eq!(status(&format!("roomId=r&peerId=anna&token={token}")), None);
+    let token = minted(&["--room", "r", "--peer", "speaker", "--expires", "60"]);
+    assert_eq!(status("roomId=r&peerId=speaker"), Some(401));
+    assert_eq!(status("roomId=r&peerId=speaker&token=wrong"), Some(401));
+    assert_eq!(status(&format!("roomId=s&peerId=speaker&token={token}")), Some(403));
+    assert_eq!(status(&format!("roomId=r&peerId=viewer&token={token}")), Some(403));
+    assert_eq!(status(&format!("roomId=r&peerId=speaker&token={token}")), None);
     let expired = minted(&["--room", "r", "--expires", "0"]);
-    assert_eq!(status(&format!("roomId=r&peerId=anna&token={expired}")), Some(401));
+    assert_eq!(status(&format!("roomId=r&peerId=speaker&token={expired}")), Some(401));
 }
 
 #[test]
 fn who_may_only_watch_produces_nothing() {
     let server = TestServer::start(guarded());
-    let mut client = Client::try_connect(&server, "roomId=r&peerId=anna&token=watch").unwrap();
+    let mut client = Client::try_connect(&server, "roomId=r&peerId=speaker&token=watch").unwrap();
     let mut media = opus(1);
     media["transportId"] = client.transport().into();
-    client.join_as("anna");
+    client.join_as("speaker");
     client.refused("produce", media, 403, "produce");
     let (status, text) = post(&server, "/rooms/r/broadcasters", "watch", &json!({ "id": "b" }));
     assert!(status == 403, "{status} {text}");
@@ -68,7 +68,7 @@ fn who_may_only_watch_produces_nothing() {
 fn another_token_takes_the_id_but_not_what_the_peer_had() {
     let server = TestServer::start(guarded());
     let connect =
-        |token: &str| Client::try_connect(&server, &format!("roomId=r&peerId=anna&token={token}")).unwrap();
+        |token: &str| Client::try_connect(&server, &format!("roomId=r&peerId=speaker&token={token}")).unwrap();
     let (one, other) =
         (minted(&["--room", "r", "--expires", "60"]), minted(&["--room", "r", "--expires", "61"]));
     let mut first = connect(&one);

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[test]
 fn pages_for_people_and_machines() {
     let server = TestServer::start(settings());
-    let (status, page) = server.get("/");
+    let (status, page) = server.get("/status");
     assert_eq!(status, 200);
     for text in ["tureen", "/healthz", "/metrics", "ffmpeg -re", &server.url("/rooms/demo/broadcasters")] {
         assert!(page.contains(text), "{text}");
@@ -57,14 +57,14 @@ fn a_room_tells_its_capabilities_and_is_made_by_its_first_broadcaster() {
 fn those_who_come_are_told_who_is_there_and_what_they_can_consume() {
     let server = TestServer::start(settings());
     let path = "/rooms/r/broadcasters";
-    let body = json!({ "id": "a", "displayName": "Anna", "device": { "name": "FFmpeg" } });
+    let body = json!({ "id": "a", "displayName": "Speaker", "device": { "name": "FFmpeg" } });
     assert_eq!(server.post_json(path, &body), json!({ "peers": [] }));
     let (transport, _) = server.transport("/rooms/r/broadcasters/a", json!({ "comedia": true }));
     let audio = server.post_json(&format!("{transport}/producers"), &opus(1));
     let video = server.post_json(&format!("{transport}/producers"), &vp8(2));
     let answer = server.post_json(path, &json!({ "id": "b" }));
     let peer = &answer["peers"][0];
-    assert_eq!((&peer["id"], &peer["displayName"]), (&json!("a"), &json!("Anna")));
+    assert_eq!((&peer["id"], &peer["displayName"]), (&json!("a"), &json!("Speaker")));
     assert_eq!(peer["device"]["name"], "FFmpeg");
     let mut producers: Vec<_> =
         peer["producers"].as_array().unwrap().iter().map(|p| p["id"].clone()).collect();

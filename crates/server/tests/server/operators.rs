@@ -13,16 +13,16 @@ use tureen_server::Secret;
 fn operators_see_rooms_and_peers() {
     let server = TestServer::start(settings());
     assert_eq!(server.get_json("/api/v1/rooms"), json!({ "rooms": [] }));
-    let (mut anna, _) = Client::join(&server, "anna");
-    let producer = anna.produce(opus(1));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let producer = speaker.produce(opus(1));
     let rooms = server.get_json("/api/v1/rooms");
     assert_eq!((&rooms["rooms"][0]["id"], &rooms["rooms"][0]["peers"]), (&json!("r"), &json!(1)));
     let room = server.get_json("/api/v1/rooms/r");
-    assert_eq!((&room["locked"], &room["peers"][0]["id"]), (&json!(false), &json!("anna")));
-    let peer = server.get_json("/api/v1/rooms/r/peers/anna");
+    assert_eq!((&room["locked"], &room["peers"][0]["id"]), (&json!(false), &json!("speaker")));
+    let peer = server.get_json("/api/v1/rooms/r/peers/speaker");
     assert_eq!(
         (&peer["role"], &peer["joined"], &peer["displayName"]),
-        (&json!("publish"), &json!(true), &json!("anna"))
+        (&json!("publish"), &json!(true), &json!("speaker"))
     );
     assert_eq!((&peer["producers"][0]["id"], &peer["muted"]), (&json!(producer), &json!([])));
     assert_eq!(
@@ -31,7 +31,7 @@ fn operators_see_rooms_and_peers() {
     );
     let load = server.get_json("/api/v1/load");
     assert_eq!((&load["peers"], load["shards"].as_array().unwrap().len()), (&json!(1), 2));
-    for path in ["/api/v1/rooms/s", "/api/v1/rooms/r/peers/bert", "/api/v1/nothing", "/api/v1/rooms/..%2Fr"] {
+    for path in ["/api/v1/rooms/s", "/api/v1/rooms/r/peers/viewer", "/api/v1/nothing", "/api/v1/rooms/..%2Fr"] {
         assert_eq!(server.get(path).0, 404, "{path}");
     }
     for path in ["/api/v1/pipes", "/api/v1/pipes/x/connect"] {
@@ -60,23 +60,23 @@ fn paths_that_climb_lead_nowhere() {
 #[test]
 fn what_is_muted_stays_muted_until_the_operator_says_so() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let (mut bert, _) = Client::join(&server, "bert");
-    let producer = anna.produce(opus(1));
-    bert.offered();
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    let producer = speaker.produce(opus(1));
+    viewer.offered();
     let mute = |muted: bool| {
-        server.post("/api/v1/rooms/r/peers/anna/mute", &json!({ "kind": "audio", "muted": muted })).0
+        server.post("/api/v1/rooms/r/peers/speaker/mute", &json!({ "kind": "audio", "muted": muted })).0
     };
     assert_eq!(mute(true), 204);
-    bert.notified("consumerPaused");
-    anna.refused("resumeProducer", json!({ "producerId": producer }), 403, "muted");
-    anna.produce(opus(2));
-    assert_eq!(bert.offered().1["producerPaused"], true);
+    viewer.notified("consumerPaused");
+    speaker.refused("resumeProducer", json!({ "producerId": producer }), 403, "muted");
+    speaker.produce(opus(2));
+    assert_eq!(viewer.offered().1["producerPaused"], true);
     assert_eq!(mute(false), 204);
-    bert.notified("consumerResumed");
-    anna.ok("resumeProducer", json!({ "producerId": producer }));
+    viewer.notified("consumerResumed");
+    speaker.ok("resumeProducer", json!({ "producerId": producer }));
     assert_eq!(
-        server.post("/api/v1/rooms/r/peers/anna/mute", &json!({ "kind": "smell", "muted": true })).0,
+        server.post("/api/v1/rooms/r/peers/speaker/mute", &json!({ "kind": "smell", "muted": true })).0,
         400
     );
 }
@@ -84,45 +84,45 @@ fn what_is_muted_stays_muted_until_the_operator_says_so() {
 #[test]
 fn operators_stop_producers_and_remove_peers_and_rooms() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let (mut bert, _) = Client::join(&server, "bert");
-    let producer = anna.produce(opus(1));
-    let (_, offer) = bert.offered();
-    assert_eq!(server.delete(&format!("/api/v1/rooms/r/peers/bert/producers/{producer}")).0, 404);
-    assert_eq!(server.delete(&format!("/api/v1/rooms/r/peers/anna/producers/{producer}")).0, 204);
-    assert_eq!(bert.notified("consumerClosed")["consumerId"], offer["id"]);
-    assert_eq!(server.delete("/api/v1/rooms/r/peers/anna").0, 204);
-    assert_eq!(anna.closed(), Some(4000));
-    assert_eq!(bert.notified("peerClosed")["peerId"], "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    let producer = speaker.produce(opus(1));
+    let (_, offer) = viewer.offered();
+    assert_eq!(server.delete(&format!("/api/v1/rooms/r/peers/viewer/producers/{producer}")).0, 404);
+    assert_eq!(server.delete(&format!("/api/v1/rooms/r/peers/speaker/producers/{producer}")).0, 204);
+    assert_eq!(viewer.notified("consumerClosed")["consumerId"], offer["id"]);
+    assert_eq!(server.delete("/api/v1/rooms/r/peers/speaker").0, 204);
+    assert_eq!(speaker.closed(), Some(4000));
+    assert_eq!(viewer.notified("peerClosed")["peerId"], "speaker");
     assert_eq!(server.delete("/api/v1/rooms/r").0, 204);
-    assert_eq!(bert.closed(), Some(4000));
+    assert_eq!(viewer.closed(), Some(4000));
     assert_eq!(server.get("/api/v1/rooms/r").0, 404);
 }
 
 #[test]
 fn a_locked_room_and_a_draining_server_let_nobody_else_in() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let transport = anna.transport();
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let transport = speaker.transport();
     let status = |query: &str| Client::try_connect(&server, query).err().map(|(status, _)| status);
     assert_eq!(server.post("/api/v1/rooms/r/lock", &json!({})).0, 204);
-    assert_eq!(status("roomId=r&peerId=bert"), Some(403));
+    assert_eq!(status("roomId=r&peerId=viewer"), Some(403));
     assert_eq!(server.post("/rooms/r/broadcasters", &json!({ "id": "b" })).0, 403);
-    let mut anna = Client::connect(&server, "anna");
-    anna.ok("restartIce", json!({ "transportId": transport }));
+    let mut speaker = Client::connect(&server, "speaker");
+    speaker.ok("restartIce", json!({ "transportId": transport }));
     assert_eq!(server.post("/api/v1/rooms/r/unlock", &json!({})).0, 204);
     assert_eq!(
         server.post_json("/api/v1/drain", &json!({})),
         json!({ "draining": true, "rooms": 1, "done": false })
     );
-    assert_eq!(status("roomId=s&peerId=bert"), Some(503));
-    assert_eq!(status("roomId=r&peerId=bert"), None);
-    anna.goodbye();
+    assert_eq!(status("roomId=s&peerId=viewer"), Some(503));
+    assert_eq!(status("roomId=r&peerId=viewer"), None);
+    speaker.goodbye();
     crate::support::eventually("the end of the drain", || {
         (server.get_json("/api/v1/drain")["done"] == true).then_some(())
     });
     assert_eq!(server.delete("/api/v1/drain").0, 200);
-    assert_eq!(status("roomId=s&peerId=bert"), None);
+    assert_eq!(status("roomId=s&peerId=viewer"), None);
 }
 
 /// A request's signature and body; the status that it gets is the next of `statuses`.
@@ -168,9 +168,9 @@ fn events_are_posted_in_order_signed_and_tried_again() {
     hooked.webhook_url = url;
     hooked.webhook_secret = Secret::new("hush");
     let server = TestServer::start(hooked);
-    let (mut anna, _) = Client::join(&server, "anna");
-    let producer = anna.produce(opus(1));
-    anna.goodbye();
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let producer = speaker.produce(opus(1));
+    speaker.goodbye();
     let next = || received.recv_timeout(Duration::from_secs(20)).expect("a post");
     let (first, again) = (next(), next());
     assert_eq!(first, again, "the same is posted again after a failure");
@@ -183,7 +183,7 @@ fn events_are_posted_in_order_signed_and_tried_again() {
         ["room.started", "peer.started", "producer.started", "producer.ended", "peer.ended", "room.ended"];
     assert_eq!(names, expected);
     assert_eq!((&events[2]["producer"], &events[2]["kind"]), (&json!(producer), &json!("audio")));
-    assert_eq!((&events[4]["reason"], &events[4]["peer"]), (&json!("left"), &json!("anna")));
+    assert_eq!((&events[4]["reason"], &events[4]["peer"]), (&json!("left"), &json!("speaker")));
     let numbers: Vec<_> = events.iter().map(|event| event["sequence"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
 }
@@ -204,7 +204,7 @@ fn https_works_without_configuration_and_keeps_its_certificate() {
     let first = certificate();
     let (status, text) = answer(agent.get(format!("https://{}/healthz", server.https_address())).call());
     assert!(status == 200 && text.contains("ok"), "{status} {text}");
-    let (_, page) = answer(agent.get(format!("https://{}/", server.https_address())).call());
+    let (_, page) = answer(agent.get(format!("https://{}/status", server.https_address())).call());
     assert!(page.contains("https://127.0.0.1"), "the page names the address that it was reached on");
     drop(server);
     let _server = TestServer::start(secure);

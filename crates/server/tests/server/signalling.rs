@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 #[test]
 fn a_connection_is_greeted_and_told_what_the_room_understands() {
     let server = TestServer::start(settings());
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     assert_eq!(client.notified("mediasoup-version")["version"], env!("CARGO_PKG_VERSION"));
     let capabilities = client.ok("getRouterRtpCapabilities", Value::Null);
     assert_eq!(capabilities, server.get_json("/rooms/r"));
@@ -21,17 +21,17 @@ fn a_connection_is_greeted_and_told_what_the_room_understands() {
 #[test]
 fn who_joins_is_told_who_is_there_and_the_others_of_who_joins() {
     let server = TestServer::start(settings());
-    let (mut anna, peers) = Client::join(&server, "anna");
+    let (mut speaker, peers) = Client::join(&server, "speaker");
     assert_eq!(peers, json!({ "peers": [] }));
-    let (mut bert, peers) = Client::join(&server, "bert");
+    let (mut viewer, peers) = Client::join(&server, "viewer");
     let device = json!({ "flag": "test", "name": "Test", "version": "1" });
-    assert_eq!(peers, json!({ "peers": [{ "id": "anna", "displayName": "anna", "device": device }] }));
-    assert_eq!(anna.notified("newPeer"), json!({ "id": "bert", "displayName": "bert", "device": device }));
-    bert.ok("changeDisplayName", json!({ "displayName": "Bert" }));
-    let renamed = json!({ "peerId": "bert", "displayName": "Bert", "oldDisplayName": "bert" });
-    assert_eq!(anna.notified("peerDisplayNameChanged"), renamed);
-    bert.goodbye();
-    assert_eq!(anna.notified("peerClosed"), json!({ "peerId": "bert" }));
+    assert_eq!(peers, json!({ "peers": [{ "id": "speaker", "displayName": "speaker", "device": device }] }));
+    assert_eq!(speaker.notified("newPeer"), json!({ "id": "viewer", "displayName": "viewer", "device": device }));
+    viewer.ok("changeDisplayName", json!({ "displayName": "Viewer" }));
+    let renamed = json!({ "peerId": "viewer", "displayName": "Viewer", "oldDisplayName": "viewer" });
+    assert_eq!(speaker.notified("peerDisplayNameChanged"), renamed);
+    viewer.goodbye();
+    assert_eq!(speaker.notified("peerClosed"), json!({ "peerId": "viewer" }));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_transport_comes_with_all_that_a_client_needs() {
     let mut with_ice = settings();
     with_ice.ice_servers = vec!["turn:turn.example;username=me;credential=word".parse().unwrap()];
     let server = TestServer::start(with_ice);
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     let made = client.ok("createWebRtcTransport", json!({ "producing": true, "consuming": true }));
     assert_eq!(made["iceParameters"]["iceLite"], true);
     let candidates = made["iceCandidates"].as_array().unwrap();
@@ -71,109 +71,109 @@ fn a_transport_comes_with_all_that_a_client_needs() {
 #[test]
 fn a_producer_becomes_a_consumer_that_starts_when_the_client_is_ready() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let (mut bert, _) = Client::join(&server, "bert");
-    let producer = anna.produce(vp8(2222));
-    let (id, offer) = bert.offered();
-    assert_eq!((&offer["peerId"], &offer["producerId"]), (&json!("anna"), &json!(producer)));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    let producer = speaker.produce(vp8(2222));
+    let (id, offer) = viewer.offered();
+    assert_eq!((&offer["peerId"], &offer["producerId"]), (&json!("speaker"), &json!(producer)));
     assert_eq!((&offer["kind"], &offer["type"]), (&json!("video"), &json!("simple")));
-    assert_eq!(offer["appData"], json!({ "source": "test", "peerId": "anna" }));
+    assert_eq!(offer["appData"], json!({ "source": "test", "peerId": "speaker" }));
     assert_eq!(offer["producerPaused"], false);
     assert!(offer["rtpParameters"]["encodings"][0]["ssrc"].is_u64());
     let consumer = offer["id"].clone();
     let of = json!({ "consumerId": consumer });
     let paused = |server: &TestServer| {
-        server.get_json("/api/v1/rooms/r/peers/bert")["consumers"][0]["paused"].as_bool().unwrap()
+        server.get_json("/api/v1/rooms/r/peers/viewer")["consumers"][0]["paused"].as_bool().unwrap()
     };
     assert!(paused(&server));
-    bert.respond(id);
-    let score = bert.notified("consumerScore");
+    viewer.respond(id);
+    let score = viewer.notified("consumerScore");
     assert_eq!(score["consumerId"], consumer);
     assert!(score["score"]["score"].is_u64() && !paused(&server));
 
-    bert.ok("pauseConsumer", of.clone());
+    viewer.ok("pauseConsumer", of.clone());
     assert!(paused(&server));
-    bert.ok("resumeConsumer", of.clone());
-    bert.ok("requestConsumerKeyFrame", of.clone());
-    bert.ok("setConsumerPriority", json!({ "consumerId": consumer, "priority": 7 }));
-    bert.ok(
+    viewer.ok("resumeConsumer", of.clone());
+    viewer.ok("requestConsumerKeyFrame", of.clone());
+    viewer.ok("setConsumerPriority", json!({ "consumerId": consumer, "priority": 7 }));
+    viewer.ok(
         "setConsumerPreferredLayers",
         json!({ "consumerId": consumer, "spatialLayer": 1, "temporalLayer": 0 }),
     );
-    assert!(bert.ok("getConsumerStats", of.clone()).is_array());
+    assert!(viewer.ok("getConsumerStats", of.clone()).is_array());
 
-    anna.ok("pauseProducer", json!({ "producerId": producer }));
-    assert_eq!(bert.notified("consumerPaused"), of);
-    anna.ok("resumeProducer", json!({ "producerId": producer }));
-    assert_eq!(bert.notified("consumerResumed"), of);
-    assert!(anna.ok("getProducerStats", json!({ "producerId": producer })).is_array());
-    anna.ok("closeProducer", json!({ "producerId": producer }));
-    assert_eq!(bert.notified("consumerClosed"), of);
-    bert.refused("pauseConsumer", of, 404, "consumer");
+    speaker.ok("pauseProducer", json!({ "producerId": producer }));
+    assert_eq!(viewer.notified("consumerPaused"), of);
+    speaker.ok("resumeProducer", json!({ "producerId": producer }));
+    assert_eq!(viewer.notified("consumerResumed"), of);
+    assert!(speaker.ok("getProducerStats", json!({ "producerId": producer })).is_array());
+    speaker.ok("closeProducer", json!({ "producerId": producer }));
+    assert_eq!(viewer.notified("consumerClosed"), of);
+    viewer.refused("pauseConsumer", of, 404, "consumer");
 }
 
 #[test]
 fn the_answer_to_join_comes_before_the_consumers() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
     for ssrc in 1..=5 {
-        anna.produce(opus(ssrc));
+        speaker.produce(opus(ssrc));
     }
-    let (mut bert, _) = Client::join(&server, "bert");
-    assert!(bert.heard().iter().all(|message| message["request"] != true), "{:?}", bert.heard());
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    assert!(viewer.heard().iter().all(|message| message["request"] != true), "{:?}", viewer.heard());
     for _ in 0..5 {
-        bert.offered();
+        viewer.offered();
     }
 }
 
 #[test]
 fn a_client_that_asks_for_replicas_gets_them_up_to_four() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let producer = anna.produce(opus(1));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let producer = speaker.produce(opus(1));
     for (asked, expected) in [("undefined", 1), ("2", 3), ("200", 5)] {
-        let query = format!("roomId=r&peerId=bert&consumerReplicas={asked}");
-        let mut bert = Client::try_connect(&server, &query).unwrap();
-        bert.ok("createWebRtcTransport", json!({ "consuming": true }));
-        bert.join_as("bert");
-        let mut ids: Vec<String> = (0..expected).map(|_| bert.offered().1["id"].to_string()).collect();
+        let query = format!("roomId=r&peerId=viewer&consumerReplicas={asked}");
+        let mut viewer = Client::try_connect(&server, &query).unwrap();
+        viewer.ok("createWebRtcTransport", json!({ "consuming": true }));
+        viewer.join_as("viewer");
+        let mut ids: Vec<String> = (0..expected).map(|_| viewer.offered().1["id"].to_string()).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), expected);
         // Another would have come before the end of the producer.
-        anna.ok("pauseProducer", json!({ "producerId": producer }));
+        speaker.ok("pauseProducer", json!({ "producerId": producer }));
         // A pause that is over before it was told is not told.
-        bert.notified("consumerPaused");
-        anna.ok("resumeProducer", json!({ "producerId": producer }));
-        assert!(bert.heard().iter().all(|message| message["method"] != "newConsumer"));
-        bert.goodbye();
+        viewer.notified("consumerPaused");
+        speaker.ok("resumeProducer", json!({ "producerId": producer }));
+        assert!(viewer.heard().iter().all(|message| message["method"] != "newConsumer"));
+        viewer.goodbye();
     }
 }
 
 #[test]
 fn broadcasters_and_clients_see_each_other() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let voice = anna.produce(opus(1));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let voice = speaker.produce(opus(1));
     let joined =
         server.post_json("/rooms/r/broadcasters", &json!({ "id": "camera", "displayName": "Camera" }));
     assert_eq!(joined["peers"][0]["producers"], json!([{ "id": voice, "kind": "audio" }]));
-    assert_eq!(anna.notified("newPeer")["id"], "camera");
+    assert_eq!(speaker.notified("newPeer")["id"], "camera");
     let (transport, _) = server.transport("/rooms/r/broadcasters/camera", json!({ "comedia": true }));
     let picture = server.post_json(&format!("{transport}/producers"), &vp8(2));
-    let (_, offer) = anna.offered();
+    let (_, offer) = speaker.offered();
     assert_eq!((&offer["peerId"], &offer["producerId"]), (&json!("camera"), &picture["id"]));
     assert_eq!(offer["appData"]["peerId"], "camera");
     assert_eq!(
-        server.get("/rooms/r/broadcasters/anna/transports/x/stats").0,
+        server.get("/rooms/r/broadcasters/speaker/transports/x/stats").0,
         404,
         "a client is no broadcaster"
     );
     let taken = Client::try_connect(&server, "roomId=r&peerId=camera").err().unwrap();
     assert!(taken.0 == 400 && taken.1.contains("camera"), "{taken:?}");
     assert_eq!(server.delete("/rooms/r/broadcasters/camera").0, 204);
-    assert_eq!(anna.notified("consumerClosed")["consumerId"], offer["id"]);
-    assert_eq!(anna.notified("peerClosed")["peerId"], "camera");
+    assert_eq!(speaker.notified("consumerClosed")["consumerId"], offer["id"]);
+    assert_eq!(speaker.notified("peerClosed")["peerId"], "camera");
 }
 
 #[test]

@@ -38,9 +38,9 @@ fn connections_that_name_nobody_are_refused_with_a_status() {
 #[test]
 fn every_wrong_argument_is_told_by_name() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let transport = anna.transport();
-    let producer = anna.produce(opus(1));
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let transport = speaker.transport();
+    let producer = speaker.produce(opus(1));
     for (method, data, part) in [
         ("fly", json!({}), "fly"),
         ("join", json!({}), "joined already"),
@@ -65,17 +65,17 @@ fn every_wrong_argument_is_told_by_name() {
         ("setConsumerPriority", json!({ "consumerId": NOBODY, "priority": 256 }), "priority"),
         ("changeDisplayName", json!({ "displayName": {} }), "displayName"),
     ] {
-        anna.refused(method, data, 400, part);
+        speaker.refused(method, data, 400, part);
     }
     for method in ["closeProducer", "pauseProducer", "resumeProducer", "getProducerStats"] {
-        anna.refused(method, json!({ "producerId": NOBODY }), 404, NOBODY);
-        anna.refused(method, json!({ "producerId": "../x" }), 404, "../x");
+        speaker.refused(method, json!({ "producerId": NOBODY }), 404, NOBODY);
+        speaker.refused(method, json!({ "producerId": "../x" }), 404, "../x");
     }
     for method in ["pauseConsumer", "resumeConsumer", "requestConsumerKeyFrame", "getConsumerStats"] {
-        anna.refused(method, json!({ "consumerId": NOBODY }), 404, NOBODY);
+        speaker.refused(method, json!({ "consumerId": NOBODY }), 404, NOBODY);
     }
     for method in ["restartIce", "getTransportStats"] {
-        anna.refused(method, json!({ "transportId": NOBODY }), 404, NOBODY);
+        speaker.refused(method, json!({ "transportId": NOBODY }), 404, NOBODY);
     }
     for method in [
         "produceData",
@@ -84,36 +84,36 @@ fn every_wrong_argument_is_told_by_name() {
         "applyNetworkThrottle",
         "resetNetworkThrottle",
     ] {
-        anna.refused(method, json!({}), 501, "not supported");
+        speaker.refused(method, json!({}), 501, "not supported");
     }
-    anna.ok("getProducerStats", json!({ "producerId": producer }));
+    speaker.ok("getProducerStats", json!({ "producerId": producer }));
 }
 
 #[test]
 fn what_belongs_to_others_is_out_of_reach() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
-    let (mut bert, _) = Client::join(&server, "bert");
-    let mut elsewhere = Client::try_connect(&server, "roomId=s&peerId=anna").unwrap();
-    elsewhere.join_as("anna");
-    let transport = anna.transport();
-    let producer = anna.produce(opus(1));
-    let (_, offer) = bert.offered();
-    for other in [&mut bert, &mut elsewhere] {
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let (mut viewer, _) = Client::join(&server, "viewer");
+    let mut elsewhere = Client::try_connect(&server, "roomId=s&peerId=speaker").unwrap();
+    elsewhere.join_as("speaker");
+    let transport = speaker.transport();
+    let producer = speaker.produce(opus(1));
+    let (_, offer) = viewer.offered();
+    for other in [&mut viewer, &mut elsewhere] {
         other.refused("closeProducer", json!({ "producerId": producer }), 404, &producer);
         let mut media = opus(2);
         media["transportId"] = transport.as_str().into();
         other.refused("produce", media, 404, &transport);
         other.refused("restartIce", json!({ "transportId": transport }), 404, &transport);
     }
-    anna.refused("pauseConsumer", json!({ "consumerId": offer["id"] }), 404, "consumer");
-    anna.ok("getProducerStats", json!({ "producerId": producer }));
+    speaker.refused("pauseConsumer", json!({ "consumerId": offer["id"] }), 404, "consumer");
+    speaker.ok("getProducerStats", json!({ "producerId": producer }));
 }
 
 #[test]
 fn methods_that_come_after_join_say_so() {
     let server = TestServer::start(settings());
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     let mut media = opus(1);
     media["transportId"] = client.transport().into();
     client.refused("produce", media, 400, "after join");
@@ -124,20 +124,20 @@ fn methods_that_come_after_join_say_so() {
 fn a_second_connection_replaces_the_first_and_goes_on_or_starts_anew() {
     let server = TestServer::start(settings());
     let (mut watcher, _) = Client::join(&server, "watcher");
-    let (mut first, _) = Client::join(&server, "anna");
+    let (mut first, _) = Client::join(&server, "speaker");
     watcher.notified("newPeer");
     let transport = first.transport();
     let producer = first.produce(opus(1));
-    let mut second = Client::connect(&server, "anna");
+    let mut second = Client::connect(&server, "speaker");
     assert_eq!(first.closed(), Some(4000));
     second.ok("restartIce", json!({ "transportId": transport }));
     second.ok("getProducerStats", json!({ "producerId": producer }));
     assert!(watcher.heard().iter().all(|message| message["method"] != "peerClosed"));
 
-    let (mut third, _) = Client::join(&server, "anna");
+    let (mut third, _) = Client::join(&server, "speaker");
     assert_eq!(second.closed(), Some(4000));
-    assert_eq!(watcher.notified("peerClosed")["peerId"], "anna");
-    assert_eq!(watcher.notified("newPeer")["id"], "anna");
+    assert_eq!(watcher.notified("peerClosed")["peerId"], "speaker");
+    assert_eq!(watcher.notified("newPeer")["id"], "speaker");
     third.refused("getProducerStats", json!({ "producerId": producer }), 404, &producer);
     third.refused("restartIce", json!({ "transportId": transport }), 404, &transport);
     assert_eq!(peers(&server), 2);
@@ -147,16 +147,16 @@ fn a_second_connection_replaces_the_first_and_goes_on_or_starts_anew() {
 fn who_loses_the_connection_comes_back_to_what_was_missed() {
     let server = TestServer::start(settings());
     let (mut watcher, _) = Client::join(&server, "watcher");
-    let (mut anna, _) = Client::join(&server, "anna");
-    let transport = anna.transport();
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let transport = speaker.transport();
     watcher.produce(opus(1));
-    let (_, unanswered) = anna.offered();
-    drop(anna);
+    let (_, unanswered) = speaker.offered();
+    drop(speaker);
     let later = watcher.produce(opus(2));
-    let mut anna = Client::connect(&server, "anna");
-    anna.notified("mediasoup-version");
-    anna.ok("restartIce", json!({ "transportId": transport }));
-    let mut offers = [anna.offered().1, anna.offered().1];
+    let mut speaker = Client::connect(&server, "speaker");
+    speaker.notified("mediasoup-version");
+    speaker.ok("restartIce", json!({ "transportId": transport }));
+    let mut offers = [speaker.offered().1, speaker.offered().1];
     assert_eq!(offers[0]["id"], unanswered["id"], "told again, since it was not answered");
     assert_eq!(offers[1]["producerId"].take(), json!(later));
     assert!(watcher.heard().iter().all(|message| message["method"] != "peerClosed"));
@@ -168,14 +168,14 @@ fn a_peer_is_dropped_after_the_grace_time_and_at_once_after_a_goodbye() {
     short.peer_grace = 1;
     let server = TestServer::start(short);
     let (mut watcher, _) = Client::join(&server, "watcher");
-    let (anna, _) = Client::join(&server, "anna");
-    drop(anna);
-    assert_eq!(watcher.notified("peerClosed")["peerId"], "anna");
+    let (speaker, _) = Client::join(&server, "speaker");
+    drop(speaker);
+    assert_eq!(watcher.notified("peerClosed")["peerId"], "speaker");
     assert_eq!(peers(&server), 1);
 
     let server = TestServer::start(settings());
-    let (anna, _) = Client::join(&server, "anna");
-    anna.goodbye();
+    let (speaker, _) = Client::join(&server, "speaker");
+    speaker.goodbye();
     eventually("the end of the room", || (server.get_json("/healthz")["rooms"] == 0).then_some(()));
     drop(Client::connect(&server, "fleeting"));
     eventually("the end of who never joined", || (peers(&server) == 0).then_some(()));
@@ -192,11 +192,11 @@ fn what_is_no_message_ends_the_connection() {
         (Message::Binary(vec![1].into()), 1003),
     ];
     for (message, code) in cases {
-        let mut client = Client::connect(&server, "anna");
+        let mut client = Client::connect(&server, "speaker");
         client.send_message(message).unwrap();
         assert_eq!(client.closed(), Some(code));
     }
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     client.send_text(json!({ "notification": true, "method": "x" }).to_string()).unwrap();
     client.send_text(json!({ "response": true, "id": 77, "ok": true }).to_string()).unwrap();
     client.ok("getRouterRtpCapabilities", Value::Null);
@@ -207,7 +207,7 @@ fn a_message_too_large_ends_the_connection() {
     let mut small = settings();
     small.max_message_bytes = 10_000;
     let server = TestServer::start(small);
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     let request = |size: usize| json!({ "request": true, "id": 900, "method": "x".repeat(size) }).to_string();
     client.send_text(request(9_000)).unwrap();
     client.ok("getRouterRtpCapabilities", Value::Null);
@@ -222,7 +222,7 @@ fn a_client_too_eager_is_held_back_request_by_request() {
     let mut slow = settings();
     slow.max_messages_per_second = 5;
     let server = TestServer::start(slow);
-    let mut client = Client::connect(&server, "anna");
+    let mut client = Client::connect(&server, "speaker");
     let answers: Vec<_> = (0..40).map(|_| client.call("getRouterRtpCapabilities", Value::Null)).collect();
     assert!(answers[..10].iter().all(Result::is_ok));
     assert!(answers.iter().any(|answer| matches!(answer, Err((429, _)))), "{:?}", answers.last());
@@ -254,7 +254,7 @@ fn a_client_that_never_reads_is_dropped_and_harms_nobody() {
         }
         (peers(&server) == 0).then_some(())
     });
-    let (_anna, _) = Client::join(&server, "anna");
+    let (_anna, _) = Client::join(&server, "speaker");
 }
 
 #[test]
@@ -262,13 +262,13 @@ fn connections_have_a_limit_that_websockets_count_for() {
     let mut few = settings();
     few.max_connections = 2;
     let server = TestServer::start(few);
-    let (anna, _) = Client::join(&server, "anna");
-    let _bert = Client::connect(&server, "bert");
+    let (speaker, _) = Client::join(&server, "speaker");
+    let _bert = Client::connect(&server, "viewer");
     let mut third = TcpStream::connect(server.address()).unwrap();
     third.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     third.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     assert!(third.read(&mut [0; 1]).is_err(), "nobody answers yet");
-    anna.goodbye();
+    speaker.goodbye();
     third.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut answer = String::new();
     third.read_to_string(&mut answer).unwrap();
@@ -290,25 +290,25 @@ fn limits_of_a_peer_hold_over_websocket() {
     let mut tight = settings();
     (tight.max_transports, tight.max_producers, tight.max_peers) = (2, 1, 2);
     let server = TestServer::start(tight);
-    let (mut anna, _) = Client::join(&server, "anna");
-    let transport = anna.transport();
-    anna.refused("createWebRtcTransport", json!({}), 503, "transports");
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let transport = speaker.transport();
+    speaker.refused("createWebRtcTransport", json!({}), 503, "transports");
     let produce = |ssrc: u32| {
         let mut media = opus(ssrc);
         media["transportId"] = transport.as_str().into();
         media
     };
-    anna.ok("produce", produce(1));
-    anna.refused("produce", produce(2), 503, "producers");
-    let _bert = Client::connect(&server, "bert");
-    assert_eq!(Client::try_connect(&server, "roomId=r&peerId=carl").err().unwrap().0, 503);
+    speaker.ok("produce", produce(1));
+    speaker.refused("produce", produce(2), 503, "producers");
+    let _bert = Client::connect(&server, "viewer");
+    assert_eq!(Client::try_connect(&server, "roomId=r&peerId=third").err().unwrap().0, 503);
 }
 
 #[test]
 fn stopping_the_server_ends_connections() {
     let server = TestServer::start(settings());
-    let (mut anna, _) = Client::join(&server, "anna");
+    let (mut speaker, _) = Client::join(&server, "speaker");
     let stopping = std::thread::spawn(move || server.shutdown());
-    assert!(matches!(anna.closed(), Some(4000) | None));
+    assert!(matches!(speaker.closed(), Some(4000) | None));
     stopping.join().unwrap();
 }

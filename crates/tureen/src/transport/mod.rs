@@ -78,7 +78,7 @@ pub(crate) struct TransportShared {
 
 /// What only one kind of transport has.
 pub(crate) enum TransportKind {
-    Plain(PlainState),
+    Plain(Box<PlainState>),
     WebRtc(Box<WebRtcState>),
     Direct,
 }

@@ -138,7 +138,7 @@ pub(crate) async fn create_plain(
         enable_srtp: options.enable_srtp,
         srtp_crypto_suite: options.srtp_crypto_suite,
     };
-    let kind = TransportKind::Plain(state);
+    let kind = TransportKind::Plain(Box::new(state));
     let inner = prepare(router, options.shard, kind, options.app_data)?;
     let shared = &inner.shared;
     let answer =

@@ -43,7 +43,11 @@ export function screen() {
   return { codec, encodings: [{ maxBitrate: SCREEN_BITRATE }] };
 }
 
-export const cameraConstraints = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+export const cameraConstraints = {
+  width: { ideal: Math.round((options.height * 16) / 9) },
+  height: { ideal: options.height },
+  frameRate: { ideal: 30 },
+};
 export const screenConstraints = { video: { frameRate: { ideal: 15, max: 30 } }, audio: false };
 
 /** What others see beside the name. */

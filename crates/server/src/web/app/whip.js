@@ -55,8 +55,9 @@ class Panel {
       if (attempt !== this.#attempt) return;
       this.stop();
       this.#say(error.message);
-      // Whoever plays may be there before whoever publishes.
-      if (query.get(this.#name) === "1" && error.status === 404) setTimeout(() => !this.session && this.start(), RETRY_MS);
+      // Whoever plays may be there before whoever publishes: 409 for nobody, 404 for a peer that is not there yet.
+      const early = error.status === 409 || error.status === 404;
+      if (query.get(this.#name) === "1" && early) setTimeout(() => !this.session && this.start(), RETRY_MS);
     }
   }
 

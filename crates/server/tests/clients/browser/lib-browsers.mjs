@@ -1,5 +1,5 @@
 // Browsers under one roof: Chromium through Playwright, Firefox through WebDriver BiDi. What comes back of `launch` has
-// `open(url)`, which gives a page, and `close()`.
+// `open(url, init)`, which gives a page that ran the function `init` before its own scripts, and `close()`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,8 +39,9 @@ async function launchChromium({ flags = [], executable = "/usr/bin/chromium", fp
   });
   return {
     name: "chromium",
-    async open(url) {
+    async open(url, init) {
       const page = await context.newPage();
+      if (init) await page.addInitScript(init);
       await page.goto(url);
       return page;
     },
@@ -64,8 +65,9 @@ async function launchFirefox({ executable = "/usr/bin/firefox-esr" } = {}) {
   const browser = await puppeteer.launch(options).catch(() => puppeteer.launch(options));
   return {
     name: "firefox",
-    async open(url) {
+    async open(url, init) {
       const page = await browser.newPage();
+      if (init) await page.evaluateOnNewDocument(init);
       await page.goto(url);
       return page;
     },
@@ -75,13 +77,15 @@ async function launchFirefox({ executable = "/usr/bin/firefox-esr" } = {}) {
 
 export const launch = (name, options) => (name === "firefox" ? launchFirefox(options) : launchChromium(options));
 
-/** Calls `look` until it gives something, or says what was waited for. */
+/** Calls `look` until it gives something, or says what was waited for: a text, or a function that gives one. */
 export async function until(what, look, seconds = 30) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${seconds} s for ${typeof what === "function" ? what() : what}`);
+    }
     await pause(100);
   }
 }

@@ -57,9 +57,6 @@ scenario(async (options, start) => {
   await call(viewer, "resumeConsumer", { consumerId });
   await until("pictures after the consumer's pause", async () => (await rate(viewer)) > 5);
 
-  await call(viewer, "setConsumerPreferredLayers", { consumerId, spatialLayer: 0, temporalLayer: 0 });
-  await until("the lowest layer", () => viewer.evaluate(() => window.client.figures().then(({ width }) => width <= 1280)), 10);
-
   await publisher.evaluate(() => window.client.restartIce());
   await viewer.evaluate(() => window.client.restartIce());
   await pause(1500);

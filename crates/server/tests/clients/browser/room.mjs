@@ -1,7 +1,9 @@
 // People in a room of the server's own page. Options:
-//   { url, room, seconds, peers: [{ browser, query, flags }], screenshot?, outage? }
-// Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`.
+//   { url, room, seconds, peers: [{ browser, query, flags, executable }], screenshot?, outage? }
+// Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`. `outage` is a list of
+// commands, run then: they take the network of the first peer away and give it another.
 
+import { execFileSync } from "node:child_process";
 import { pause, scenario, until } from "./lib-browsers.mjs";
 
 const address = ({ url, room }, { query = {} }, index) => {
@@ -10,6 +12,31 @@ const address = ({ url, room }, { query = {} }, index) => {
   for (const [key, value] of Object.entries(all)) full.searchParams.set(key, value);
   return full.href;
 };
+
+/** Notes how long the first decoded picture takes from the moment that its connection stands. Runs in the page. */
+function watchFirstFrame() {
+  window.firstFrame = { connected: null, decoded: null };
+  const Native = window.RTCPeerConnection;
+  const look = async (pc) => {
+    const entries = [...(await pc.getStats()).values()];
+    if (entries.some(({ type, kind, framesDecoded }) => type === "inbound-rtp" && kind === "video" && framesDecoded > 0)) {
+      window.firstFrame.decoded ??= performance.now();
+    } else if (pc.connectionState === "connected") {
+      setTimeout(look, 20, pc);
+    }
+  };
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener("connectionstatechange", () => {
+        const receives = this.getTransceivers().some(({ currentDirection }) => currentDirection === "recvonly");
+        if (this.connectionState !== "connected" || !receives) return;
+        window.firstFrame.connected ??= performance.now();
+        look(this);
+      });
+    }
+  };
+}
 
 /** What the page's connections say of themselves. Runs in the page. */
 async function figures() {
@@ -55,6 +82,7 @@ async function figures() {
     })),
     pictures,
     consumers: window.tureen.consumers,
+    firstFrame: window.firstFrame,
   };
 }
 
@@ -66,19 +94,39 @@ const expectedConsumers = (options, own) =>
   options.peers.reduce((sum, { query = {} }, index) =>
     index === own ? sum : sum + (query.video === "0" ? 0 : 1) + (query.audio === "0" ? 0 : 1), 0);
 
+/** Changes the network of the first peer; gives the milliseconds until every peer sees pictures again. */
+async function heal(pages, commands) {
+  const decoded = (page) => page.evaluate(() =>
+    window.tureen.framesDecoded().then((all) => Object.values(all).reduce((sum, frames) => sum + frames, 0)));
+  const identity = await pages[0].evaluate(() => window.tureen.peerId);
+  const started = Date.now();
+  for (const [program, ...rest] of commands) execFileSync(program, rest);
+  // What was under way may still come in for a moment.
+  await pause(200);
+  const before = await Promise.all(pages.map(decoded));
+  const took = await Promise.all(pages.map(async (page, index) => {
+    await until(`pictures at peer ${index} over the new network`, async () => (await decoded(page)) > before[index] + 3);
+    return Date.now() - started;
+  }));
+  const { state, peerId } = await pages[0].evaluate(() => ({ state: window.tureen.state, peerId: window.tureen.peerId }));
+  return { took, state, same: identity === peerId };
+}
+
 scenario(async (options, start) => {
   const pages = [];
   for (const [index, peer] of options.peers.entries()) {
-    const browser = await start(peer.browser, { flags: peer.flags });
-    const page = await browser.open(address(options, peer, index));
+    const browser = await start(peer.browser, { flags: peer.flags, executable: peer.executable });
+    const page = await browser.open(address(options, peer, index), watchFirstFrame);
     page.on("pageerror", (error) => process.stderr.write(`page ${index}: ${error}\n`));
     await until(`peer ${index} to be in the room`, () => page.evaluate(() => window.tureen?.state === "joined"));
     pages.push(page);
   }
   for (const [index, page] of pages.entries()) {
     const wanted = expectedConsumers(options, index);
-    await until(`peer ${index} to receive ${wanted} streams`, async () => {
+    let last = null;
+    await until(() => `peer ${index} to receive ${wanted} streams: ${last}`, async () => {
       const { inbound, consumers } = await page.evaluate(figures);
+      last = JSON.stringify({ inbound, consumers });
       const alive = inbound.filter(({ kind, frames, bytes }) => (kind === "video" ? frames > 0 : bytes > 0));
       return consumers.length >= wanted && alive.length >= wanted;
     });
@@ -91,7 +139,8 @@ scenario(async (options, start) => {
   if (options.screenshot) await pages[0].screenshot({ path: options.screenshot });
   const moved = pages.map((_, at) =>
     after[at].pictures.map((picture, nth) => before[at].pictures[nth] ? difference(before[at].pictures[nth], picture) : 0));
+  const healed = options.outage ? await heal(pages, options.outage) : null;
   const strip = (all) => all.map(({ pictures, ...rest }) =>
     ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
-  return { seconds, before: strip(before), after: strip(after), moved };
+  return { seconds, before: strip(before), after: strip(after), moved, healed };
 });

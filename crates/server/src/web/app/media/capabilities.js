@@ -86,7 +86,8 @@ const sends = (direction) => direction === undefined || direction === "sendrecv"
 
 /** What this browser can receive of what the router sends, in the router's payload types and extension ids. */
 export function receivingCapabilities(offer, router) {
-  const codecs = offer.media.flatMap((section) => receivingCodecs(section, router));
+  const receiving = offer.media.filter(({ direction }) => direction === "recvonly");
+  const codecs = receiving.flatMap((section) => receivingCodecs(section, router));
   const headerExtensions = router.headerExtensions
     .filter((known) => sends(known.direction) && offer.media.some((section) =>
       section.kind === known.kind && section.extensions.some(({ uri }) => uri === known.uri)))
@@ -115,12 +116,16 @@ function receivingCodecs(section, router) {
   });
 }
 
-/** Asks the browser what it would offer to receive. */
+/**
+ * Asks the browser what it would offer to receive. Chromium takes dependency descriptors that it is offered, and needs them
+ * for layers of AV1, but names them only where it sends layers itself.
+ */
 export async function receivingOffer() {
   const pc = new RTCPeerConnection();
   try {
     pc.addTransceiver("audio", { direction: "recvonly" });
     pc.addTransceiver("video", { direction: "recvonly" });
+    pc.addTransceiver("video", { direction: "sendonly", sendEncodings: [{ scalabilityMode: "L3T3" }] });
     return parseSdp((await pc.createOffer()).sdp);
   } finally {
     pc.close();

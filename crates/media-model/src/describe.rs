@@ -1,0 +1,147 @@
+//! What a packet says of its frame. Must not know what becomes of it.
+//!
+//! A dependency descriptor is believed alone: the payload may be encrypted end to end, and then says anything.
+
+use tureen_forwarding::PacketMeta;
+use tureen_rtp_wire::Time;
+use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
+use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
+use tureen_rtp_wire::rtp::RtpPacket;
+
+/// Reads the packets of one stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Describer {
+    /// What the stream's dependency descriptors refer to; none before the first.
+    structure: Option<Box<TemplateStructure>>,
+}
+
+/// What one packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Description {
+    pub(crate) is_key_frame: bool,
+    pub(crate) spatial_layer: u8,
+    pub(crate) temporal_layer: u8,
+    payload: PayloadDescriptor,
+}
+
+impl Description {
+    fn of_payload(payload: PayloadDescriptor) -> Self {
+        Self {
+            is_key_frame: payload.is_key_frame(),
+            spatial_layer: payload.spatial_layer(),
+            temporal_layer: payload.temporal_layer(),
+            payload,
+        }
+    }
+
+    /// The facts about the packet, in its place.
+    pub(crate) fn meta(
+        &self,
+        now: Time,
+        extended_sequence: u64,
+        encoding: u8,
+        packet: &RtpPacket<'_>,
+    ) -> PacketMeta {
+        PacketMeta {
+            is_key_frame: self.is_key_frame,
+            spatial_layer: self.spatial_layer,
+            temporal_layer: self.temporal_layer,
+            ..PacketMeta::new(now, extended_sequence, encoding, packet, self.payload)
+        }
+    }
+}
+
+impl Describer {
+    /// `None` if nothing tells of the packet: it has no dependency descriptor under the id `dependencies`, and its payload
+    /// breaks its format. Padding alone says nothing, which is fine.
+    pub(crate) fn describe(
+        &mut self,
+        format: PayloadFormat,
+        dependencies: Option<u8>,
+        packet: &RtpPacket<'_>,
+    ) -> Option<Description> {
+        if packet.payload().is_empty() {
+            return Some(Description::of_payload(PayloadDescriptor::Opaque));
+        }
+        let payload = PayloadDescriptor::parse(format, packet.payload());
+        match dependencies.and_then(|id| packet.extension(id)) {
+            Some(value) => Some(self.by_dependencies(value, payload.unwrap_or(PayloadDescriptor::Opaque))),
+            None => payload.map(Description::of_payload),
+        }
+    }
+
+    fn by_dependencies(&mut self, value: &[u8], payload: PayloadDescriptor) -> Description {
+        let structure = self.structure.get_or_insert_default();
+        match DependencyDescriptor::parse(value, structure) {
+            // A structure comes with a key frame (section A.4 of the AV1 payload format).
+            Ok(found) => Description {
+                is_key_frame: found.has_structure && found.mandatory.start_of_frame,
+                spatial_layer: found.frame.spatial_id,
+                temporal_layer: found.frame.temporal_id,
+                payload,
+            },
+            // Its structure was lost, so that it is no key frame.
+            Err(_) => Description { is_key_frame: false, spatial_layer: 0, temporal_layer: 0, payload },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tureen_rtp_wire::dependency_descriptor::{
+        DecodeTargetIndication, DecodeTargetIndications, FrameDependencies, MandatoryFields, Template,
+    };
+
+    const ID: u8 = 3;
+
+    fn structure() -> TemplateStructure {
+        let template = |temporal_id| Template {
+            temporal_id,
+            indications: DecodeTargetIndications::default().with(0, DecodeTargetIndication::Required),
+            ..Template::default()
+        };
+        TemplateStructure::new(0, 1, &[template(0), template(1)], 0, &[], None).expect("a structure")
+    }
+
+    /// An RTP packet whose payload is noise, with a dependency descriptor.
+    fn packet(template_id: u8, has_structure: bool, start_of_frame: bool) -> Vec<u8> {
+        let structure = structure();
+        let frame = FrameDependencies::of_template(structure.template(template_id).expect("a template"));
+        let mandatory = MandatoryFields { start_of_frame, end_of_frame: true, template_id, frame_number: 7 };
+        let descriptor =
+            DependencyDescriptor { mandatory, has_structure, active_decode_targets: None, frame };
+        let mut value = [0; 64];
+        let len = descriptor.write(&structure, &mut value).expect("room");
+        let mut bytes = vec![0x90, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 0];
+        bytes.push(ID << 4 | u8::try_from(len - 1).expect("short"));
+        bytes.extend_from_slice(&value[..len]);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes[15] = u8::try_from((bytes.len() - 16) / 4).expect("short");
+        bytes.extend_from_slice(&[0xff; 20]);
+        bytes
+    }
+
+    fn describe(describer: &mut Describer, bytes: &[u8]) -> Option<(bool, u8)> {
+        let packet = RtpPacket::parse(bytes).expect("a packet");
+        let description = describer.describe(PayloadFormat::Av1, Some(ID), &packet)?;
+        Some((description.is_key_frame, description.temporal_layer))
+    }
+
+    #[test]
+    fn an_encrypted_payload_is_told_by_its_dependency_descriptor() {
+        let mut describer = Describer::default();
+        assert_eq!(describe(&mut describer, &packet(1, false, true)), Some((false, 0)), "no structure yet");
+        assert_eq!(describe(&mut describer, &packet(0, true, true)), Some((true, 0)));
+        assert_eq!(describe(&mut describer, &packet(0, true, false)), Some((false, 0)), "amid the key frame");
+        assert_eq!(describe(&mut describer, &packet(1, false, true)), Some((false, 1)));
+    }
+
+    #[test]
+    fn without_a_descriptor_the_payload_has_to_parse() {
+        let bytes = packet(0, true, true);
+        let packet = RtpPacket::parse(&bytes).expect("a packet");
+        assert_eq!(Describer::default().describe(PayloadFormat::Av1, None, &packet), None);
+        assert!(Describer::default().describe(PayloadFormat::Opaque, None, &packet).is_some());
+    }
+}

@@ -1,0 +1,165 @@
+//! Calls over the machine's own address: every codec, both browsers, both versions of DTLS.
+
+use super::figures::Room;
+use super::scenario;
+use crate::api::Server;
+use crate::{report, shared_directory, take_turn};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(150);
+/// Chromium withholds the top layer of small pictures otherwise.
+const ALL_LAYERS: &str = "--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/";
+
+const GCM: &str = "AEAD_AES_256_GCM";
+const CM: &str = "AES_CM_128_HMAC_SHA1_80";
+/// As `getStats` writes versions.
+const DTLS_12: &str = "FEFD";
+const DTLS_13: &str = "FEFC";
+
+/// The peers of a call meet in a room of a server that was started for it.
+fn call(server: &[&str], seconds: u64, peers: &Value, screenshot: Option<&str>) -> Room {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Server::for_browsers(directory.path(), server);
+    let mut options = json!({ "url": server.page(), "room": "call", "seconds": seconds, "peers": peers });
+    if let Some(name) = screenshot {
+        options["screenshot"] = shared_directory().join(name).to_str().into();
+    }
+    scenario::run(directory.path(), "room", &options, LIMIT)
+}
+
+fn both_watch(room: &Room) {
+    room.assert_watching(0);
+    room.assert_watching(1);
+    room.assert_soon_watching(1);
+}
+
+fn chromium_room(codec: &str, mime_type: &str) -> Room {
+    let room = call(
+        &[],
+        6,
+        &json!([
+            { "browser": "chromium", "query": { "codec": codec } },
+            { "browser": "chromium", "query": { "codec": codec } },
+        ]),
+        None,
+    );
+    both_watch(&room);
+    for peer in &room.after {
+        assert_eq!(peer.video_codec(), Some(mime_type));
+    }
+    room
+}
+
+#[test]
+fn real_media_browsers_chromium_to_chromium() {
+    let peers = json!([
+        { "browser": "chromium", "flags": [ALL_LAYERS], "query": { "height": "360" } },
+        { "browser": "chromium", "flags": [ALL_LAYERS], "query": { "height": "360" } },
+    ]);
+    let room = call(&[], 20, &peers, Some("chromium-to-chromium.png"));
+    both_watch(&room);
+    room.assert_protection(DTLS_12, GCM);
+    for index in 0..2 {
+        assert_eq!(room.sent_layers(index).len(), 3, "{:#?}", room.after[index].outbound);
+    }
+}
+
+#[test]
+fn real_media_browsers_one_publisher_sends_all_layers_at_720p() {
+    let peers = json!([
+        { "browser": "chromium" },
+        { "browser": "chromium", "query": { "video": "0", "audio": "0" } },
+    ]);
+    let room = call(&[], 16, &peers, Some("one-publisher.png"));
+    room.assert_watching(1);
+    let layers = room.sent_layers(0);
+    report(&format!("{layers:#?}"));
+    assert_eq!(layers.len(), 3);
+    let top = layers.iter().find(|layer| layer.width == Some(1280.0)).expect("the top layer");
+    assert_ne!(top.limited.as_deref(), Some("bandwidth"));
+    assert!(top.target.is_some_and(|rate| rate > 1_000_000.0));
+}
+
+#[test]
+fn real_media_browsers_first_call_of_firefox() {
+    let room =
+        call(&[], 6, &json!([{ "browser": "firefox" }, { "browser": "firefox" }]), Some("firefox.png"));
+    both_watch(&room);
+}
+
+#[test]
+fn real_media_browsers_firefox_and_chromium() {
+    let peers = json!([{ "browser": "firefox" }, { "browser": "chromium" }]);
+    let room = call(&[], 8, &peers, Some("firefox-and-chromium.png"));
+    both_watch(&room);
+    room.assert_protection(DTLS_12, GCM);
+}
+
+#[test]
+fn real_media_browsers_h264() {
+    chromium_room("h264", "video/H264");
+}
+
+#[test]
+fn real_media_browsers_vp9() {
+    let room = chromium_room("vp9", "video/VP9");
+    report(&format!("modes: {:?}", room.after[0].outbound.iter().map(|out| &out.mode).collect::<Vec<_>>()));
+}
+
+#[test]
+fn real_media_browsers_av1() {
+    let room = chromium_room("av1", "video/AV1");
+    report(&format!("modes: {:?}", room.after[0].outbound.iter().map(|out| &out.mode).collect::<Vec<_>>()));
+}
+
+#[test]
+fn real_media_browsers_dtls_13() {
+    let peers = json!([{ "browser": "chromium" }, { "browser": "chromium" }]);
+    let room = call(&["--webrtc-dtls-13", "true"], 5, &peers, None);
+    both_watch(&room);
+    room.assert_protection(DTLS_13, CM);
+}
+
+#[test]
+fn real_media_browsers_tcp_alone() {
+    let peers = json!([
+        { "browser": "chromium", "query": { "tcp": "1" } },
+        { "browser": "chromium", "query": { "tcp": "1" } },
+    ]);
+    let room = call(&[], 6, &peers, None);
+    both_watch(&room);
+    for peer in &room.after {
+        assert_eq!(peer.send.protocol.as_deref(), Some("tcp"));
+        assert_eq!(peer.receive.protocol.as_deref(), Some("tcp"));
+    }
+}
+
+/// What the scenario `mediasoup` tells; rates in frames a second.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mediasoup {
+    flowing: f64,
+    producer_paused: f64,
+    consumer_paused: f64,
+    restarted: f64,
+    notified: BTreeSet<String>,
+}
+
+#[test]
+fn real_media_browsers_mediasoup_client() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Server::for_browsers(directory.path(), &[]);
+    let options = json!({ "url": server.page(), "room": "call" });
+    let figures: Mediasoup = scenario::run(directory.path(), "mediasoup", &options, LIMIT);
+    report(&format!("{figures:?}"));
+    assert!(figures.flowing >= 8.0 && figures.restarted >= 8.0, "{figures:?}");
+    assert_eq!((figures.producer_paused, figures.consumer_paused), (0.0, 0.0));
+    for method in ["consumerPaused", "consumerResumed", "consumerClosed", "newPeer"] {
+        assert!(figures.notified.contains(method), "no {method}: {:?}", figures.notified);
+    }
+}

@@ -1,0 +1,9 @@
+//! Browsers against the server: Chromium and Firefox in rooms of its page, and mediasoup-client as it is published.
+//!
+//! What a browser says of itself (`getStats`, pixels) is judged here; how it is driven is in `tests/clients/browser`.
+
+mod calls;
+mod figures;
+mod namespace;
+mod networks;
+mod scenario;

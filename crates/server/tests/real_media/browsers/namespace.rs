@@ -1,0 +1,70 @@
+//! A network of its own for a browser: a namespace, joined with the machine's by a pair of virtual devices. It must not
+//! know what runs in it. Needs root.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Gone when dropped.
+pub(super) struct Namespace {
+    name: String,
+    outside: String,
+    inside: String,
+}
+
+impl Namespace {
+    /// Makes it, with `outside` as the machine's address towards it and `inside` as its own, both with a prefix length.
+    pub(super) fn new(outside: &str, inside: &str) -> Self {
+        // The devices of a namespace that is gone stay for a while.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let id = format!("{}{}", process::id() % 100_000, MADE.fetch_add(1, Ordering::Relaxed));
+        let own = Self {
+            name: format!("tureen-test-{id}"),
+            outside: format!("tur{id}a"),
+            inside: format!("tur{id}b"),
+        };
+        ip(&["netns", "add", &own.name]);
+        ip(&["link", "add", &own.outside, "type", "veth", "peer", "name", &own.inside, "netns", &own.name]);
+        ip(&["addr", "add", outside, "dev", &own.outside, "nodad"]);
+        ip(&["link", "set", "dev", &own.outside, "up"]);
+        own.within(&["addr", "add", inside, "dev", &own.inside, "nodad"]);
+        own.within(&["link", "set", "dev", "lo", "up"]);
+        own.within(&["link", "set", "dev", &own.inside, "up"]);
+        own
+    }
+
+    fn within(&self, arguments: &[&str]) {
+        ip(&[&["-n", self.name.as_str()], arguments].concat());
+    }
+
+    /// The commands that take one address of it away and give it another.
+    pub(super) fn renumbering(&self, old: &str, new: &str) -> Vec<Vec<String>> {
+        let change = |verb: &str, address: &str| {
+            ["ip", "-n", &self.name, "addr", verb, address, "dev", &self.inside].map(str::to_owned).to_vec()
+        };
+        vec![change("del", old), change("add", new)]
+    }
+
+    /// A program that runs another in the namespace, for drivers that take a path alone.
+    pub(super) fn wrapper(&self, directory: &Path, program: &str) -> PathBuf {
+        let path = directory.join("in-namespace");
+        fs::write(&path, format!("#!/bin/sh\nexec ip netns exec {} {program} \"$@\"\n", self.name))
+            .expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script that can run");
+        path
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // Its devices go with it.
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("the program ip");
+    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
