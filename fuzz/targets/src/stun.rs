@@ -67,7 +67,7 @@ fn hear(data: &[u8]) {
 }
 
 fn write(input: &mut Bytes<'_>, fault: Fault) {
-    let room = usize::from(input.u8()) * 4;
+    let room = usize::from(input.u8()) * 8;
     let class = match input.u8() & 3 {
         0 => StunClass::Request,
         1 => StunClass::Indication,
@@ -88,13 +88,14 @@ fn write(input: &mut Bytes<'_>, fault: Fault) {
     while !input.is_empty() && written.len() < MAX_ATTRIBUTES {
         let (kind, len) = (input.u16(), usize::from(input.u8() & 63));
         let value = input.take(len);
+        // After an error a message is to be thrown away.
         if kind % 16 == 0 {
             let address = address(value);
-            if writer.xor_mapped_address(address).is_ok() {
-                written.push((attribute::XOR_MAPPED_ADDRESS, vec![]));
-                mapped = Some(address);
-            }
-        } else if writer.attribute(kind, value).is_ok() {
+            let Ok(()) = writer.xor_mapped_address(address) else { return };
+            written.push((attribute::XOR_MAPPED_ADDRESS, vec![]));
+            mapped = Some(address);
+        } else {
+            let Ok(()) = writer.attribute(kind, value) else { return };
             written.push((kind, value.to_vec()));
         }
     }
