@@ -129,7 +129,13 @@ fn write_header(packet: &mut [u8], number: u32) {
     packet[8..12].copy_from_slice(&SSRC.to_be_bytes());
     // X, S; I; a PictureID of 15 bits; the first octet of a frame (RFC 7741 sections 4.2 and 4.3).
     let [high, low] = (number as u16).to_be_bytes();
-    packet[12..17].copy_from_slice(&[0x90, 0x80, high | 0x80, low, 0x10 | u8::from(number % 100 != 0)]);
+    packet[12..17].copy_from_slice(&[
+        0x90,
+        0x80,
+        high | 0x80,
+        low,
+        0x10 | u8::from(!number.is_multiple_of(100)),
+    ]);
 }
 
 fn producer() -> ProducerOptions {

@@ -130,7 +130,7 @@ impl Scene {
             bytes[at] ^= bits;
         }
         let genuine = !forged && !changed;
-        let used = genuine.then(|| (which, index));
+        let used = genuine.then_some((which, index));
         if self.receive(from, &bytes, genuine) == used.map(|(which, _)| which)
             && let Some((which, index)) = used
         {

@@ -30,7 +30,7 @@ fn read(data: &[u8]) {
         return;
     };
     assert_eq!(message.as_bytes(), data);
-    assert!(data.len() >= HEADER_LEN && data.len() % 4 == 0);
+    assert!(data.len() >= HEADER_LEN && data.len().is_multiple_of(4));
     let mut end = HEADER_LEN;
     for attribute in message.attributes() {
         assert_eq!(attribute.offset, end, "attributes lie behind one another");

@@ -111,7 +111,7 @@ pub(super) fn check_table(table: &Table) -> Vec<Violation> {
         for below in row.depends.union(&row.tests_depend) {
             match table.rows.get(below) {
                 None => say(format!("{name} may depend on {below}, which has no row")),
-                Some(Row { layer: None, .. }) => {
+                Some(Row { layer: None, .. }) if row.layer.is_some() => {
                     say(format!("{name} may depend on {below}, which is a tool"))
                 }
                 Some(_) => {}
