@@ -52,9 +52,6 @@
 //!
 //! Futures run on any executor. There is no HTTP here, no JSON, and no notion of a connection.
 
-// Whether what listeners capture is `Send` is a question that goes deep.
-#![recursion_limit = "256"]
-
 mod error;
 mod inbox;
 mod options;

@@ -13,9 +13,6 @@
 //! # }
 //! ```
 
-// Whether the futures of the handles are `Send` is a question that goes deep.
-#![recursion_limit = "256"]
-
 mod access;
 pub mod check;
 pub mod cli;

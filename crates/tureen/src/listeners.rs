@@ -3,7 +3,7 @@
 //! Callbacks run on the dispatcher's thread, one after the other, in the order of their registration; a panic in one of
 //! them is caught and handed back to be reported. No lock is held while they run.
 
-use crate::stream::{EventStream, Queue};
+use crate::stream::{EventStream, Queue, Sink};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -92,7 +92,7 @@ struct Registry<E: Signal> {
     ended: AtomicBool,
     // Replaced, not changed, when listeners come and go: emitting shares it without copying.
     callbacks: Mutex<Callbacks<E>>,
-    streams: Mutex<Vec<(u64, Weak<Queue<E>>)>>,
+    streams: Mutex<Vec<(u64, Weak<dyn Sink<E>>)>>,
 }
 
 /// Takes a lock whose data no panic can leave half changed.
@@ -141,7 +141,8 @@ impl<E: Signal> Emitter<E> {
         if self.registry.ended.load(Ordering::SeqCst) {
             queue.end();
         } else {
-            streams.push((id, Arc::downgrade(&queue)));
+            let sink: Arc<dyn Sink<E>> = Arc::clone(&queue) as _;
+            streams.push((id, Arc::downgrade(&sink)));
         }
         EventStream::new(queue)
     }

@@ -19,6 +19,15 @@ pub struct EventStream<E> {
     queue: Arc<Queue<E>>,
 }
 
+/// Where events of a kind go. Behind this the compiler looks no further: whether a handle may go to another thread would else
+/// be asked through every event of every object that can be reached from it.
+pub(crate) trait Sink<E>: Send + Sync {
+    /// Takes an event; never waits.
+    fn push(&self, event: &E);
+    /// There will be no more.
+    fn end(&self);
+}
+
 pub(crate) struct Queue<E> {
     state: Mutex<State<E>>,
 }
@@ -36,8 +45,8 @@ impl<E> Default for Queue<E> {
     }
 }
 
-impl<E: Signal> Queue<E> {
-    pub(crate) fn push(&self, event: &E) {
+impl<E: Signal> Sink<E> for Queue<E> {
+    fn push(&self, event: &E) {
         let waker = {
             let mut state = lock(&self.state);
             state.push(event);
@@ -47,10 +56,8 @@ impl<E: Signal> Queue<E> {
             waker.wake();
         }
     }
-}
 
-impl<E> Queue<E> {
-    pub(crate) fn end(&self) {
+    fn end(&self) {
         let waker = {
             let mut state = lock(&self.state);
             state.ended = true;

@@ -9,9 +9,6 @@
 //! tureen_fuzz_targets::rtp_packet(&[0x80, 0x60]);
 //! ```
 
-// Whether a server may go to another thread is a question that goes deep.
-#![recursion_limit = "256"]
-
 mod bytes;
 mod core_datagrams;
 mod core_operations;

@@ -1,7 +1,6 @@
 //! A call over WebRTC that goes on while strangers send what they like to the same port (THREATS 1, 3, 6, 8).
 //!
 //! A program of its own, since it measures its own memory; and one test at a time, since each measures the delivery.
-#![recursion_limit = "256"]
 #![allow(clippy::print_stderr, reason = "what was measured is of interest")]
 
 #[path = "../server/support.rs"]

@@ -1,8 +1,5 @@
 //! The server as its users meet it: over HTTP and WebSocket, on the command line, by its settings, and `tureen inspect`.
 
-// Whether a server may go to another thread is a question that goes deep.
-#![recursion_limit = "256"]
-
 mod access;
 mod check;
 mod client;
