@@ -120,18 +120,16 @@ fn msrv(tree: &Tree) -> Outcome {
     let wanted = tree.package("tureen").and_then(|package| package.rust_version.clone());
     let Some(wanted) = wanted else { return Err(step.failure("the package tureen states no rust-version")) };
     let wanted = format!("{}.{}", wanted.major, wanted.minor);
-    let mut command = if printed("rustc", &["--version"]).is_some_and(|line| is_release(&line, &wanted)) {
-        println!("    the active toolchain is Rust {wanted}");
-        tree.cargo()
-    } else {
-        let toolchains = printed("rustup", &["toolchain", "list"]).unwrap_or_default();
-        let Some(toolchain) = toolchain_of(&toolchains, &wanted) else {
-            println!("    SKIPPED: Rust {wanted} is not installed (rustup toolchain install {wanted})");
-            return Ok(());
-        };
-        tree.cargo_of(toolchain)
+    if printed("rustc", &["--version"]).is_some_and(|line| is_release(&line, &wanted)) {
+        println!("    the active toolchain is Rust {wanted}: every other step has built with it");
+        return Ok(());
+    }
+    let toolchains = printed("rustup", &["toolchain", "list"]).unwrap_or_default();
+    let Some(toolchain) = toolchain_of(&toolchains, &wanted) else {
+        println!("    SKIPPED: Rust {wanted} is not installed (rustup toolchain install {wanted})");
+        return Ok(());
     };
-    step.run(command.arg("check").args(PACKAGES).arg("--all-targets"))?;
+    step.run(tree.cargo_of(toolchain).arg("check").args(PACKAGES).arg("--all-targets"))?;
     step.end();
     Ok(())
 }

@@ -75,6 +75,10 @@ impl Part {
     }
 }
 
+/// Real-media tests of the clients and the impaired path alone, without a server: what the others are judged by. They run with
+/// --full.
+const BASELINE: &str = "real_media_direct";
+
 /// What a step hands back: its counts, and a remark where it had nothing to do.
 pub(crate) struct Done {
     pub(crate) tally: Tally,
@@ -226,7 +230,9 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
     let mut command = with_length(tree.cargo(), full);
     match runner {
         Runner::Nextest => {
-            command.args(["nextest", "run", "--no-tests=fail", "-E", &real_media_filter(&files)])
+            let filter = real_media_filter(&files);
+            let short = format!("({filter}) & not test(/(^|::){BASELINE}/)");
+            command.args(["nextest", "run", "--no-tests=fail", "-E", if full { &filter } else { &short }])
         }
         Runner::Libtest => command.arg("test"),
     };
@@ -237,8 +243,14 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
     for file in &files {
         command.args(["--test", file]);
     }
-    if runner == Runner::Libtest && files.iter().any(|file| !file.starts_with(REAL_MEDIA)) {
-        command.args(["--", REAL_MEDIA]);
+    if runner == Runner::Libtest {
+        command.arg("--");
+        if files.iter().any(|file| !file.starts_with(REAL_MEDIA)) {
+            command.arg(REAL_MEDIA);
+        }
+        if !full {
+            command.args(["--skip", BASELINE]);
+        }
     }
     tests(step, &mut command, runner)
 }

@@ -32,7 +32,7 @@ fn a_mid_fits_into_its_header_extension() {
     let mut bench = Bench::new();
     let (source, target) = (bench.transport(1), bench.transport(2));
     let producer = bench.produce(source, MediaKind::Video, vp8_parameters(1000));
-    for mid in ["", "123456789"] {
+    for mid in ["", "12345678901234567"] {
         let options = ConsumerOptions { mid: Some(mid.to_owned()), ..bench.consumer_options(producer.id) };
         assert_eq!(bench.ask(Consume { transport: target, options }).err(), Some(ConsumeError::Mid));
     }

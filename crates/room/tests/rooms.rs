@@ -83,24 +83,24 @@ fn a_room_is_made_by_the_first_and_goes_with_the_last() {
 fn every_pair_of_peer_and_producer_gets_its_consumers_whoever_comes_first() {
     block_on(async {
         let rooms = rooms().await;
-        let (speaker, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, mut to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         let early = speaker.produce(&sends, opus(1)).await.unwrap();
         let mut options = PeerOptions::new("viewer");
         options.subscription = Subscription::All { replicas: 2 };
-        let (viewer, mut to_bert, bert_sends) = member(&rooms, "r", options).await;
+        let (viewer, mut to_viewer, viewer_sends) = member(&rooms, "r", options).await;
         for _ in 0..3 {
-            let offer = offer(&mut to_bert).await;
+            let offer = offer(&mut to_viewer).await;
             assert_eq!((offer.peer_id.as_str(), offer.producer.id()), ("speaker", early.id()));
             assert!(offer.consumer.paused());
         }
-        let late = viewer.produce(&bert_sends, opus(2)).await.unwrap();
-        assert!(matches!(next(&mut to_anna).await, PeerEvent::PeerJoined(info) if info.id == "viewer"));
-        let offer = offer(&mut to_anna).await;
+        let late = viewer.produce(&viewer_sends, opus(2)).await.unwrap();
+        assert!(matches!(next(&mut to_speaker).await, PeerEvent::PeerJoined(info) if info.id == "viewer"));
+        let offer = offer(&mut to_speaker).await;
         assert_eq!(offer.producer.id(), late.id());
         assert_eq!(viewer.consumers().len(), 3);
         assert!(viewer.close_producer(&late.id()));
         assert!(
-            matches!(next(&mut to_anna).await, PeerEvent::ConsumerClosed(id) if id == offer.consumer.id())
+            matches!(next(&mut to_speaker).await, PeerEvent::ConsumerClosed(id) if id == offer.consumer.id())
         );
         assert!(speaker.consumers().is_empty());
     });
@@ -110,14 +110,14 @@ fn every_pair_of_peer_and_producer_gets_its_consumers_whoever_comes_first() {
 fn consumers_come_with_the_transport_where_that_is_made_after_joining() {
     block_on(async {
         let rooms = rooms().await;
-        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         speaker.produce(&sends, opus(1)).await.unwrap();
-        let (viewer, mut to_bert) = rooms.enter("r", PeerOptions::new("viewer")).await.unwrap();
+        let (viewer, mut to_viewer) = rooms.enter("r", PeerOptions::new("viewer")).await.unwrap();
         let capabilities = Some(rooms.rtp_capabilities().clone());
         let others = viewer.join(Profile::new("Viewer", Device::default(), capabilities)).unwrap();
         assert_eq!(others[0].producers.len(), 1);
         transport(&viewer, Direction::Consuming).await;
-        assert_eq!(offer(&mut to_bert).await.peer_id, "speaker");
+        assert_eq!(offer(&mut to_viewer).await.peer_id, "speaker");
     });
 }
 
@@ -126,21 +126,21 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
     block_on(async {
         let rooms = rooms().await;
         let mut events = rooms.events();
-        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
-        let (_bert, mut to_bert, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (_viewer, mut to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
         let producer = speaker.produce(&sends, opus(1)).await.unwrap();
-        let offer = offer(&mut to_bert).await;
+        let offer = offer(&mut to_viewer).await;
         let transports = speaker.transports();
         speaker.close_because(CloseReason::Removed);
         assert_eq!(speaker.close_reason(), Some(CloseReason::Removed));
         assert!(transports.iter().all(Transport::closed) && producer.closed() && offer.consumer.closed());
-        let mut told = [next(&mut to_bert).await, next(&mut to_bert).await].map(|event| match event {
+        let mut told = [next(&mut to_viewer).await, next(&mut to_viewer).await].map(|event| match event {
             PeerEvent::PeerLeft { peer_id } => peer_id,
             PeerEvent::ConsumerClosed(_) => "consumer".to_owned(),
             other => panic!("{other:?}"),
         });
         told.sort();
-        assert_eq!(told, ["speaker", "consumer"]);
+        assert_eq!(told, ["consumer", "speaker"]);
         let mut seen = Vec::new();
         while let Some(event) = events.next().await {
             let end = matches!(event, RoomsEvent::PeerLeft { .. });
@@ -169,13 +169,13 @@ fn leaving_closes_what_the_peer_has_and_tells_the_others() {
 fn closing_the_rooms_closes_everything_and_ends_the_inboxes() {
     block_on(async {
         let rooms = rooms().await;
-        let (speaker, mut to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, mut to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         let producer = speaker.produce(&sends, opus(1)).await.unwrap();
         let room = speaker.room().clone();
         rooms.close();
         assert!(room.closed() && producer.closed() && rooms.worker().closed());
         assert_eq!(speaker.close_reason(), Some(CloseReason::RoomClosed));
-        while to_anna.next().await.is_some() {}
+        while to_speaker.next().await.is_some() {}
         let refused = rooms.enter("r", PeerOptions::new("viewer")).await.map(|_| ());
         assert_eq!(refused, Err(EnterError::Closed));
     });
@@ -188,7 +188,7 @@ fn every_refusal_says_why() {
         let enter = async |room: &str, id: &str| rooms.enter(room, PeerOptions::new(id)).await.map(|_| ());
         let mut options = PeerOptions::new("speaker");
         options.limits = PeerLimits::new(2, 1, 1);
-        let (speaker, _to_anna, sends) = member(&rooms, "r", options).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", options).await;
         assert_eq!(enter("r", "speaker").await, Err(EnterError::Taken("speaker".into())));
         assert_eq!(enter("s", "viewer").await, Err(EnterError::RoomsFull(1)));
         speaker.room().set_locked(true);
@@ -221,7 +221,7 @@ fn every_refusal_says_why() {
 fn a_muted_kind_stays_silent_until_it_is_unmuted() {
     block_on(async {
         let rooms = rooms().await;
-        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         let before = speaker.produce(&sends, opus(1)).await.unwrap();
         speaker.set_muted(MediaKind::Audio, true).await.unwrap();
         let after = speaker.produce(&sends, opus(2)).await.unwrap();
@@ -235,7 +235,7 @@ fn a_muted_kind_stays_silent_until_it_is_unmuted() {
 fn a_transport_that_closes_by_itself_takes_its_producers_along() {
     block_on(async {
         let rooms = rooms().await;
-        let (speaker, _to_anna, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         speaker.produce(&sends, opus(1)).await.unwrap();
         speaker.transport(&sends).unwrap().close();
         eventually("the end of the producer", || {
@@ -249,10 +249,10 @@ fn a_transport_that_closes_by_itself_takes_its_producers_along() {
 fn a_peer_that_never_reads_is_closed_instead_of_growing() {
     block_on(async {
         let rooms = rooms().await;
-        let (_anna, mut to_anna, _) = member(&rooms, "r", PeerOptions::new("speaker")).await;
-        let (viewer, _to_bert, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let (_speaker, mut to_speaker, _) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (viewer, _to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
         (0..3_000).for_each(|turn| viewer.rename(format!("viewer {turn}")).unwrap());
-        assert!(to_anna.next().await.is_none());
-        assert_eq!(to_anna.peer().close_reason(), Some(CloseReason::Lagged));
+        assert!(to_speaker.next().await.is_none());
+        assert_eq!(to_speaker.peer().close_reason(), Some(CloseReason::Lagged));
     });
 }

@@ -81,7 +81,7 @@ fn consumable_simulcast() {
     assert_eq!(codecs(&consumable), [("video/VP8", 102), ("video/rtx", 103)]);
     // The producer's parameters stay, those of the router do not come in.
     assert!(consumable.codecs[0].parameters.is_empty());
-    assert_eq!(extension_ids(&consumable), [1, 4, 5, 8, 9, 11, 12]);
+    assert_eq!(extension_ids(&consumable), [1, 4, 5, 7, 8, 9, 11, 12]);
     assert_eq!(
         ssrcs(&consumable),
         [(Some(300_000_000), None), (Some(300_000_001), None), (Some(300_000_002), None)]

@@ -190,11 +190,11 @@ fn closing_reaches_all_that_hangs_on_it_once() {
             _ => {
                 world.request(S0, CloseRouter { id: ROUTER }).unwrap();
                 vec![
-                    (c1, ProducerClosed),
-                    (c2, ProducerClosed),
                     (p, TransportClosed),
                     (t_source, RouterClosed),
+                    (c1, TransportClosed),
                     (t_sink, RouterClosed),
+                    (c2, TransportClosed),
                     (t_other, RouterClosed),
                     ("router".to_owned(), Requested),
                 ]

@@ -121,7 +121,8 @@ proptest! {
             let claims = std::iter::from_fn(|| transport.poll_claim()).count();
             prop_assert!(claims <= 16);
             let tuple = transport.details().ice_selected_tuple;
-            prop_assert_eq!(tuple.is_some(), transport.destination(tureen_transport::Component::Rtp).is_some());
+            // Media goes nowhere before there are keys.
+            prop_assert!(tuple.is_some() || transport.destination(tureen_transport::Component::Rtp).is_none());
         }
     }
 }

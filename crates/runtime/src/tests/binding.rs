@@ -50,7 +50,7 @@ fn a_range_gives_its_ports_one_by_one_and_then_says_that_it_is_used_up() {
     ports.sort_unstable();
     assert_eq!(ports, [21_000, 21_001, 21_002, 21_003]);
     let refused = add(shard, 14, range, true).expect_err("no port is left");
-    assert_eq!(refused.to_string(), "no free udp port on 127.0.0.1 between 21000 and 21003 in 4 attempts");
+    assert_eq!(refused.to_string(), "no free port on 127.0.0.1 between 21000 and 21003 in 4 attempts");
 }
 
 #[test]

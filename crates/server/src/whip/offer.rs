@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::{ACCEPT_PATCH, ACCEPT_POST, SDP_MEDIA_TYPE};
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Bytes, HttpBody, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
@@ -11,6 +11,10 @@ use tureen_sdp_bridge::{Offer, TRICKLE_MEDIA_TYPE, TrickleFragment};
 
 /// The largest body that is taken, however much the settings allow, in bytes.
 const MAX_BODY: u64 = 64 * 1024;
+
+/// A body that is too large is still read up to this size, in bytes: a client that writes on while its connection closes would
+/// not see the answer.
+const MAX_DRAINED: u64 = 4 * MAX_BODY;
 
 /// A slow client has so long to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,7 +43,12 @@ pub(super) async fn fragment(request: Request) -> Result<TrickleFragment, Proble
 
 async fn text(request: Request) -> Result<String, Problem> {
     // What is said to come does not have to come to be too much.
-    check_size(request.body().size_hint().lower())?;
+    let said = request.body().size_hint().lower();
+    if said > MAX_BODY && said <= MAX_DRAINED {
+        let _ = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_DRAINED as usize)).await;
+        return check_size(said).map(|()| String::new());
+    }
+    check_size(said)?;
     let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive");
     let bytes = timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await.map_err(|_| late())?;
     let bytes = bytes.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;

@@ -254,7 +254,7 @@ fn a_client_that_never_reads_is_dropped_and_harms_nobody() {
         }
         (peers(&server) == 0).then_some(())
     });
-    let (_anna, _) = Client::join(&server, "speaker");
+    let (_speaker, _) = Client::join(&server, "speaker");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn connections_have_a_limit_that_websockets_count_for() {
     few.max_connections = 2;
     let server = TestServer::start(few);
     let (speaker, _) = Client::join(&server, "speaker");
-    let _bert = Client::connect(&server, "viewer");
+    let _viewer = Client::connect(&server, "viewer");
     let mut third = TcpStream::connect(server.address()).unwrap();
     third.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     third.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -300,7 +300,7 @@ fn limits_of_a_peer_hold_over_websocket() {
     };
     speaker.ok("produce", produce(1));
     speaker.refused("produce", produce(2), 503, "producers");
-    let _bert = Client::connect(&server, "viewer");
+    let _viewer = Client::connect(&server, "viewer");
     assert_eq!(Client::try_connect(&server, "roomId=r&peerId=third").err().unwrap().0, 503);
 }
 

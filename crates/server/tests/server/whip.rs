@@ -107,7 +107,7 @@ fn a_publisher_is_a_peer_that_all_others_hear_of() {
     let wanted = [("audio", "simple"), ("video", "simulcast")];
     assert_eq!(kinds, wanted.map(|(kind, r#type)| (json!(kind), json!(r#type))));
     // Who comes later is told as well.
-    let (_bert, there) = Client::join(&server, "viewer");
+    let (_viewer, there) = Client::join(&server, "viewer");
     assert!(there["peers"].as_array().unwrap().iter().any(|peer| peer["id"] == id), "{there}");
     assert_eq!(send(&server, "DELETE", &reply.header("Location"), &[], "").status, 200);
     assert_eq!(speaker.notified("peerClosed"), json!({ "peerId": id }));
@@ -147,7 +147,7 @@ fn a_viewer_gets_what_is_there_and_nobody_hears_of_it() {
         assert!(lines(&reply.text, "a=setup:").iter().all(|line| *line == "a=setup:passive"));
         assert!(!lines(&reply.text, "a=ssrc:").is_empty(), "{name}");
     }
-    let (_bert, there) = Client::join(&server, "viewer");
+    let (_viewer, there) = Client::join(&server, "viewer");
     let ids: Vec<&str> =
         there["peers"].as_array().unwrap().iter().map(|peer| peer["id"].as_str().unwrap()).collect();
     assert!(ids.len() == 2 && ids.contains(&"speaker"), "{ids:?}");

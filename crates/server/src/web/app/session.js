@@ -13,9 +13,9 @@ import { Publisher } from "./publisher.js";
 import { RemoteRoom } from "./remote.js";
 
 /** Time for a connection to come back by itself before ICE is restarted. */
-const PATIENCE_MS = 2_500;
-/** After a change of network an open socket may be dead: an answer has to come soon. */
-const PROBE_TIMEOUT_MS = 4_000;
+const PATIENCE_MS = 1_500;
+/** Where media is lost an open socket may be dead too: an answer has to come soon. */
+const PROBE_TIMEOUT_MS = 2_500;
 const RESTARTS_BEFORE_REJOIN = 4;
 /** Between attempts where nothing has ever come through. */
 const BLOCKED_DELAY_MS = 10_000;
@@ -41,7 +41,11 @@ export class Session extends EventTarget {
     super();
     Object.assign(this, { roomId, peerId, displayName });
     const { signal } = this.#listening;
-    window.addEventListener("online", () => this.#networkChanged(), { signal });
+    // A socket of the time before would only be given up after a while.
+    window.addEventListener("online", () => {
+      if (this.state === "joined") this.#protoo.reconnect();
+      else this.#networkChanged();
+    }, { signal });
     // This event also tells of mere estimates; only another kind of network is a change.
     let kind = navigator.connection?.type;
     navigator.connection?.addEventListener?.("change", () => {

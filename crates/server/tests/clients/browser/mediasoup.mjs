@@ -30,7 +30,7 @@ scenario(async (options, start) => {
     // A page of the server's origin that runs nothing of its own.
     const page = await browser.open(new URL("/healthz", options.url).href);
     await page.evaluate(code);
-    const socket = options.url.replace(/^http/, "ws") + `/?roomId=${options.room}&peerId=${peer}`;
+    const socket = new URL(`/?roomId=${options.room}&peerId=${peer}`, options.url).href.replace(/^http/, "ws");
     await page.evaluate(([url, name]) => {
       window.client = new window.Client(url);
       return window.client.join(name);

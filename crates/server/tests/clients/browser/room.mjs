@@ -99,8 +99,8 @@ async function heal(pages, commands) {
   const decoded = (page) => page.evaluate(() =>
     window.tureen.framesDecoded().then((all) => Object.values(all).reduce((sum, frames) => sum + frames, 0)));
   const identity = await pages[0].evaluate(() => window.tureen.peerId);
-  const started = Date.now();
   for (const [program, ...rest] of commands) execFileSync(program, rest);
+  const started = Date.now();
   // What was under way may still come in for a moment.
   await pause(200);
   const before = await Promise.all(pages.map(decoded));

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 const ALL_LAYERS: &str = "--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/";
 
 const GCM: &str = "AEAD_AES_256_GCM";
-const CM: &str = "AES_CM_128_HMAC_SHA1_80";
+const CM: &str = "AES128_CM_HMAC_SHA1_80";
 /// As `getStats` writes versions.
 const DTLS_12: &str = "FEFD";
 const DTLS_13: &str = "FEFC";
@@ -42,8 +42,8 @@ fn chromium_room(codec: &str, mime_type: &str) -> Room {
         &[],
         6,
         &json!([
-            { "browser": "chromium", "query": { "codec": codec } },
-            { "browser": "chromium", "query": { "codec": codec } },
+            { "browser": "chromium", "query": { "codec": codec, "height": "360" } },
+            { "browser": "chromium", "query": { "codec": codec, "height": "360" } },
         ]),
         None,
     );

@@ -39,12 +39,18 @@ impl Namespace {
         ip(&[&["-n", self.name.as_str()], arguments].concat());
     }
 
-    /// The commands that take one address of it away and give it another.
+    /// The commands that take it off the network for a second, and give it another address.
     pub(super) fn renumbering(&self, old: &str, new: &str) -> Vec<Vec<String>> {
-        let change = |verb: &str, address: &str| {
-            ["ip", "-n", &self.name, "addr", verb, address, "dev", &self.inside].map(str::to_owned).to_vec()
+        let own = |arguments: &[&str]| {
+            [&["ip", "-n", &self.name], arguments].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
         };
-        vec![change("del", old), change("add", new)]
+        vec![
+            own(&["link", "set", "dev", &self.inside, "down"]),
+            own(&["addr", "del", old, "dev", &self.inside]),
+            vec!["sleep".to_owned(), "1".to_owned()],
+            own(&["addr", "add", new, "dev", &self.inside]),
+            own(&["link", "set", "dev", &self.inside, "up"]),
+        ]
     }
 
     /// A program that runs another in the namespace, for drivers that take a path alone.
