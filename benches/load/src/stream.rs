@@ -1,6 +1,6 @@
 //! The RTP that the sender sends: VP8 frames of equal packets, each of which ends with the time at which it left.
 //!
-//! The first packets of the stream are a key frame, and from then on one comes every [`KEY_FRAME_INTERVAL`] frames, so that
+//! The first packets of the stream are a key frame, and from then on one comes every `KEY_FRAME_INTERVAL` frames, so that
 //! nobody who waits for one has to ask.
 
 /// SSRC of the stream.

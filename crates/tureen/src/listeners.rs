@@ -81,6 +81,7 @@ pub(crate) struct Audience(u64);
 
 type Callback<E> = Arc<dyn Fn(&E) + Send + Sync>;
 type Callbacks<E> = Arc<[(u64, Callback<E>)]>;
+type Streams<E> = Vec<(u64, Weak<dyn Sink<E>>)>;
 
 /// The listeners of one kind of event of one object.
 pub(crate) struct Emitter<E: Signal> {
@@ -92,7 +93,7 @@ struct Registry<E: Signal> {
     ended: AtomicBool,
     // Replaced, not changed, when listeners come and go: emitting shares it without copying.
     callbacks: Mutex<Callbacks<E>>,
-    streams: Mutex<Vec<(u64, Weak<dyn Sink<E>>)>>,
+    streams: Mutex<Streams<E>>,
 }
 
 /// Takes a lock whose data no panic can leave half changed.
