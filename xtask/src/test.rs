@@ -237,9 +237,12 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
         Runner::Libtest => command.arg("test"),
     };
     if full {
-        command.arg("--release");
+        command.args(["--release", "--package", "tureen-server"]);
+    } else {
+        // The same selection as before: another one would build everything anew.
+        command.args(PACKAGES);
     }
-    command.args(["--package", "tureen-server", "--no-fail-fast"]);
+    command.arg("--no-fail-fast");
     for file in &files {
         command.args(["--test", file]);
     }

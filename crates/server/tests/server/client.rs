@@ -4,9 +4,10 @@ use crate::support::TestServer;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection.
 pub(crate) struct Client {
-    runtime: Handle,
+    runtime: Arc<Runtime>,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next_id: u64,
     heard: VecDeque<Value>,
@@ -27,7 +28,7 @@ impl Client {
     pub(crate) fn try_connect(server: &TestServer, query: &str) -> Result<Self, (u16, String)> {
         let mut request = format!("ws://{}/?{query}", server.address()).into_client_request().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", "protoo".parse().unwrap());
-        let runtime = server.runtime().handle().clone();
+        let runtime = Arc::clone(server.runtime());
         match runtime.block_on(connect_async(request)) {
             Ok((socket, response)) => {
                 assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "protoo");

@@ -1,13 +1,15 @@
 //! A server in this process, and requests to it.
 
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tureen_server::{Server, Settings};
 
 /// A running server, stopped when dropped.
 pub(crate) struct TestServer {
-    runtime: Runtime,
+    /// Shared with the clients, who outlive a server that is stopped.
+    runtime: Arc<Runtime>,
     server: Option<Server>,
     agent: ureq::Agent,
 }
@@ -45,7 +47,7 @@ pub(crate) fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Er
 
 impl TestServer {
     pub(crate) fn start(settings: Settings) -> Self {
-        let runtime = Runtime::new().unwrap();
+        let runtime = Arc::new(Runtime::new().unwrap());
         let server = runtime.block_on(Server::start(settings)).expect("a server");
         Self { runtime, server: Some(server), agent: agent() }
     }
@@ -108,7 +110,7 @@ impl TestServer {
         self.server.as_ref().unwrap().https_addr().expect("HTTPS")
     }
 
-    pub(crate) fn runtime(&self) -> &Runtime {
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
 
