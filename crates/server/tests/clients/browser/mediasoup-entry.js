@@ -65,7 +65,7 @@ export class Client {
     this.receive = await this.transport("recv");
     return this.signalling.request("join", {
       displayName: name,
-      device: this.device.handlerName,
+      device: { flag: "mediasoup-client", name: this.device.handlerName, version: mediasoupClient.version },
       rtpCapabilities: this.device.recvRtpCapabilities ?? this.device.rtpCapabilities,
     });
   }
@@ -90,7 +90,8 @@ export class Client {
       video.muted = true;
       video.srcObject = new MediaStream([consumer.track]);
       document.body.append(video);
-      await video.play().catch(() => {});
+      // It begins to play with the first picture, which comes once the consumer is accepted.
+      video.play().catch(() => {});
     }
   }
 

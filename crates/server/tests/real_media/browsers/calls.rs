@@ -159,7 +159,7 @@ fn real_media_browsers_mediasoup_client() {
     report(&format!("{figures:?}"));
     assert!(figures.flowing >= 8.0 && figures.restarted >= 8.0, "{figures:?}");
     assert_eq!((figures.producer_paused, figures.consumer_paused), (0.0, 0.0));
-    for method in ["consumerPaused", "consumerResumed", "consumerClosed", "newPeer"] {
+    for method in ["consumerPaused", "consumerResumed", "consumerClosed", "consumerScore"] {
         assert!(figures.notified.contains(method), "no {method}: {:?}", figures.notified);
     }
 }
