@@ -42,7 +42,8 @@ async function launchChromium({ flags = [], executable = "/usr/bin/chromium", fp
     async open(url, init) {
       const page = await context.newPage();
       if (init) await page.addInitScript(init);
-      await page.goto(url);
+      // A network that has just come up may break off the first load.
+      await page.goto(url, { timeout: 10_000 }).catch(() => page.goto(url));
       return page;
     },
     async close() {

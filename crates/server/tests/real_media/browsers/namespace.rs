@@ -6,6 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Gone when dropped.
 pub(super) struct Namespace {
@@ -29,9 +33,14 @@ impl Namespace {
         ip(&["link", "add", &own.outside, "type", "veth", "peer", "name", &own.inside, "netns", &own.name]);
         ip(&["addr", "add", outside, "dev", &own.outside, "nodad"]);
         ip(&["link", "set", "dev", &own.outside, "up"]);
+        // An address that turns valid late is a change of network, over which a browser breaks off what it loads.
+        let at_once = "for all in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 > $all; done";
+        ip(&["netns", "exec", &own.name, "sh", "-c", at_once]);
         own.within(&["addr", "add", inside, "dev", &own.inside, "nodad"]);
         own.within(&["link", "set", "dev", "lo", "up"]);
         own.within(&["link", "set", "dev", &own.inside, "up"]);
+        // A browser breaks off what it loads while devices still come up.
+        thread::sleep(SETTLING);
         own
     }
 
