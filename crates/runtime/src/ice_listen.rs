@@ -54,7 +54,7 @@ impl Shard {
             WebRtcSockets::Shared(listens) => (listens, Vec::new()),
         };
         let clock = DtlsClock(self.parts.clock.origin());
-        let transport = WebRtcTransport::new(self.now, &options, listens, credentials, &certificate, clock);
+        let transport = WebRtcTransport::new(&options, listens, credentials, &certificate, clock);
         let details = transport.details();
         let transport = AnyTransport::from(transport);
         let request = AddTransport { router, id, transport, options: TransportOptions { direct: false } };

@@ -4,7 +4,7 @@
 use tureen_rtp_dictionaries::{
     Codec, HeaderExtensionUri, RtcpParameters, RtpCapabilities, RtpCodecCapability, RtpCodecParameters,
     RtpEncodingParameters, RtpEncodingRtx, RtpHeaderExtensionParameters, RtpParameters,
-    get_producer_rtp_parameters_mapping,
+    get_producer_rtp_parameters_mapping, keep_one_bandwidth_estimation,
 };
 
 use crate::media::OfferedMedia;
@@ -213,21 +213,4 @@ fn known_by<'a>(
         router.codecs.iter().find(|known| known.preferred_payload_type == payload_type)
     };
     codecs.iter().map(known).collect()
-}
-
-/// Transport-wide feedback if its extension is there, else REMB if absolute send times are, else neither.
-fn keep_one_bandwidth_estimation(
-    codecs: &mut [RtpCodecParameters],
-    extensions: &[RtpHeaderExtensionParameters],
-) {
-    let has = |uri: HeaderExtensionUri| extensions.iter().any(|extension| extension.uri == uri);
-    let transport_cc = has(HeaderExtensionUri::TransportWideCc);
-    let remb = !transport_cc && has(HeaderExtensionUri::AbsSendTime);
-    for codec in codecs {
-        codec.rtcp_feedback.retain(|feedback| match &*feedback.kind {
-            "transport-cc" => transport_cc,
-            "goog-remb" => remb,
-            _ => true,
-        });
-    }
 }

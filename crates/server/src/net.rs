@@ -1,6 +1,19 @@
-//! The addresses of this machine. Must not know what is sent to them.
+//! The addresses of this machine, and how media sockets listen on them. Must not know what is sent to them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tureen::ListenInfo;
+
+/// Bytes of kernel buffer that media sockets ask for on each side: a burst of key frames that comes while a core is busy.
+pub(crate) const SOCKET_BUFFER: u32 = 4 * 1024 * 1024;
+
+/// UDP on `ip`, with room for bursts.
+pub(crate) fn media_listen_info(ip: IpAddr) -> ListenInfo {
+    ListenInfo {
+        recv_buffer_size: Some(SOCKET_BUFFER),
+        send_buffer_size: Some(SOCKET_BUFFER),
+        ..ListenInfo::new(ip)
+    }
+}
 
 /// Every address of the machine that others may reach, and those of the machine alone last.
 pub(crate) fn addresses() -> Vec<IpAddr> {

@@ -27,8 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let certificate = DtlsCertificate::generate()?;
     let clock = DtlsClock(Instant::now());
     let options = WebRtcOptions::default();
-    let mut transport =
-        WebRtcTransport::new(Time::ZERO, &options, vec![listen], credentials, &certificate, clock);
+    let mut transport = WebRtcTransport::new(&options, vec![listen], credentials, &certificate, clock);
     let details = transport.details();
     for candidate in &details.ice_candidates {
         println!("candidate {}:{} with priority {}", candidate.address, candidate.port, candidate.priority);

@@ -12,7 +12,6 @@
 //! use std::net::SocketAddr;
 //! use std::time::Instant;
 //! use tureen_rtp_dictionaries::TransportProtocol;
-//! use tureen_rtp_wire::Time;
 //! use tureen_transport::{SocketId, Transport};
 //! use tureen_transport_webrtc::{
 //!     DtlsCertificate, DtlsClock, IceCredentials, IceListen, WebRtcOptions, WebRtcTransport,
@@ -30,7 +29,7 @@
 //! let credentials = IceCredentials::from_entropy(&[7; 48]);
 //! let clock = DtlsClock(Instant::now());
 //! let options = WebRtcOptions::default();
-//! let transport = WebRtcTransport::new(Time::ZERO, &options, vec![listen], credentials, &certificate, clock);
+//! let transport = WebRtcTransport::new(&options, vec![listen], credentials, &certificate, clock);
 //!
 //! let details = transport.details();
 //! assert_eq!(details.ice_candidates[0].address, "192.0.2.1");

@@ -28,14 +28,13 @@ pub struct WebRtcTransport<C = SrtpCipher> {
 impl WebRtcTransport {
     /// A transport over bound sockets. What is random in it comes with the credentials and the certificate.
     pub fn new(
-        now: Time,
         options: &WebRtcOptions,
         listens: Vec<IceListen>,
         credentials: IceCredentials,
         certificate: &DtlsCertificate,
         clock: DtlsClock,
     ) -> Self {
-        Self::compose(now, options, listens, credentials, certificate, clock)
+        Self::compose(options, listens, credentials, certificate, clock)
     }
 }
 
@@ -43,20 +42,18 @@ impl WebRtcTransport<NullCipher> {
     /// A transport whose media is not protected, so that fuzzers reach behind the keys.
     #[doc(hidden)]
     pub fn with_null_cipher(
-        now: Time,
         options: &WebRtcOptions,
         listens: Vec<IceListen>,
         credentials: IceCredentials,
         certificate: &DtlsCertificate,
         clock: DtlsClock,
     ) -> Self {
-        Self::compose(now, options, listens, credentials, certificate, clock)
+        Self::compose(options, listens, credentials, certificate, clock)
     }
 }
 
 impl<C: KeyedCipher> WebRtcTransport<C> {
     fn compose(
-        _now: Time,
         options: &WebRtcOptions,
         listens: Vec<IceListen>,
         credentials: IceCredentials,

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// After so many refusals of a segmented message, without one that went through, a socket stops segmenting.
 const SEGMENTATION_STRIKES: u32 = 64;
 
+/// Bytes of a buffer that every system grants.
+const LEAST_BUFFER: usize = 64 * 1024;
+
 /// What a [`Socket`] is bound with.
 #[derive(Debug, Clone)]
 pub struct SocketConfig {
@@ -46,6 +49,14 @@ impl SocketConfig {
     }
 }
 
+/// Systems that do not lower a wish themselves refuse it; then half of it may do.
+fn wish(size: usize, set: impl Fn(usize) -> io::Result<()> + Copy) -> io::Result<()> {
+    match set(size) {
+        Err(_) if size > LEAST_BUFFER => wish(size / 2, set),
+        outcome => outcome,
+    }
+}
+
 /// A bound, non-blocking UDP socket.
 #[derive(Debug)]
 pub struct Socket {
@@ -76,10 +87,10 @@ impl Socket {
             socket.set_reuse_port(true)?;
         }
         if let Some(size) = config.recv_buffer {
-            socket.set_recv_buffer_size(size)?;
+            wish(size, |size| socket.set_recv_buffer_size(size))?;
         }
         if let Some(size) = config.send_buffer {
-            socket.set_send_buffer_size(size)?;
+            wish(size, |size| socket.set_send_buffer_size(size))?;
         }
         socket.bind(&config.addr.into())?;
         let inner = UdpSocket::from(socket);

@@ -61,7 +61,7 @@ impl Scene {
         let now = Time::from_millis(1000);
         let own = credentials(1);
         let transport =
-            WebRtcTransport::new(now, &options, listens(), own.clone(), certificate(), DtlsClock(origin()));
+            WebRtcTransport::new(&options, listens(), own.clone(), certificate(), DtlsClock(origin()));
         let peer = DtlsPeer::new(now, is_client, version_13);
         let mut scene =
             Self { transport, peer, now, to_transport: VecDeque::new(), to_peer: VecDeque::new(), known };

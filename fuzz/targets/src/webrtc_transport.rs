@@ -112,8 +112,7 @@ impl Scene {
         let listens = listens().into_iter().filter(|listen| listen.socket == UDP).collect();
         let options = WebRtcOptions::default();
         let clock = DtlsClock(origin());
-        let transport =
-            Null::with_null_cipher(self.now, &options, listens, credentials.clone(), certificate(), clock);
+        let transport = Null::with_null_cipher(&options, listens, credentials.clone(), certificate(), clock);
         let add = AddTransport { router: ROUTER, id: id(which), transport, options: Default::default() };
         ask(&mut self.core, self.now, add).expect("the router is there");
         self.credentials.push(vec![credentials]);

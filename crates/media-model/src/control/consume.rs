@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::codec::{Feedback, payload_format, rtx_of};
 use crate::command::{Consume, RequestKeyFrame, SetConsumerPriority, SetPreferredLayers, TraceConsumer};
 use crate::consumer::{Consumer, ConsumerDefinition, ConsumerStream, PauseState, PayloadTypes, Renumbering};
+use crate::control::MAX_MID_LEN;
 use crate::core::Core;
 use crate::description::ConsumerInfo;
 use crate::error::{ConsumeError, NotFoundError, PriorityError};
@@ -28,9 +29,6 @@ use tureen_rtp_dictionaries::{
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
 use tureen_transport::{Cipher as _, Transport};
-
-/// The longest MID: an element in the one-byte form has no more room (RFC 8285 section 4.2).
-const MAX_MID_LEN: usize = 16;
 
 /// What a consumer sends, and how its payload types follow from the router's.
 struct Negotiated {

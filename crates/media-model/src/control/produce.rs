@@ -3,6 +3,7 @@
 use crate::arena::Key;
 use crate::codec::CodecTable;
 use crate::command::{Produce, TraceProducer};
+use crate::control::MAX_MID_LEN;
 use crate::core::Core;
 use crate::description::ProducerInfo;
 use crate::error::{NotFoundError, ProduceError};
@@ -39,7 +40,7 @@ impl<T: Transport> Core<T> {
         }
         let mut parameters = options.rtp_parameters;
         validate_rtp_parameters(&mut parameters)?;
-        if parameters.mid.as_ref().is_some_and(|mid| mid.len() > 16) {
+        if parameters.mid.as_ref().is_some_and(|mid| mid.len() > MAX_MID_LEN) {
             return Err(ProduceError::Mid);
         }
         let identity = identify(&parameters)?;

@@ -187,7 +187,9 @@ fn kind(params: &RtpParameters) -> Option<MediaKind> {
     params.codecs.first().map(RtpCodecParameters::kind)
 }
 
-fn keep_one_bandwidth_estimation(
+/// Leaves the feedback of one bandwidth estimation to codecs: `transport-cc` if its header extension is there, else `goog-remb`
+/// if absolute send times are, else neither.
+pub fn keep_one_bandwidth_estimation(
     codecs: &mut [RtpCodecParameters],
     header_extensions: &[RtpHeaderExtensionParameters],
 ) {

@@ -3,12 +3,13 @@
 use super::finding::Report;
 use super::ports::{cores, shards};
 use crate::config::Settings;
+use crate::net::SOCKET_BUFFER;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 /// Bytes of a UDP socket's buffer that hold a burst of a hundred streams' key frames.
-const BUFFER: u64 = 1024 * 1024;
+const ENOUGH: u64 = 1024 * 1024;
 /// Descriptors beside those of connections: media sockets, files, the runtime's own.
 const OTHER_FILES: u64 = 1024;
 
@@ -19,28 +20,20 @@ pub(super) fn examine(settings: &Settings, report: &mut Report) {
     clock(report);
 }
 
-/// The server leaves its sockets the default size.
+/// The server asks for more than the default, and gets no more than the maximum.
 fn buffers(report: &mut Report) {
     for (check, kind, direction) in
         [("udp_recv_buffer", "rmem", "received"), ("udp_send_buffer", "wmem", "sent")]
     {
-        let read = |which: &str| -> Option<u64> {
-            fs::read_to_string(format!("/proc/sys/net/core/{kind}_{which}")).ok()?.trim().parse().ok()
-        };
-        match read("default") {
-            Some(bytes) if bytes >= BUFFER => {
-                report.ok(check, format!("net.core.{kind}_default is {bytes} bytes"));
-            }
+        let name = format!("net.core.{kind}_max");
+        let max = fs::read_to_string(format!("/proc/sys/net/core/{kind}_max"));
+        match max.ok().and_then(|text| text.trim().parse::<u64>().ok()) {
+            Some(bytes) if bytes >= ENOUGH => report.ok(check, format!("{name} is {bytes} bytes")),
             Some(bytes) => {
-                let found =
-                    format!("net.core.{kind}_default is {bytes} bytes, and bursts {direction} are lost");
-                let max = match read("max") {
-                    Some(max) if max < 4 * BUFFER => format!("net.core.{kind}_max={} ", 4 * BUFFER),
-                    _ => String::new(),
-                };
-                report.warn(check, found, format!("sysctl -w {max}net.core.{kind}_default={}", 4 * BUFFER));
+                let found = format!("{name} is {bytes} bytes, and bursts {direction} are lost");
+                report.warn(check, found, format!("sysctl -w {name}={SOCKET_BUFFER}"));
             }
-            None => report.warn(check, "not known", format!("look at net.core.{kind}_default of the host")),
+            None => report.warn(check, "not known", format!("look at {name} of the host")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::webrtc::{WebRtc, WebRtcReply, webrtc_transport};
 use crate::config::{AUTO, Settings};
+use crate::net::media_listen_info;
 use crate::refusal::Refusal;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -130,7 +131,7 @@ impl Broadcaster {
             address => Some(address.to_owned()),
         };
         let port_range = Some(PortRange { min: self.settings.rtc_min_port, max: self.settings.rtc_max_port });
-        ListenInfo { announced_address, port_range, ..ListenInfo::new(ip) }
+        ListenInfo { announced_address, port_range, ..media_listen_info(ip) }
     }
 
     pub(crate) fn remove_transport(&self, id: &str) -> Result<(), Refusal> {

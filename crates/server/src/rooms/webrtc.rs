@@ -2,7 +2,7 @@
 //! asks for them.
 
 use crate::config::{AUTO, Settings};
-use crate::net::media_addresses;
+use crate::net::{media_addresses, media_listen_info};
 use crate::refusal::Refusal;
 use serde::Serialize;
 use serde_json::Value;
@@ -141,7 +141,7 @@ fn listen_infos(settings: &Settings) -> Vec<ListenInfo> {
             announced_address: announced.clone(),
             expose_internal_ip: announced.is_some(),
             port,
-            ..ListenInfo::new(ip)
+            ..media_listen_info(ip)
         };
         if settings.webrtc_tcp {
             infos.push(ListenInfo { protocol: ListenInfo::tcp(ip).protocol, ..udp.clone() });

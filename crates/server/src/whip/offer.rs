@@ -44,17 +44,23 @@ pub(super) async fn fragment(request: Request) -> Result<TrickleFragment, Proble
 async fn text(request: Request) -> Result<String, Problem> {
     // What is said to come does not have to come to be too much.
     let said = request.body().size_hint().lower();
-    if said > MAX_BODY && said <= MAX_DRAINED {
-        let _ = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_DRAINED as usize)).await;
-        return check_size(said).map(|()| String::new());
+    if let Err(problem) = check_size(said) {
+        drain(request, said).await;
+        return Err(problem);
     }
-    check_size(said)?;
     let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive");
     let bytes = timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await.map_err(|_| late())?;
     let bytes = bytes.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     check_size(bytes.len() as u64)?;
     let not_text = |_| Problem::new(StatusCode::BAD_REQUEST, "the body is not UTF-8");
     String::from_utf8(bytes.into()).map_err(not_text)
+}
+
+/// Reads a body that is not wanted, for the sake of who writes it.
+async fn drain(request: Request, said: u64) {
+    if said <= MAX_DRAINED {
+        let _ = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_DRAINED as usize)).await;
+    }
 }
 
 fn check_size(len: u64) -> Result<(), Problem> {

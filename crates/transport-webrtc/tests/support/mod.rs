@@ -55,7 +55,7 @@ pub(crate) fn transport(
     options: &WebRtcOptions,
     certificate: &DtlsCertificate,
 ) -> WebRtcTransport {
-    WebRtcTransport::new(Time::ZERO, options, listens(false), credentials(1), certificate, DtlsClock(origin))
+    WebRtcTransport::new(options, listens(false), credentials(1), certificate, DtlsClock(origin))
 }
 
 pub(crate) fn parameters(role: DtlsRole, certificate: &[u8]) -> DtlsParameters {
