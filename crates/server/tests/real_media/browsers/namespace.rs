@@ -21,7 +21,6 @@ pub(super) struct Namespace {
 impl Namespace {
     /// Makes it, with `outside` as the machine's address towards it and `inside` as its own, both with a prefix length.
     pub(super) fn new(outside: &str, inside: &str) -> Self {
-        // The devices of a namespace that is gone stay for a while.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let id = format!("{}{}", process::id() % 100_000, MADE.fetch_add(1, Ordering::Relaxed));
         let own = Self {
@@ -74,7 +73,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Its devices go with it.
+        // A namespace goes when its last process does; its devices, and routes to it, at once.
+        let _ = Command::new("ip").args(["link", "del", "dev", &self.outside]).status();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
 }
