@@ -134,12 +134,14 @@ fn parse<'t, T: Deserialize<'t>>(path: &str, text: &'t str) -> Result<T, Error> 
     serde_json::from_str(text).map_err(|error| Error::Api(format!("{path}: {error}: {text}")))
 }
 
-/// The address on the server's line about its HTTP API.
+/// The server's address, without a path, as its lines about HTTP say it.
 pub fn http_address(process: &Process) -> Result<String, Error> {
+    const SCHEME: &str = "http://";
     loop {
         let line = process.line()?;
-        if let Some(address) = line.split_whitespace().find(|word| word.starts_with("http://")) {
-            return Ok(address.to_owned());
+        if let Some(address) = line.split_whitespace().find_map(|word| word.strip_prefix(SCHEME)) {
+            let authority = address.split('/').next().unwrap_or(address);
+            return Ok(format!("{SCHEME}{authority}"));
         }
     }
 }

@@ -16,6 +16,8 @@ use tureen_udp::{FlushStats, Poller, RecvBatch, SendBatch, Socket, SocketConfig}
 
 /// As the server's.
 const RECEIVE_MESSAGES: usize = 32;
+/// Eight packets of a frame to a hundred receivers: packet by packet as they are written, so that with fewer slots the packets to one
+/// receiver could not leave as one message.
 const SEND_SLOTS: usize = 1024;
 const SLOT_LEN: usize = 1600;
 const HEADER_LEN: usize = 12;

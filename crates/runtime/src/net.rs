@@ -17,9 +17,11 @@ use tureen_udp::{Poller, RecvBatch, SendBatch, Socket, Waker};
 
 /// Messages taken in one system call; with GRO each can carry several datagrams.
 const RECEIVE_MESSAGES: usize = 32;
-/// Packets that wait for one flush: eight packets of a frame to a hundred receivers, so that what goes to one of them leaves as
-/// one message. That pays more than a pool that stays in the L2 cache.
-const SEND_SLOTS: usize = 1024;
+/// Packets that wait for one flush: few enough to stay in a core's cache until the system has copied them. What goes to one
+/// receiver of a burst stands side by side, so that it leaves as one message all the same.
+const SEND_SLOTS: usize = 128;
+/// The same where packets are held to be joined by later ones: eight packets of a frame to a hundred receivers.
+const HELD_SEND_SLOTS: usize = 1024;
 /// Bytes of a slot: the largest packet of an Ethernet frame, and what header extensions and SRTP may add to it.
 const SEND_SLOT_LEN: usize = 1600;
 /// Packets for the program that wait within one batch; more find no slot.
@@ -50,15 +52,17 @@ pub(crate) enum SocketKind {
 }
 
 impl Net {
-    pub(crate) fn open() -> io::Result<(Self, Waker)> {
+    /// `held` tells whether packets will wait for others beyond the batch that they came in.
+    pub(crate) fn open(held: bool) -> io::Result<(Self, Waker)> {
         let poller = Poller::new()?;
         let waker = poller.waker();
+        let send_slots = if held { HELD_SEND_SLOTS } else { SEND_SLOTS };
         let net = Self {
             poller,
             ready: Vec::new(),
             received: RecvBatch::new(RECEIVE_MESSAGES),
             sockets: Sockets::default(),
-            outgoing: SendBatch::with_slot_len(SEND_SLOTS, SEND_SLOT_LEN),
+            outgoing: SendBatch::with_slot_len(send_slots, SEND_SLOT_LEN),
             program: ProgramQueue::default(),
             streams: StreamQueue::default(),
             counters: IoCounters::default(),

@@ -134,7 +134,7 @@ fn prepare(
     for sink in &sinks {
         let refused =
             |source| StartError::Shard { shard: sink.shard(), what: "cannot make a poller", source };
-        let (net, waker) = Net::open().map_err(refused)?;
+        let (net, waker) = Net::open(!config.egress_hold.is_zero()).map_err(refused)?;
         nets.push(net);
         wakers.push(waker);
     }

@@ -14,6 +14,8 @@ const MAX_MESSAGE_LEN: usize = 65_507;
 #[derive(Debug)]
 pub(crate) struct Slots {
     buf: Box<[u8]>,
+    /// How many there are.
+    count: usize,
     stride: usize,
     slot_len: usize,
     packets: Vec<Packet>,
@@ -70,6 +72,7 @@ impl Slots {
         let stride = (slot_len.div_ceil(CACHE_LINE) | 1) * CACHE_LINE;
         Self {
             buf: vec![0; slots * stride].into_boxed_slice(),
+            count: slots,
             stride,
             slot_len,
             packets: Vec::with_capacity(slots),
@@ -90,7 +93,7 @@ impl Slots {
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.buf.len() / self.stride - self.packets.len()
+        self.count - self.packets.len()
     }
 
     pub(crate) fn reserve(
