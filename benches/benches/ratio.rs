@@ -121,7 +121,9 @@ fn medians(rounds: &[Round]) -> String {
 }
 
 fn main() {
-    println!("fan-out {FAN_OUT}, medians of {ROUNDS} alternating rounds, nanoseconds a packet sent; bare: copy and seal");
+    println!(
+        "fan-out {FAN_OUT}, medians of {ROUNDS} alternating rounds, nanoseconds a packet sent; bare: copy and seal"
+    );
     println!("                   all rounds                            undisturbed");
     let columns = format!("{:>9} {:>7} {:>7} {:>6}", "bare", "null", "GCM", "ratio");
     println!("{:>6} {:>6}  {columns}  {:>6}  {columns}", "bytes", "batch", "rounds");

@@ -1,6 +1,6 @@
 //! Viewers built on `str0m`: one thread turns all of them. Must not know how figures are reported.
 
-use crate::viewers::Received;
+use crate::viewers::{Received, SPACING};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct SansIoViewers {
 }
 
 impl SansIoViewers {
-    /// Lets `count` viewers join, one after the other; each begins when the one before it gets media.
+    /// Lets `count` viewers join, one after the other.
     pub(crate) fn start(api: &Api, ip: IpAddr, count: u16) -> Self {
         let (stop, received) = (Arc::new(AtomicBool::new(false)), Received::default());
         let (tell, joined) = channel();
@@ -101,6 +101,10 @@ impl Loop {
         joined: &Sender<Result<Duration, Error>>,
     ) -> Result<(), Error> {
         for _ in 0..count {
+            let due = Instant::now() + SPACING;
+            while Instant::now() < due && !stop.load(Ordering::Relaxed) {
+                self.turn()?;
+            }
             let began = Instant::now();
             let viewer = join(api, ip)?;
             let token = self.viewers.len();
@@ -137,8 +141,9 @@ impl Loop {
                 let now = Instant::now();
                 for datagram in self.batch.datagrams_mut() {
                     viewer.take_in(now, datagram.source, datagram.bytes)?;
+                    // It holds one packet of media at a time.
+                    viewer.follow(&mut self.out, &self.received)?;
                 }
-                viewer.follow(&mut self.out, &self.received)?;
             }
         }
         let now = Instant::now();

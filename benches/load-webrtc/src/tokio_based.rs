@@ -1,6 +1,6 @@
 //! Viewers built on `webrtc`, whose DTLS and SRTP are of its own. Must not know how figures are reported.
 
-use crate::viewers::Received;
+use crate::viewers::{Received, SPACING};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +41,7 @@ impl TokioViewers {
 
     /// Lets one more viewer join; returns how long it took from its request to its first packet of media.
     pub(crate) fn join(&mut self, api: &Api) -> Result<Duration, Error> {
+        std::thread::sleep(SPACING);
         let (viewer, took) = self.runtime.block_on(join(api.clone(), self.received.clone()))?;
         self.viewers.push(viewer);
         Ok(took)

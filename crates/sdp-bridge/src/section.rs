@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use sdp::description::common::Attribute;
 use sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use tureen_rtp_dictionaries::{
-    IceCandidate, RtpCodecParameters, RtpHeaderExtensionDirection as ExtensionDirection, RtpParameters,
-    TransportProtocol,
+    DtlsFingerprint, FingerprintAlgorithm, IceCandidate, RtpCodecParameters,
+    RtpHeaderExtensionDirection as ExtensionDirection, RtpParameters, TransportProtocol,
 };
 
 use crate::answer::{Answer, SectionAnswer, connection};
@@ -91,7 +91,7 @@ impl<'a> SectionWriter<'a> {
             self.value("candidate", candidate_value(candidate));
         }
         self.property("end-of-candidates");
-        for fingerprint in &local.dtls.fingerprints {
+        for fingerprint in understood(&local.dtls.fingerprints) {
             self.value("fingerprint", format!("{} {}", fingerprint.algorithm.name(), fingerprint.value));
         }
         self.value("setup", setup_value(self.answer.dtls_role).to_owned());
@@ -219,4 +219,11 @@ fn extmap_value(offered: &OfferedExtension) -> String {
 fn default_candidate(candidates: &[IceCandidate]) -> Option<(IpAddr, u16)> {
     let udp = candidates.iter().filter(|candidate| candidate.protocol == TransportProtocol::Udp);
     udp.filter_map(|candidate| Some((candidate.address.parse().ok()?, candidate.port))).next()
+}
+
+/// That of SHA-256 where there is one, which everybody understands (RFC 8122 section 5); some clients give up at the first other one.
+fn understood(fingerprints: &[DtlsFingerprint]) -> impl Iterator<Item = &DtlsFingerprint> {
+    let is_sha_256 = |fingerprint: &DtlsFingerprint| fingerprint.algorithm == FingerprintAlgorithm::Sha256;
+    let any = !fingerprints.iter().any(is_sha_256);
+    fingerprints.iter().filter(move |fingerprint| any || is_sha_256(fingerprint))
 }

@@ -54,6 +54,9 @@ fn an_answer_mirrors_its_offer() {
         let read = Offer::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
         assert!(read.ice().ice_lite && read.end_of_candidates, "{name}");
         assert_eq!(read.dtls().role, DtlsRole::Server, "{name}");
+        let fingerprints = &read.dtls().fingerprints;
+        let expected = Local::new(DtlsRole::Auto).dtls.fingerprints.split_off(1);
+        assert_eq!(fingerprints, &expected, "{name}: webrtc-rs gives up at any but SHA-256");
         assert_eq!(read.bundle, offer.bundle, "{name}: all of the group was accepted");
         assert_eq!(read.extmap_allow_mixed, offer.extmap_allow_mixed, "{name}");
         assert_eq!(read.media.len(), offer.media.len(), "{name}");

@@ -92,7 +92,10 @@ impl Local {
             candidate_type: IceCandidateType::Host,
             tcp_type: None,
         };
-        let fingerprints = vec![DtlsFingerprint::new(FingerprintAlgorithm::Sha256, &[0xab; 32])];
+        let fingerprints = vec![
+            DtlsFingerprint::new(FingerprintAlgorithm::Sha1, &[0xab; 20]),
+            DtlsFingerprint::new(FingerprintAlgorithm::Sha256, &[0xab; 32]),
+        ];
         Self { ice, candidates: vec![candidate], dtls: DtlsParameters { role, fingerprints } }
     }
 
