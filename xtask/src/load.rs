@@ -1,11 +1,13 @@
 //! `cargo xtask load`: builds the server and a load generator, and lets the latter measure. What is measured, and what the
-//! options mean, is written in the packages `tureen-load` and, for `--webrtc`, `tureen-load-webrtc`.
+//! options mean, is written in the two programs of the package `tureen-load`.
 
 use crate::release;
 use crate::step::{Outcome, Step};
 use crate::tree::Tree;
 use std::process::Command;
 
+/// The package of the load generators.
+const GENERATOR: &str = "tureen-load";
 /// The option that chooses WebRTC receivers; all others are the generator's.
 const WEBRTC: &str = "--webrtc";
 
@@ -21,12 +23,12 @@ pub(crate) struct Options {
 pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
     let rerun = format!("cargo xtask load {}", options.arguments.join(" "));
     let step = Step::begin("load", rerun.trim_end());
-    let server = release::binary(tree, &step, "tureen-server", "tureen")?;
+    let server = release::binary(tree, &step, "tureen-server", "tureen", &[])?;
     let webrtc = options.arguments.iter().any(|argument| argument == WEBRTC);
     let mut command = if webrtc {
-        Command::new(release::binary(tree, &step, "tureen-load-webrtc", "tureen-load-webrtc")?)
+        Command::new(release::binary(tree, &step, GENERATOR, "tureen-load-webrtc", &["webrtc"])?)
     } else {
-        let mut command = Command::new(release::binary(tree, &step, "tureen-load", "tureen-load")?);
+        let mut command = Command::new(release::binary(tree, &step, GENERATOR, "tureen-load", &[])?);
         command.arg("run");
         command
     };

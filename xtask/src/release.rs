@@ -20,7 +20,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
     let step = Step::begin("build", "cargo xtask build");
-    let binary = binary(tree, &step, "tureen-server", "tureen")?;
+    let binary = binary(tree, &step, "tureen-server", "tureen", &[])?;
     describe(&binary)?;
     step.end();
     if options.dist {
@@ -36,10 +36,17 @@ pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
     Ok(())
 }
 
-/// Builds a program of the workspace for release; returns where it is.
-pub(crate) fn binary(tree: &Tree, step: &Step, package: &str, program: &str) -> Outcome<PathBuf> {
+/// Builds a program of the workspace for release, with features of its package; returns where it is.
+pub(crate) fn binary(
+    tree: &Tree,
+    step: &Step,
+    package: &str,
+    program: &str,
+    features: &[&str],
+) -> Outcome<PathBuf> {
     let mut command = tree.cargo();
-    step.run(command.args(["build", "--release", "--locked", "--package", package, "--bin", program]))?;
+    command.args(["build", "--release", "--locked", "--package", package, "--bin", program]);
+    step.run(command.args(features.iter().flat_map(|feature| ["--features", feature])))?;
     Ok(tree.target().join("release").join(program))
 }
 

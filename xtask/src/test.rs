@@ -4,7 +4,7 @@
 use crate::report::{self, Row};
 use crate::step::{Failure, Outcome, Step, elapsed};
 use crate::tally::{Runner, Tally};
-use crate::tree::{PACKAGES, Tree};
+use crate::tree::Tree;
 use crate::{drivers, examples, packages, python};
 use cargo_metadata::TargetKind;
 use clap::ValueEnum;
@@ -140,7 +140,7 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
             let mut command = with_length(tree.cargo(), full);
             tests(
                 &step,
-                command.args(["test", "--doc"]).args(PACKAGES).arg("--no-fail-fast"),
+                command.args(["test", "--doc"]).arg("--workspace").arg("--no-fail-fast"),
                 Runner::Libtest,
             )
         }
@@ -183,14 +183,14 @@ fn unit(tree: &Tree, full: bool) -> Command {
     let mut command = with_length(tree.cargo(), full);
     match runner(tree) {
         Runner::Nextest => {
-            command.args(["nextest", "run"]).args(PACKAGES).args(["--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run"]).arg("--workspace").args(["--no-fail-fast", "--no-tests=fail"]);
             command.args([
                 "-E",
                 &format!("not ({}{})", real_media_filter(&real_media_files(tree)), replay_filter(tree)),
             ]);
         }
         Runner::Libtest => {
-            command.arg("test").args(PACKAGES).args(["--no-fail-fast", "--lib", "--bins"]);
+            command.arg("test").arg("--workspace").args(["--no-fail-fast", "--lib", "--bins"]);
             for name in test_targets(tree).filter(|name| !name.starts_with(REAL_MEDIA)) {
                 command.args(["--test", name]);
             }
@@ -211,7 +211,7 @@ fn replay(tree: &Tree, step: &Step, full: bool) -> Done {
     let mut command = with_length(tree.cargo(), full);
     match runner {
         Runner::Nextest => {
-            command.args(["nextest", "run"]).args(PACKAGES).args(["--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run"]).arg("--workspace").args(["--no-fail-fast", "--no-tests=fail"]);
             command.args(["-E", &format!("package({REPLAY})")]);
         }
         Runner::Libtest => {
@@ -240,7 +240,7 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
         command.args(["--release", "--package", "tureen-server"]);
     } else {
         // The same selection as before: another one would build everything anew.
-        command.args(PACKAGES);
+        command.arg("--workspace");
     }
     command.arg("--no-fail-fast");
     for file in &files {

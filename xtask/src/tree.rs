@@ -8,10 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The packages that every check is about: all but the load generator with two foreign WebRTC stacks, which take longer to
-/// build than all the rest. `cargo xtask load --webrtc` builds it.
-pub(crate) const PACKAGES: [&str; 3] = ["--workspace", "--exclude", "tureen-load-webrtc"];
-
 /// The repository and what cargo knows of it.
 pub(crate) struct Tree {
     root: PathBuf,
