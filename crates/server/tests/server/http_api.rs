@@ -10,7 +10,7 @@ fn pages_for_people_and_machines() {
     let server = TestServer::start(settings());
     let (status, page) = server.get("/status");
     assert_eq!(status, 200);
-    for text in ["tureen", "/healthz", "/metrics", "ffmpeg -re", &server.url("/rooms/demo/broadcasters")] {
+    for text in ["Tureen", "/healthz", "/metrics", "ffmpeg -re", &server.url("/rooms/demo/broadcasters")] {
         assert!(page.contains(text), "{text}");
     }
     assert!(!page.contains("{rooms}") && !page.contains("{url}"), "all places are filled");
