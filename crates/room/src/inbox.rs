@@ -4,7 +4,7 @@
 //! are. Knows no wire format.
 
 use crate::options::CloseReason;
-use crate::peer::{Peer, PeerInfo};
+use crate::peer::{Peer, PeerInfo, PeerShared};
 use crate::queue::Supersede;
 use std::sync::{Arc, Weak};
 use tureen::dictionaries::MediaLayers;
@@ -89,28 +89,31 @@ struct Work {
 }
 
 /// The one reader of a peer's events. A peer whose inbox holds 2048 events unread is closed as [`CloseReason::Lagged`].
+///
+/// It does not keep its peer: it may lie in the peer's own [`app_data`](Peer::app_data).
 pub struct Inbox {
-    peer: Peer,
+    peer: Weak<PeerShared>,
     work: Option<Work>,
 }
 
 impl Inbox {
-    pub(crate) fn new(peer: Peer) -> Self {
-        Self { peer, work: None }
+    pub(crate) fn new(peer: &Peer) -> Self {
+        Self { peer: Arc::downgrade(&peer.shared), work: None }
     }
 
-    /// Whose it is.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    /// Whose it is; `None` once the peer is closed and nobody has a handle to it.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.upgrade().map(|shared| Peer { shared })
     }
 
-    /// Waits for the next event, and makes consumers meanwhile; `None` once the peer is closed and all was read. A future
-    /// that is dropped loses nothing: what it was at is done again by the next.
+    /// Waits for the next event, and makes consumers meanwhile; `None` once the peer is closed and all was read, or nobody has a
+    /// handle to it. A future that is dropped loses nothing: what it was at is done again by the next.
     pub async fn next(&mut self) -> Option<PeerEvent> {
+        let peer = self.peer()?;
         loop {
             if let Some(work) = &self.work {
                 let producer = work.producer;
-                let made = make(&self.peer, producer).await;
+                let made = make(&peer, producer).await;
                 if let Some(work) = &mut self.work {
                     work.left = if made.is_some() { work.left.saturating_sub(1) } else { 0 };
                     if work.left == 0 {
@@ -122,15 +125,15 @@ impl Inbox {
                 }
                 continue;
             }
-            match self.peer.shared.queue.next().await {
+            match peer.shared.queue.next().await {
                 Some(Note::Event(event)) => return Some(event),
                 Some(Note::Produced(producer)) => {
-                    let left = self.peer.subscription().consumers();
+                    let left = peer.subscription().consumers();
                     self.work = (left > 0).then_some(Work { producer, left });
                 }
                 None => {
-                    if self.peer.shared.queue.overflowed() {
-                        self.peer.close_because(CloseReason::Lagged);
+                    if peer.shared.queue.overflowed() {
+                        peer.close_because(CloseReason::Lagged);
                     }
                     return None;
                 }
@@ -141,7 +144,7 @@ impl Inbox {
 
 impl std::fmt::Debug for Inbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Inbox").field("peer", &self.peer()).finish_non_exhaustive()
     }
 }
 
@@ -163,7 +166,7 @@ async fn make(peer: &Peer, producer: ProducerId) -> Option<Offer> {
 }
 
 /// Runs `act` on the peer, from a listener that does not keep it.
-fn with(peer: &Weak<crate::peer::PeerShared>, act: impl FnOnce(&Peer)) {
+fn with(peer: &Weak<PeerShared>, act: impl FnOnce(&Peer)) {
     if let Some(shared) = peer.upgrade() {
         act(&Peer { shared });
     }

@@ -122,7 +122,8 @@ impl Room {
         let peer = Peer::new(self.clone(), options);
         register.entries.insert(peer.id().to_owned(), Entry::new(peer.clone()));
         drop(register);
-        Ok((peer.clone(), Inbox::new(peer)))
+        let inbox = Inbox::new(&peer);
+        Ok((peer, inbox))
     }
 
     /// Closes it, and with it the peers and all that they have; does nothing if it is closed.

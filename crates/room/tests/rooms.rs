@@ -1,10 +1,11 @@
 //! Who is told what, who consumes what, and what closes with whom, over direct transports.
 
 use pollster::block_on;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tureen::dictionaries::{MediaKind, RtpParameters, from_json};
 use tureen::{
-    DirectTransportOptions, ProducerOptions, Transport, TransportId, WorkerManager, WorkerSettings,
+    AppData, DirectTransportOptions, ProducerOptions, Transport, TransportId, WorkerManager, WorkerSettings,
 };
 use tureen_room::*;
 
@@ -76,6 +77,29 @@ fn a_room_is_made_by_the_first_and_goes_with_the_last() {
         assert!(room.closed() && room.router().closed() && rooms.get("r").is_none());
         let (again, _) = rooms.enter("r", PeerOptions::new("speaker")).await.unwrap();
         assert!(!again.room().closed(), "a new room of the same name");
+    });
+}
+
+/// A program's data of a peer, which ends with it.
+struct Slot {
+    inbox: Mutex<Option<Inbox>>,
+    _alive: Arc<()>,
+}
+
+#[test]
+fn a_peer_that_is_gone_leaves_nothing_though_its_data_held_its_inbox() {
+    block_on(async {
+        let rooms = rooms().await;
+        let alive = Arc::new(());
+        let mut options = PeerOptions::new("speaker");
+        options.app_data = AppData::new(Slot { inbox: Mutex::default(), _alive: Arc::clone(&alive) });
+        let (peer, inbox, _) = member(&rooms, "r", options).await;
+        let slot = peer.app_data().get::<Slot>().expect("the program's data");
+        *slot.inbox.lock().unwrap() = Some(inbox);
+        drop(slot);
+        peer.close();
+        drop(peer);
+        eventually("its end", || Arc::strong_count(&alive) == 1);
     });
 }
 
@@ -249,10 +273,10 @@ fn a_transport_that_closes_by_itself_takes_its_producers_along() {
 fn a_peer_that_never_reads_is_closed_instead_of_growing() {
     block_on(async {
         let rooms = rooms().await;
-        let (_speaker, mut to_speaker, _) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (speaker, mut to_speaker, _) = member(&rooms, "r", PeerOptions::new("speaker")).await;
         let (viewer, _to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
         (0..3_000).for_each(|turn| viewer.rename(format!("viewer {turn}")).unwrap());
         assert!(to_speaker.next().await.is_none());
-        assert_eq!(to_speaker.peer().close_reason(), Some(CloseReason::Lagged));
+        assert_eq!(speaker.close_reason(), Some(CloseReason::Lagged));
     });
 }

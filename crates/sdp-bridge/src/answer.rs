@@ -68,7 +68,7 @@ pub enum AnswerError {
     #[error("mid {0}: encodings: an encoding has no ssrc")]
     NoSsrc(String),
     /// A text would not stay in its line.
-    #[error("a={0}: control characters in the value")]
+    #[error("{0}: control characters in the value")]
     ControlCharacter(String),
 }
 
@@ -225,7 +225,12 @@ impl<'a> Answer<'a> {
                 return Err(AnswerError::ControlCharacter(attribute.key.clone()));
             }
         }
-        Ok(session.marshal())
+        let text = session.marshal();
+        // What the offer's media lines said is said again.
+        if text.split("\r\n").any(|line| line.chars().any(char::is_control)) {
+            return Err(AnswerError::ControlCharacter("m".to_owned()));
+        }
+        Ok(text)
     }
 
     fn section(
