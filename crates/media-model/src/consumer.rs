@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
-use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream};
+use tureen_forwarding::{DropCounters, DropReason, PacketMeta, SelectedLayers, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
 
 /// One stream towards the endpoint.
@@ -143,8 +143,13 @@ impl Consumer {
     /// The index of the stream that carries an encoding.
     #[inline]
     pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {
-        if self.definition.pipe {
-            return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
+        match self.selector {
+            Selector::Pipe(_) => {
+                return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
+            }
+            // It knows which one it sends, and says so.
+            Selector::Simulcast(_) => return Some(0),
+            _ => {}
         }
         self.streams.first().filter(|stream| stream.encoding == Some(encoding)).map(|_| 0)
     }
@@ -167,8 +172,39 @@ impl Consumer {
     /// The encodings whose key frames it waits for.
     pub fn awaited_encodings(&self) -> impl Iterator<Item = u8> {
         let flows = self.pause.flows();
-        let encodings = self.streams.iter().filter_map(|stream| stream.encoding);
-        encodings.filter(move |encoding| flows && self.selector.needs_key_frame(*encoding))
+        let wanted = self.wanted_encodings();
+        wanted.filter(move |encoding| flows && self.selector.needs_key_frame(*encoding))
+    }
+
+    /// The encodings that it sends, or is about to.
+    pub fn wanted_encodings(&self) -> impl Iterator<Item = u8> {
+        let target = match &self.selector {
+            Selector::Simulcast(selector) => selector.target().map(|layers| layers.encoding),
+            _ => None,
+        };
+        let sent = self.streams.iter().filter_map(|stream| stream.encoding);
+        let other = target.filter(|target| self.streams.first().and_then(|it| it.encoding) != Some(*target));
+        sent.chain(other)
+    }
+
+    /// The layers that its selector lets pass, where it chooses.
+    #[inline]
+    pub(crate) fn selected(&self) -> Option<SelectedLayers> {
+        match &self.selector {
+            Selector::Simulcast(selector) => selector.current(),
+            _ => None,
+        }
+    }
+
+    /// The highest temporal layer wanted, [`u8::MAX`] for all there are: sources need not say how many they have.
+    pub(crate) fn wanted_temporal_layer(&self) -> u8 {
+        let preferred = self.preferred_layers.and_then(|layers| layers.temporal_layer);
+        preferred.filter(|layer| *layer < self.top_temporal_layer()).unwrap_or(u8::MAX)
+    }
+
+    fn top_temporal_layer(&self) -> u8 {
+        let encoding = self.definition.rtp_parameters.encodings.first();
+        encoding.map_or(0, |encoding| encoding.layers().temporal_layers.saturating_sub(1))
     }
 
     /// Its scores, given those of its source by encoding.
@@ -186,6 +222,11 @@ impl Consumer {
     pub fn current_layers(&self) -> Option<MediaLayers> {
         let layered = matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc);
         let stream = self.streams.first().filter(|_| layered && self.pause.flows())?;
+        if let Selector::Simulcast(selector) = &self.selector {
+            let SelectedLayers { encoding, temporal_layer } = selector.current()?;
+            let temporal_layer = Some(temporal_layer.min(self.top_temporal_layer()));
+            return Some(MediaLayers { spatial_layer: encoding, temporal_layer });
+        }
         let encoding = stream.encoding.filter(|encoding| !self.selector.needs_key_frame(*encoding))?;
         Some(MediaLayers { spatial_layer: encoding, temporal_layer: None })
     }
