@@ -8,7 +8,7 @@ use tureen_forwarding::{PayloadPatch, Rewrite};
 /// What is wrong.
 #[derive(Debug)]
 #[expect(dead_code, reason = "told by its Debug form")]
-pub enum Fault {
+pub(crate) enum Fault {
     StartsAmidst(Packet),
     BeforeItsStart(Packet),
     HalfAFrame(Packet),
@@ -21,7 +21,7 @@ pub enum Fault {
 }
 
 /// What was decided from the first packet of a run to its end, about its own stream.
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     record: &'a Record,
     stream: usize,
     decided: Vec<Decided>,
@@ -41,7 +41,7 @@ struct End {
 }
 
 /// Judges all that was sent.
-pub fn judge(record: &Record) -> Result<(), Fault> {
+pub(crate) fn judge(record: &Record) -> Result<(), Fault> {
     let mut end: Option<End> = None;
     for run in runs(record) {
         run.starts_on_a_key_frame()?;
@@ -59,7 +59,7 @@ pub fn judge(record: &Record) -> Result<(), Fault> {
 }
 
 /// The record, each time with another thing wrong.
-pub fn spoilt(record: &Record) -> Vec<Record> {
+pub(crate) fn spoilt(record: &Record) -> Vec<Record> {
     let middle = middle_of_a_run(record);
     let changed = |change: &dyn Fn(&mut Option<Rewrite>)| {
         let mut record = record.clone();
@@ -93,7 +93,8 @@ fn middle_of_a_run(record: &Record) -> usize {
         .iter()
         .filter_map(|decided| {
             let number = run.number(decided.packet);
-            let in_order = std::mem::replace(&mut newest, newest.max(number)) < number;
+            let in_order = number > newest;
+            newest = newest.max(number);
             (in_order && decided.sent.is_some()).then_some(decided.packet)
         })
         .collect();
@@ -102,7 +103,7 @@ fn middle_of_a_run(record: &Record) -> usize {
     record.decided.iter().position(is_it).expect("it was decided about")
 }
 
-pub fn runs(record: &Record) -> Vec<Run<'_>> {
+pub(crate) fn runs(record: &Record) -> Vec<Run<'_>> {
     let sent = record.decided.iter().enumerate().filter(|(_, decided)| decided.sent.is_some());
     let mut starts: Vec<(usize, (usize, u32))> = Vec::new();
     for (at, decided) in sent {

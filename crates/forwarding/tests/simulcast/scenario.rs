@@ -5,7 +5,7 @@ use tureen_forwarding::{PacketMeta, Rewrite, SimulcastSelector, SimulcastSelecto
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
 
-pub const ENCODINGS: usize = 3;
+pub(crate) const ENCODINGS: usize = 3;
 const FRAMES: u64 = 240;
 /// The last frames come without trouble, so that the viewer gets what they want.
 const CALM: u64 = 60;
@@ -13,53 +13,53 @@ const FRAME_MILLIS: u64 = 33;
 
 /// A frame as the publisher made it.
 #[derive(Clone, Debug)]
-pub struct Frame {
-    pub is_key: bool,
-    pub layer: u8,
+pub(crate) struct Frame {
+    pub(crate) is_key: bool,
+    pub(crate) layer: u8,
     /// The frames of the same stream that it refers to.
-    pub references: Vec<usize>,
-    pub timestamp: u32,
-    pub tl0: u8,
+    pub(crate) references: Vec<usize>,
+    pub(crate) timestamp: u32,
+    pub(crate) tl0: u8,
     /// Of its first packet.
-    pub number: u64,
-    pub packets: u64,
+    pub(crate) number: u64,
+    pub(crate) packets: u64,
 }
 
 /// One life of one encoding.
 #[derive(Clone, Debug, Default)]
-pub struct Stream {
-    pub frames: Vec<Frame>,
+pub(crate) struct Stream {
+    pub(crate) frames: Vec<Frame>,
 }
 
 /// A packet of a frame of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Packet {
-    pub stream: usize,
-    pub frame: usize,
-    pub index: u64,
+pub(crate) struct Packet {
+    pub(crate) stream: usize,
+    pub(crate) frame: usize,
+    pub(crate) index: u64,
 }
 
 /// A packet that the selector decided about.
 #[derive(Clone, Copy, Debug)]
-pub struct Decided {
-    pub packet: Packet,
+pub(crate) struct Decided {
+    pub(crate) packet: Packet,
     /// How often the viewer had paused until then.
-    pub pauses: u32,
+    pub(crate) pauses: u32,
     /// How it was sent, if it was.
-    pub sent: Option<Rewrite>,
+    pub(crate) sent: Option<Rewrite>,
 }
 
 /// All that happened.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
-    pub streams: Vec<Stream>,
+pub(crate) struct Record {
+    pub(crate) streams: Vec<Stream>,
     /// In the order of time.
-    pub decided: Vec<Decided>,
+    pub(crate) decided: Vec<Decided>,
     /// Picture ids have 7 bits.
-    pub short_ids: bool,
+    pub(crate) short_ids: bool,
     /// Encoding and temporal layer wanted and sent at the end.
-    pub wanted: (u8, u8),
-    pub reached: Option<(u8, u8)>,
+    pub(crate) wanted: (u8, u8),
+    pub(crate) reached: Option<(u8, u8)>,
 }
 
 /// xorshift64* (Vigna, 2014).
@@ -111,9 +111,11 @@ struct World {
 }
 
 /// Plays the scenario of a seed.
-pub fn play(seed: u64) -> Record {
+pub(crate) fn play(seed: u64) -> Record {
     let mut dice = Dice(seed | 1);
-    (0..8).for_each(|_| drop(dice.roll()));
+    for _ in 0..8 {
+        dice.roll();
+    }
     let config = SimulcastSelectorConfig {
         needs_key_frame: true,
         clock_rate: 90_000,

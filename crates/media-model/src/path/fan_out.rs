@@ -150,6 +150,7 @@ impl<T: Transport> Core<T> {
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
         let ledger = &mut Ledger { counters, events, switched };
         fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
+        drop(departures);
         self.note_switches();
     }
 
