@@ -113,11 +113,11 @@ impl Call {
 
     /// The layers that were told last, if any were.
     fn told(&mut self) -> Option<Option<MediaLayers>> {
-        let layers = self.bench.events().into_iter().filter_map(|event| match event {
+        let mut layers = self.bench.events().into_iter().filter_map(|event| match event {
             Event::Consumer(_, ConsumerEvent::Layers(layers)) => Some(layers),
             _ => None,
         });
-        layers.last()
+        layers.next_back()
     }
 
     fn told_spatial(&mut self) -> Option<Option<u8>> {

@@ -7,7 +7,7 @@ mod scenario;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_sent_can_be_decoded_and_has_no_gaps_but_those_of_loss(seed: u64) {
