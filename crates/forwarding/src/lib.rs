@@ -39,6 +39,7 @@
 
 mod continuity;
 pub mod key_frame;
+mod layer_filter;
 pub mod meta;
 pub mod nack;
 pub mod picture_id_map;
@@ -55,7 +56,6 @@ pub mod sequence;
 pub mod sequence_map;
 pub mod simulcast;
 pub mod store;
-mod temporal_filter;
 pub mod timeline;
 pub mod timestamp_map;
 pub mod verdict;

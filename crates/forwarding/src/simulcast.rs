@@ -1,13 +1,12 @@
-//! One stream out of several encodings of the same source, or out of one with temporal layers: which packets, and how they are
-//! renumbered.
+//! One stream out of several encodings of the same source, or out of one with layers: which packets, and how they are renumbered.
 //!
 //! Does what it is told, it does not choose: whoever owns the consumer knows who is alive and what is wanted, and calls
 //! [`SimulcastSelector::set_target`]. A switch happens at a key frame of the target; until then the current encoding goes on.
 
+use crate::layer_filter::{LayerFilter, Limit};
 use crate::meta::PacketMeta;
 use crate::picture_id_map::PictureIdMap;
 use crate::sequence_map::SequenceMap;
-use crate::temporal_filter::TemporalFilter;
 use crate::timeline::Timeline;
 use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
 use tureen_rtp_wire::payload::PayloadDescriptor;
@@ -26,11 +25,13 @@ pub struct SimulcastSelectorConfig {
     pub first_sequence_number: u16,
 }
 
-/// What flows: an encoding, and its temporal layers up to one.
+/// What flows: an encoding, and its layers up to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelectedLayers {
     /// Index of the encoding.
     pub encoding: u8,
+    /// The highest spatial layer within the encoding that passes; [`u8::MAX`] if none is left out.
+    pub spatial_layer: u8,
     /// The highest temporal layer that passes; [`u8::MAX`] if none is left out.
     pub temporal_layer: u8,
 }
@@ -98,7 +99,7 @@ pub struct SimulcastSelector {
     cut_off: bool,
     /// Those of them that stand behind it, once it came.
     backlog: Backlog,
-    temporal: TemporalFilter,
+    layers: LayerFilter,
     sequence: SequenceMap,
     timeline: Timeline,
     pictures: PictureIdMap,
@@ -116,7 +117,7 @@ impl SimulcastSelector {
             newest: 0,
             cut_off: false,
             backlog: Backlog { newest: 0, came: 0 },
-            temporal: TemporalFilter::new(),
+            layers: LayerFilter::new(),
             sequence: SequenceMap::new(config.first_sequence_number),
             timeline: Timeline::new(config.clock_rate),
             pictures: PictureIdMap::new(),
@@ -126,7 +127,7 @@ impl SimulcastSelector {
     /// What is wanted: an encoding, and its temporal layers up to one ([`u8::MAX`] for all). Says whether it is another encoding than
     /// before: a key frame may be needed then.
     pub fn set_target(&mut self, encoding: u8, temporal_layer: u8) -> bool {
-        self.temporal.set_target(temporal_layer);
+        self.layers.target_mut().temporal = temporal_layer;
         let moved = self.target != Some(encoding);
         if moved {
             self.target = Some(encoding);
@@ -136,14 +137,23 @@ impl SimulcastSelector {
         moved
     }
 
+    /// The highest spatial layer that is wanted of a VP9 encoding with several, [`u8::MAX`] for all, which is what it starts with. Says
+    /// whether it is another one than before. A lower one is gone to with the next picture, a higher one with a key frame.
+    pub const fn set_spatial_target(&mut self, spatial_layer: u8) -> bool {
+        let target = self.layers.target_mut();
+        let moved = target.spatial != spatial_layer;
+        target.spatial = spatial_layer;
+        moved
+    }
+
     /// What is wanted.
     pub fn target(&self) -> Option<SelectedLayers> {
-        self.target.map(|encoding| SelectedLayers { encoding, temporal_layer: self.temporal.target() })
+        self.target.map(|encoding| selected(encoding, self.layers.target()))
     }
 
     /// What flows.
     pub fn current(&self) -> Option<SelectedLayers> {
-        self.current.map(|encoding| SelectedLayers { encoding, temporal_layer: self.temporal.limit() })
+        self.current.map(|encoding| selected(encoding, self.layers.limit()))
     }
 
     /// How the clock of an encoding lies to the one that all encodings share, see
@@ -195,7 +205,9 @@ impl SimulcastSelector {
 
     /// Whether a key frame of `encoding` is waited for.
     pub fn needs_key_frame(&self, encoding: u8) -> bool {
-        self.needs_key_frame && self.target == Some(encoding) && self.current != Some(encoding)
+        self.needs_key_frame
+            && self.target == Some(encoding)
+            && (self.current != Some(encoding) || self.layers.waits_for_key_frame())
     }
 
     /// Switches to the target, if `meta` lets it.
@@ -210,7 +222,7 @@ impl SimulcastSelector {
         self.timeline.enter(meta)?;
         self.sequence.start(number, u8::from(self.cut_off), room_before(meta, before));
         self.pictures.resync();
-        self.temporal.start(meta.timestamp);
+        self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
         self.start = Start { extended_sequence: number, timestamp: meta.timestamp };
         self.newest = number;
@@ -229,28 +241,31 @@ impl SimulcastSelector {
             self.sequence.drop_packet(number);
             return Err(DropReason::PaddingOnly);
         }
-        if !self.temporal.pass(meta) {
+        let ends_picture = self.layers.pass(meta).inspect_err(|_| {
             self.sequence.drop_packet(number);
             if let PayloadDescriptor::Vp8(descriptor) = &meta.descriptor {
                 self.pictures.drop_picture(descriptor);
             }
-            return Err(DropReason::TemporalLayer);
-        }
+        })?;
         let sequence_number = self.sequence.forward(number)?;
         if number >= self.newest {
             self.newest = number;
-            self.cut_off = !meta.marker;
+            self.cut_off = !(meta.marker || ends_picture);
         }
         Ok(Rewrite {
             sequence_number,
             timestamp: self.timeline.map(meta.received_at, meta.timestamp),
-            marker: None,
+            marker: (ends_picture && !meta.marker).then_some(true),
             payload: match &meta.descriptor {
                 PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
                 _ => PayloadPatch::None,
             },
         })
     }
+}
+
+fn selected(encoding: u8, limit: Limit) -> SelectedLayers {
+    SelectedLayers { encoding, spatial_layer: limit.spatial, temporal_layer: limit.temporal }
 }
 
 /// How many numbers to keep in front of the packet that starts a key frame. Only codecs that do not mark the first packet of a frame
@@ -313,7 +328,10 @@ mod tests {
         assert!(selector.needs_key_frame(0) && !selector.needs_key_frame(1));
         assert_eq!(outcome(&mut selector, &frame(0, 2, false)), Err(DropReason::WaitingForKeyFrame));
         assert_eq!(outcome(&mut selector, &frame(0, 3, true)), Ok((1, 2700)));
-        assert_eq!(selector.current(), Some(SelectedLayers { encoding: 0, temporal_layer: 2 }));
+        assert_eq!(
+            selector.current(),
+            Some(SelectedLayers { encoding: 0, spatial_layer: u8::MAX, temporal_layer: 2 })
+        );
         assert!(selector.set_target(1, 2) && !selector.set_target(1, 2));
         assert!(selector.needs_key_frame(1) && !selector.needs_key_frame(0));
         assert_eq!(outcome(&mut selector, &frame(0, 4, false)), Ok((2, 3600)));
@@ -395,6 +413,37 @@ mod tests {
     }
 
     #[test]
+    fn spatial_layers_leave_no_gaps_and_move_the_marker() {
+        let mut selector = selector();
+        selector.set_target(0, u8::MAX);
+        assert!(selector.set_spatial_target(1));
+        // Three layers, a packet each: two pictures, then a key picture.
+        let vp9 = |number: u64, predicted: bool| {
+            let (picture, spatial) = ((number / 3) as u32, (number % 3) as u8);
+            let inter_layer = spatial > 0 && !predicted;
+            let payload = [0xac | u8::from(predicted) << 6, 1, spatial << 1 | u8::from(inter_layer), 1, 0];
+            let descriptor = PayloadDescriptor::parse(PayloadFormat::Vp9, &payload).expect("VP9 with layers");
+            let is_key_frame = descriptor.is_key_frame();
+            let marker = spatial == 2;
+            PacketMeta { timestamp: picture * 3000, marker, descriptor, ..frame(0, number, is_key_frame) }
+        };
+        let mut sent = Vec::new();
+        for number in 0..9 {
+            if number == 4 {
+                assert!(selector.set_spatial_target(2) && selector.needs_key_frame(0));
+            }
+            match selector.decide(&vp9(number, (3..6).contains(&number))) {
+                Verdict::Forward(rewrite) => sent.push((rewrite.sequence_number, rewrite.marker)),
+                Verdict::Drop(reason) => assert_eq!(reason, DropReason::SpatialLayer),
+            }
+        }
+        let expected = [None, Some(true), None, Some(true), None, None, None];
+        assert_eq!(sent, (1u16..).zip(expected).collect::<Vec<_>>());
+        assert!(!selector.needs_key_frame(0));
+        assert_eq!(selector.current().map(|layers| layers.spatial_layer), Some(2));
+    }
+
+    #[test]
     fn temporal_layers_leave_no_gaps() {
         let mut selector = selector();
         selector.set_target(0, 0);
@@ -416,6 +465,9 @@ mod tests {
         }
         let patch = |picture_id| PayloadPatch::Vp8 { picture_id, tl0_pic_idx: 9 };
         assert_eq!(sent, [(1, patch(1)), (2, patch(2))]);
-        assert_eq!(selector.current(), Some(SelectedLayers { encoding: 0, temporal_layer: 0 }));
+        assert_eq!(
+            selector.current(),
+            Some(SelectedLayers { encoding: 0, spatial_layer: u8::MAX, temporal_layer: 0 })
+        );
     }
 }

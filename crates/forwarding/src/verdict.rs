@@ -91,6 +91,8 @@ drop_reasons! {
     UnknownEncoding = "unknown_encoding",
     /// The packet belongs to another encoding than the one that the consumer gets.
     OtherEncoding = "other_encoding",
+    /// The packet belongs to a spatial layer that the consumer does not get, or cannot enter yet.
+    SpatialLayer = "spatial_layer",
     /// The packet belongs to a temporal layer that the consumer does not get, or cannot enter yet.
     TemporalLayer = "temporal_layer",
     /// A key frame that could be switched to, from so long before what was sent last that another one is waited for.
