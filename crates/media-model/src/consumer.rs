@@ -196,15 +196,23 @@ impl Consumer {
         }
     }
 
-    /// The highest temporal layer wanted, [`u8::MAX`] for all there are: sources need not say how many they have.
-    pub(crate) fn wanted_temporal_layer(&self) -> u8 {
-        let preferred = self.preferred_layers.and_then(|layers| layers.temporal_layer);
-        preferred.filter(|layer| *layer < self.top_temporal_layer()).unwrap_or(u8::MAX)
+    /// The highest spatial layer wanted within an encoding, and the highest temporal layer; [`u8::MAX`] for all there are: sources need
+    /// not say how many they have.
+    pub(crate) fn wanted_layers(&self) -> (u8, u8) {
+        let Some(preferred) = self.preferred_layers else { return (u8::MAX, u8::MAX) };
+        let below = |layer: Option<u8>, top: u8| layer.filter(|layer| *layer < top).unwrap_or(u8::MAX);
+        let (top_spatial, top_temporal) = self.top_layers();
+        // In simulcast, a spatial layer is an encoding.
+        let within =
+            Some(preferred.spatial_layer).filter(|_| self.definition.consumer_type == ConsumerType::Svc);
+        (below(within, top_spatial), below(preferred.temporal_layer, top_temporal))
     }
 
-    fn top_temporal_layer(&self) -> u8 {
-        let encoding = self.definition.rtp_parameters.encodings.first();
-        encoding.map_or(0, |encoding| encoding.layers().temporal_layers.saturating_sub(1))
+    fn top_layers(&self) -> (u8, u8) {
+        let mode = self.definition.rtp_parameters.encodings.first().map(|encoding| encoding.layers());
+        mode.map_or((0, 0), |mode| {
+            (mode.spatial_layers.saturating_sub(1), mode.temporal_layers.saturating_sub(1))
+        })
     }
 
     /// Its scores, given those of its source by encoding.
@@ -223,9 +231,13 @@ impl Consumer {
         let layered = matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc);
         let stream = self.streams.first().filter(|_| layered && self.pause.flows())?;
         if let Selector::Simulcast(selector) = &self.selector {
-            let SelectedLayers { encoding, temporal_layer } = selector.current()?;
-            let temporal_layer = Some(temporal_layer.min(self.top_temporal_layer()));
-            return Some(MediaLayers { spatial_layer: encoding, temporal_layer });
+            let SelectedLayers { encoding, spatial_layer, temporal_layer } = selector.current()?;
+            let (top_spatial, top_temporal) = self.top_layers();
+            let svc = self.definition.consumer_type == ConsumerType::Svc;
+            return Some(MediaLayers {
+                spatial_layer: if svc { spatial_layer.min(top_spatial) } else { encoding },
+                temporal_layer: Some(temporal_layer.min(top_temporal)),
+            });
         }
         let encoding = stream.encoding.filter(|encoding| !self.selector.needs_key_frame(*encoding))?;
         Some(MediaLayers { spatial_layer: encoding, temporal_layer: None })

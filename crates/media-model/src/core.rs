@@ -118,7 +118,7 @@ pub struct Core<T> {
     pub(crate) publications: u64,
     /// Sources with packets that wait for the end of the batch.
     pub(crate) waiting: Vec<Key<Source>>,
-    /// Consumers whose selectors switched layers, or could not.
+    /// Consumers that are to switch layers, have done so, or could not.
     pub(crate) switched: Vec<Key<Consumer>>,
     /// Where payloads of a burst are copied that each consumer patches.
     pub(crate) scratch: Box<[u8]>,

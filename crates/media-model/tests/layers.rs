@@ -239,6 +239,72 @@ fn temporal_layers_of_a_lone_stream_are_left_out() {
     temporal_layers_are_left_out(&ENCODINGS[..1]);
 }
 
+/// The layer frames of a VP9 picture with three spatial layers, a packet each (RFC 9628 section 4.2, non-flexible mode), all of
+/// temporal layer 0. Layers depend on the ones below in key pictures alone (K-SVC).
+fn vp9_picture(first: u16, timestamp: u32, key_picture: bool) -> [Vec<u8>; 3] {
+    [0u8, 1, 2].map(|spatial| {
+        let inter_layer = key_picture && spatial > 0;
+        let layers = spatial << 1 | u8::from(inter_layer) | 0x10;
+        let payload = [0xac | u8::from(!key_picture) << 6, 9, layers, 5, 0, 0, 0];
+        let header = RtpHeader {
+            marker: spatial == 2,
+            payload_type: 98,
+            sequence_number: first + u16::from(spatial),
+            timestamp,
+            ssrc: ENCODINGS[0],
+        };
+        packet(&header, &payload)
+    })
+}
+
+#[test]
+fn spatial_layers_of_vp9_are_left_out_and_entered_at_a_key_picture() {
+    let mut bench = Bench::new();
+    let (source, target) = (bench.transport(1), bench.transport(2));
+    let mut parameters = serde_json::to_value(vp8_parameters(1000)).unwrap();
+    parameters["codecs"] = serde_json::json!([{
+        "mimeType": "video/VP9", "clockRate": 90000, "payloadType": 98,
+        "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]
+    }]);
+    parameters["encodings"] = serde_json::json!([{"ssrc": 1000, "scalabilityMode": "L3T3_KEY"}]);
+    let producer = bench.produce(source, MediaKind::Video, serde_json::from_value(parameters).unwrap());
+    let consumer = bench.consume(target, producer.id);
+    let mut call = Call { bench, consumer, next: [100, 0, 0], frames: 0 };
+    let mut markers = Vec::new();
+    let mut numbers = Vec::new();
+    for picture in 0..40u16 {
+        match picture {
+            1 => {
+                assert_eq!(call.told(), Some(Some(MediaLayers { spatial_layer: 2, temporal_layer: Some(2) })))
+            }
+            2 => assert_eq!(call.prefer(1, Some(2)).spatial_layer, 1),
+            35 => {
+                assert_eq!(call.told_spatial(), Some(Some(1)));
+                call.asked();
+                call.prefer(2, None);
+                assert_eq!(call.asked(), [0], "a key picture is asked for at once");
+            }
+            _ => {}
+        }
+        let key_picture = picture == 0 || picture == 37;
+        for bytes in vp9_picture(100 + 3 * picture, call.timestamp(0), key_picture) {
+            call.bench.receive(1, &bytes);
+        }
+        let (sent, _) = call.bench.sent_to(2);
+        let packets: Vec<_> = sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+        markers.push(packets.iter().map(|packet| packet.marker()).collect::<Vec<_>>());
+        numbers.extend(packets.iter().map(|packet| packet.sequence_number()));
+        call.tick();
+    }
+    assert_eq!(call.told_spatial(), Some(Some(2)));
+    let whole = vec![false, false, true];
+    for (picture, markers) in markers.iter().enumerate() {
+        let expected = if (2..37).contains(&picture) { &whole[1..] } else { &whole };
+        assert_eq!(markers, expected, "picture {picture}");
+    }
+    assert!(numbers.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == 1));
+}
+
 #[test]
 fn what_overtook_its_key_frame_follows_it() {
     let mut call = Call::new(&ENCODINGS, None, None);

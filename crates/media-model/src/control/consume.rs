@@ -82,6 +82,7 @@ impl<T: Transport> Core<T> {
             source.consumers.push(key);
         }
         self.choose_layers_of(key);
+        self.note_switches();
         self.start_reports(now, transport_key);
         self.request_key_frames_for(key);
         Ok(info)
@@ -241,6 +242,7 @@ impl<T: Transport> Core<T> {
         let layers = clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
         consumer.preferred_layers = layers;
         self.choose_layers_of(key);
+        self.note_switches();
         Ok(layers)
     }
 
@@ -290,9 +292,7 @@ fn build_selector(
     if pipe {
         let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
         Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
-    } else if source.streams.len() > 1
-        || format == PayloadFormat::Vp8 && source.producer_type == ProducerType::Svc
-    {
+    } else if source.streams.len() > 1 || source.producer_type == ProducerType::Svc && has_layers(format) {
         let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
             needs_key_frame: config.needs_key_frame,
             clock_rate: config.clock_rate,
@@ -307,6 +307,11 @@ fn build_selector(
     } else {
         Selector::Simple(Box::new(SimpleSelector::new(config)))
     }
+}
+
+/// Whether the layers of a stream can be told apart, and where to enter them.
+fn has_layers(format: PayloadFormat) -> bool {
+    matches!(format, PayloadFormat::Vp8 | PayloadFormat::Vp9)
 }
 
 fn build_streams(

@@ -128,6 +128,7 @@ impl<T: Transport> Core<T> {
             self.send_burst(now, key, out);
         }
         self.waiting = waiting;
+        self.note_switches();
     }
 
     fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
@@ -249,6 +250,8 @@ fn serve<T: Transport>(
         let outcome = send(moment, consumer, transport, departure, &to, events, out);
         sent.count(consumer, outcome);
         if departure.meta.is_key_frame {
+            // It may have come in pieces that layers above cannot be entered with.
+            sent.held_back |= outcome.is_ok() && consumer.selector.needs_key_frame(departure.meta.encoding);
             catch_up(
                 moment,
                 source,

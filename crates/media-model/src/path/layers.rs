@@ -20,18 +20,20 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Lets a consumer of one stream follow the best encoding that is alive and not above what it prefers.
+    /// Lets a consumer of one stream follow the best encoding that is alive and not above what it prefers. What follows from it is done
+    /// by [`note_switches`](Self::note_switches), at the end of the batch at the latest: the packet that made an encoding the best one may
+    /// be the key frame that is needed.
     pub(crate) fn choose_layers_of(&mut self, key: Key<Consumer>) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let Some(source) = self.sources.get(consumer.source) else { return };
         let preferred = consumer.preferred_layers.map(|layers| layers.spatial_layer);
         let Some(best) = source.best_encoding(preferred) else { return };
-        let temporal_layer = consumer.wanted_temporal_layer();
+        let (spatial_layer, temporal_layer) = consumer.wanted_layers();
         let Some(stream) = consumer.streams.first_mut() else { return };
         let moved = match &mut consumer.selector {
             Selector::Simulcast(selector) => {
                 stream.encoding = stream.encoding.or(Some(best));
-                selector.set_target(best, temporal_layer)
+                selector.set_target(best, temporal_layer) | selector.set_spatial_target(spatial_layer)
             }
             Selector::Pipe(_) => false,
             selector => {
@@ -43,13 +45,11 @@ impl<T: Transport> Core<T> {
             }
         };
         if moved {
-            self.request_key_frames_for(key);
-            self.promise_layers(key);
-            self.promise_consumer_score(key);
+            self.switched.push(key);
         }
     }
 
-    /// Follows up on consumers whose selectors did something on their own: they send other layers, or could not switch.
+    /// Follows up on consumers that are to send other layers, do so now, or could not switch.
     pub(crate) fn note_switches(&mut self) {
         let mut switched = std::mem::take(&mut self.switched);
         for key in switched.drain(..) {

@@ -72,6 +72,9 @@ impl<T: Transport> Core<T> {
             index += 1;
         }
         self.choose_layers(key);
+        if score == 0 {
+            self.note_switches();
+        }
     }
 
     fn describe_producer_score(&mut self, key: Key<Producer>) -> Option<Event> {
