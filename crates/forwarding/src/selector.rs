@@ -20,7 +20,7 @@ pub enum Selector {
     Simple(Box<SimpleSelector>),
     /// All streams, each on its own: the far end selects.
     Pipe(PipeSelector),
-    /// One stream out of several encodings, or with temporal layers to choose from.
+    /// One stream out of several encodings, or with layers to choose from.
     Simulcast(Box<SimulcastSelector>),
 }
 
