@@ -53,8 +53,8 @@ pub(crate) struct LayerFilter {
     target: Limit,
     /// The timestamp of the newest picture.
     newest: u32,
-    /// A spatial layer of the newest picture was left out.
-    left_out: bool,
+    /// A spatial layer of the newest picture was left out, or sent as its last one.
+    decided: bool,
     /// The newest first.
     spans: [Span; SPANS],
 }
@@ -63,7 +63,7 @@ impl LayerFilter {
     /// A filter that lets all layers pass.
     pub(crate) const fn new() -> Self {
         let target = Limit { spatial: u8::MAX, temporal: u8::MAX };
-        Self { target, newest: 0, left_out: false, spans: [Span { since: 0, limit: target }; SPANS] }
+        Self { target, newest: 0, decided: false, spans: [Span { since: 0, limit: target }; SPANS] }
     }
 
     /// The highest layers wanted.
@@ -90,7 +90,7 @@ impl LayerFilter {
     /// The stream starts with the key frame at `timestamp`.
     pub(crate) const fn start(&mut self, timestamp: u32) {
         self.newest = timestamp;
-        self.left_out = false;
+        self.decided = false;
         self.spans = [Span { since: timestamp, limit: self.target }; SPANS];
     }
 
@@ -104,21 +104,24 @@ impl LayerFilter {
         let ahead = meta.timestamp.wrapping_sub(self.newest) as i32;
         if ahead > 0 {
             self.newest = meta.timestamp;
-            self.left_out = false;
+            self.decided = false;
         }
         // The start of a key frame may come behind other packets of it; it opens layers that are whole still.
-        if ahead > 0 || ahead == 0 && meta.is_key_frame && !self.left_out {
+        let opens = ahead == 0 && meta.is_key_frame && !self.decided;
+        if ahead > 0 || opens && self.waits_for_key_frame() {
             self.advance(meta, &place);
         }
         let limit = if ahead >= 0 { self.limit() } else { self.limit_at(meta.timestamp) };
         if place.spatial > limit.spatial {
-            self.left_out |= ahead >= 0;
+            self.decided |= ahead >= 0;
             return Err(DropReason::SpatialLayer);
         }
         if place.temporal > limit.temporal {
             return Err(DropReason::TemporalLayer);
         }
-        Ok(place.ends_frame && place.spatial == limit.spatial)
+        let ends_picture = place.ends_frame && place.spatial == limit.spatial;
+        self.decided |= ends_picture && ahead >= 0;
+        Ok(ends_picture)
     }
 
     /// Sets the limit for the newest picture, given the first of its packets that came.
@@ -281,8 +284,13 @@ mod tests {
         assert!(!passes(&mut filter, &layer_frame(2, 2, false, true)));
         assert!(passes(&mut filter, &layer_frame(2, 0, false, false)));
         assert!(filter.waits_for_key_frame());
-        // Another one, of which the second layer comes first and the third last.
-        assert!(passes(&mut filter, &layer_frame(3, 1, false, true)));
+        // Another one, of which the second layer comes first and is not through yet.
+        let PacketMeta { descriptor: PayloadDescriptor::Vp9(vp9), .. } = layer_frame(3, 1, false, true)
+        else {
+            panic!("it is VP9")
+        };
+        let vp9 = tureen_rtp_wire::payload::vp9::Descriptor { ends_frame: false, ..vp9 };
+        assert!(passes(&mut filter, &meta(3, PayloadDescriptor::Vp9(vp9))));
         assert!(passes(&mut filter, &layer_frame(3, 0, false, false)));
         assert!(passes(&mut filter, &layer_frame(3, 2, false, true)));
         assert!(!filter.waits_for_key_frame());
