@@ -8,7 +8,7 @@ use crate::verdict::DropReason;
 use tureen_rtp_wire::payload::PayloadDescriptor;
 
 /// How many changes of the limit are remembered for late packets.
-const SPANS: usize = 4;
+const SPANS: usize = 8;
 
 /// Layers up to which packets pass; [`u8::MAX`] for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

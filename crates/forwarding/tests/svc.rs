@@ -78,7 +78,7 @@ impl Encoder {
         }
         let temporal = [0, 2, 1, 2][self.phase % 4];
         self.phase += 1;
-        let up = temporal == 0 && dice.one_in(2);
+        let up = temporal == 0 && (picture + CALM >= PICTURES || dice.one_in(2));
         let mut packets = Vec::new();
         for spatial in 0..3usize {
             let before = &self.last[spatial][..=temporal];
