@@ -6,7 +6,7 @@ use tureen_benches::{SSRC, vp8_packet};
 use tureen_forwarding::sent_log::SENT_LOG_VIDEO;
 use tureen_forwarding::{
     PacketMeta, Rewrite, Selector, SendStream, SendStreamConfig, SentPacket, SimpleSelector,
-    SimpleSelectorConfig, Verdict,
+    SimpleSelectorConfig, SimulcastSelector, SimulcastSelectorConfig, Verdict,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
@@ -22,6 +22,17 @@ fn selector() -> Selector {
         first_sequence_number: 1,
     };
     Selector::Simple(Box::new(SimpleSelector::new(config)))
+}
+
+/// One that sends encoding 0 of several.
+fn simulcast() -> Selector {
+    let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
+        needs_key_frame: true,
+        clock_rate: 90_000,
+        first_sequence_number: 1,
+    });
+    selector.set_target(0, u8::MAX);
+    Selector::Simulcast(Box::new(selector))
 }
 
 fn send_stream() -> SendStream {
@@ -60,6 +71,22 @@ fn decide(criterion: &mut Criterion) {
         bencher.iter(|| {
             advance(&mut meta);
             forwarded(selector.decide(black_box(&meta)))
+        });
+    });
+    group.bench_function("one simulcast selector", |bencher| {
+        let (mut selector, mut meta) = (simulcast(), first_meta());
+        bencher.iter(|| {
+            advance(&mut meta);
+            forwarded(selector.decide(black_box(&meta)))
+        });
+    });
+    group.bench_function("one simulcast selector, another encoding", |bencher| {
+        let (mut selector, mut meta) = (simulcast(), first_meta());
+        forwarded(selector.decide(&meta));
+        meta.encoding = 1;
+        bencher.iter(|| {
+            advance(&mut meta);
+            selector.decide(black_box(&meta))
         });
     });
     group.throughput(Throughput::Elements(FAN_OUT as u64));

@@ -39,6 +39,19 @@ impl<const WORDS: usize> Continuity<WORDS> {
         self.output += holes;
     }
 
+    /// As [`sync`](Self::sync), and `input` is the next one. The `before` inputs in front of it have a place each, so that they may come
+    /// late.
+    pub(crate) fn start(&mut self, input: u64, holes: u64, before: u64) {
+        self.sync(holes);
+        let floor = input.saturating_sub(before);
+        if floor < input {
+            self.floor = Some(floor);
+            self.newest = input - 1;
+            self.output += input - floor;
+            self.omitted = [0; WORDS];
+        }
+    }
+
     /// Whether the next input starts a new run.
     pub(crate) const fn is_synced(&self) -> bool {
         self.floor.is_some()
@@ -170,6 +183,20 @@ mod tests {
         assert_eq!(map.forward(6), Err(NoOutput::BeforeSync));
         map.sync(1);
         assert_eq!(map.forward(9), Ok(8));
+    }
+
+    #[test]
+    fn a_run_may_have_room_in_front() {
+        let mut map = Continuity::<1>::new(1);
+        assert_eq!(map.forward(100), Ok(1));
+        map.start(700, 1, 2);
+        assert_eq!(map.forward(700), Ok(5));
+        assert_eq!(map.forward(698), Ok(3));
+        assert_eq!(map.forward(697), Err(NoOutput::BeforeSync));
+        assert_eq!(map.forward(701), Ok(6));
+        map.start(300, 0, 0);
+        assert_eq!(map.forward(300), Ok(7));
+        assert_eq!(map.forward(299), Err(NoOutput::BeforeSync));
     }
 
     #[test]

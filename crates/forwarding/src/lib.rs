@@ -39,6 +39,7 @@
 
 mod continuity;
 pub mod key_frame;
+mod layer_filter;
 pub mod meta;
 pub mod nack;
 pub mod picture_id_map;
@@ -53,7 +54,9 @@ pub mod send_stream;
 pub mod sent_log;
 pub mod sequence;
 pub mod sequence_map;
+pub mod simulcast;
 pub mod store;
+pub mod timeline;
 pub mod timestamp_map;
 pub mod verdict;
 
@@ -71,6 +74,8 @@ pub use send_stream::{Resend, SendStats, SendStream, SendStreamConfig};
 pub use sent_log::{ResendRefusal, ResendSpacing, SentLog, SentPacket};
 pub use sequence::{ExtendedSequence, SequenceStep, SequenceUnwrapper, TimestampUnwrapper};
 pub use sequence_map::SequenceMap;
+pub use simulcast::{Backlog, SelectedLayers, SimulcastSelector, SimulcastSelectorConfig};
 pub use store::{PacketStore, PacketStoreConfig, Stored, StoredPacket};
+pub use timeline::clock_alignment;
 pub use timestamp_map::TimestampMap;
 pub use verdict::{DropCounters, DropReason, PayloadPatch, Rewrite, Verdict};

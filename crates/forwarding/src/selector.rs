@@ -6,6 +6,7 @@ use crate::key_frame::KeyFrameGate;
 use crate::meta::PacketMeta;
 use crate::picture_id_map::PictureIdMap;
 use crate::sequence_map::SequenceMap;
+use crate::simulcast::SimulcastSelector;
 use crate::timestamp_map::TimestampMap;
 use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
 use tureen_rtp_wire::payload::PayloadDescriptor;
@@ -19,6 +20,8 @@ pub enum Selector {
     Simple(Box<SimpleSelector>),
     /// All streams, each on its own: the far end selects.
     Pipe(PipeSelector),
+    /// One stream out of several encodings, or with layers to choose from.
+    Simulcast(Box<SimulcastSelector>),
 }
 
 impl Selector {
@@ -31,6 +34,7 @@ impl Selector {
                 Some(stream) => stream,
                 None => return Verdict::Drop(DropReason::UnknownEncoding),
             },
+            Self::Simulcast(simulcast) => return simulcast.decide(meta),
         };
         stream.decide(meta)
     }
@@ -40,6 +44,7 @@ impl Selector {
         match self {
             Self::Simple(simple) => simple.restart(),
             Self::Pipe(pipe) => pipe.streams.iter_mut().for_each(SimpleSelector::restart),
+            Self::Simulcast(simulcast) => simulcast.restart(),
         }
     }
 
@@ -52,6 +57,7 @@ impl Selector {
                     stream.source_changed();
                 }
             }
+            Self::Simulcast(simulcast) => simulcast.source_changed(encoding),
         }
     }
 
@@ -62,6 +68,7 @@ impl Selector {
             Self::Pipe(pipe) => {
                 pipe.streams.get(usize::from(encoding)).is_some_and(SimpleSelector::needs_key_frame)
             }
+            Self::Simulcast(simulcast) => simulcast.needs_key_frame(encoding),
         }
     }
 }

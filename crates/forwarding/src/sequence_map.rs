@@ -51,6 +51,12 @@ impl SequenceMap {
         self.numbers.sync(holes as u64);
     }
 
+    /// As [`resync`](Self::resync), where the next packet is known. The `before` numbers in front of it are kept for packets that may
+    /// come late.
+    pub fn start(&mut self, extended_sequence: u64, holes: u8, before: u8) {
+        self.numbers.start(extended_sequence, u64::from(holes), u64::from(before));
+    }
+
     /// Whether a packet was forwarded since creation or the last [`resync`](Self::resync).
     pub const fn is_synced(&self) -> bool {
         self.numbers.is_synced()

@@ -36,6 +36,11 @@ impl TimestampMap {
         self.offset
     }
 
+    /// The highest output so far, and when its packet arrived.
+    pub const fn highest(&self) -> Option<(u32, Time)> {
+        self.highest
+    }
+
     /// The output for `timestamp`, which arrived at `received_at`.
     #[inline]
     pub fn map(&mut self, received_at: Time, timestamp: u32) -> u32 {

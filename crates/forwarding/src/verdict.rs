@@ -89,6 +89,14 @@ drop_reasons! {
     UnsupportedPayloadType = "unsupported_payload_type",
     /// The consumer does not take the encoding.
     UnknownEncoding = "unknown_encoding",
+    /// The packet belongs to another encoding than the one that the consumer gets.
+    OtherEncoding = "other_encoding",
+    /// The packet belongs to a spatial layer that the consumer does not get, or cannot enter yet.
+    SpatialLayer = "spatial_layer",
+    /// The packet belongs to a temporal layer that the consumer does not get, or cannot enter yet.
+    TemporalLayer = "temporal_layer",
+    /// A key frame that could be switched to, from so long before what was sent last that another one is waited for.
+    KeyFrameBehind = "key_frame_behind",
     /// The consumer waits for a key frame, and this is none.
     WaitingForKeyFrame = "waiting_for_key_frame",
     /// The packet is older than the point where the consumer (re)started.

@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
-use tureen_forwarding::{DropCounters, DropReason, PacketMeta, Selector, SendStream};
+use tureen_forwarding::{DropCounters, DropReason, PacketMeta, SelectedLayers, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
 
 /// One stream towards the endpoint.
@@ -143,8 +143,13 @@ impl Consumer {
     /// The index of the stream that carries an encoding.
     #[inline]
     pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {
-        if self.definition.pipe {
-            return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
+        match self.selector {
+            Selector::Pipe(_) => {
+                return Some(usize::from(encoding)).filter(|index| *index < self.streams.len());
+            }
+            // It knows which one it sends, and says so.
+            Selector::Simulcast(_) => return Some(0),
+            _ => {}
         }
         self.streams.first().filter(|stream| stream.encoding == Some(encoding)).map(|_| 0)
     }
@@ -167,8 +172,47 @@ impl Consumer {
     /// The encodings whose key frames it waits for.
     pub fn awaited_encodings(&self) -> impl Iterator<Item = u8> {
         let flows = self.pause.flows();
-        let encodings = self.streams.iter().filter_map(|stream| stream.encoding);
-        encodings.filter(move |encoding| flows && self.selector.needs_key_frame(*encoding))
+        let wanted = self.wanted_encodings();
+        wanted.filter(move |encoding| flows && self.selector.needs_key_frame(*encoding))
+    }
+
+    /// The encodings that it sends, or is about to.
+    pub fn wanted_encodings(&self) -> impl Iterator<Item = u8> {
+        let target = match &self.selector {
+            Selector::Simulcast(selector) => selector.target().map(|layers| layers.encoding),
+            _ => None,
+        };
+        let sent = self.streams.iter().filter_map(|stream| stream.encoding);
+        let other = target.filter(|target| self.streams.first().and_then(|it| it.encoding) != Some(*target));
+        sent.chain(other)
+    }
+
+    /// The layers that its selector lets pass, where it chooses.
+    #[inline]
+    pub(crate) fn selected(&self) -> Option<SelectedLayers> {
+        match &self.selector {
+            Selector::Simulcast(selector) => selector.current(),
+            _ => None,
+        }
+    }
+
+    /// The highest spatial layer wanted within an encoding, and the highest temporal layer; [`u8::MAX`] for all there are: sources need
+    /// not say how many they have.
+    pub(crate) fn wanted_layers(&self) -> (u8, u8) {
+        let Some(preferred) = self.preferred_layers else { return (u8::MAX, u8::MAX) };
+        let below = |layer: Option<u8>, top: u8| layer.filter(|layer| *layer < top).unwrap_or(u8::MAX);
+        let (top_spatial, top_temporal) = self.top_layers();
+        // In simulcast, a spatial layer is an encoding.
+        let within =
+            Some(preferred.spatial_layer).filter(|_| self.definition.consumer_type == ConsumerType::Svc);
+        (below(within, top_spatial), below(preferred.temporal_layer, top_temporal))
+    }
+
+    fn top_layers(&self) -> (u8, u8) {
+        let mode = self.definition.rtp_parameters.encodings.first().map(|encoding| encoding.layers());
+        mode.map_or((0, 0), |mode| {
+            (mode.spatial_layers.saturating_sub(1), mode.temporal_layers.saturating_sub(1))
+        })
     }
 
     /// Its scores, given those of its source by encoding.
@@ -186,6 +230,15 @@ impl Consumer {
     pub fn current_layers(&self) -> Option<MediaLayers> {
         let layered = matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc);
         let stream = self.streams.first().filter(|_| layered && self.pause.flows())?;
+        if let Selector::Simulcast(selector) = &self.selector {
+            let SelectedLayers { encoding, spatial_layer, temporal_layer } = selector.current()?;
+            let (top_spatial, top_temporal) = self.top_layers();
+            let svc = self.definition.consumer_type == ConsumerType::Svc;
+            return Some(MediaLayers {
+                spatial_layer: if svc { spatial_layer.min(top_spatial) } else { encoding },
+                temporal_layer: Some(temporal_layer.min(top_temporal)),
+            });
+        }
         let encoding = stream.encoding.filter(|encoding| !self.selector.needs_key_frame(*encoding))?;
         Some(MediaLayers { spatial_layer: encoding, temporal_layer: None })
     }

@@ -118,6 +118,8 @@ pub struct Core<T> {
     pub(crate) publications: u64,
     /// Sources with packets that wait for the end of the batch.
     pub(crate) waiting: Vec<Key<Source>>,
+    /// Consumers that are to switch layers, have done so, or could not.
+    pub(crate) switched: Vec<Key<Consumer>>,
     /// Where payloads of a burst are copied that each consumer patches.
     pub(crate) scratch: Box<[u8]>,
     pub(crate) released: VecDeque<SocketId>,
@@ -164,6 +166,7 @@ impl<T: Transport> Core<T> {
             relay: RelayOut::default(),
             publications: 0,
             waiting: Vec::new(),
+            switched: Vec::new(),
             scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),
             released: VecDeque::new(),
             farewells: Vec::new(),

@@ -25,6 +25,8 @@ pub(crate) enum RelayNews {
     Closed(Subscription),
     /// Home to mirrors: the score of an encoding.
     Score(ProducerId, u8, u8),
+    /// Home to mirrors: how the clock of an encoding lies to that of the others.
+    Alignment(ProducerId, u8, u32),
     /// Home to mirrors: the stream of an encoding was exchanged for another one.
     Exchanged(ProducerId, u8),
     /// Mirror to home: consumers of an encoding need a key frame.

@@ -43,6 +43,9 @@ pub struct SourceStream {
     pub score: u8,
     /// Packets that came.
     pub packets: u64,
+    /// How its clock lies to that of the source's other streams, once a sender report told, see
+    /// [`clock_alignment`](tureen_forwarding::clock_alignment).
+    pub alignment: Option<u32>,
 }
 
 /// A source of packets for consumers.

@@ -19,12 +19,12 @@ use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
 use tureen_forwarding::{
     DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,
-    SimpleSelectorConfig,
+    SimpleSelectorConfig, SimulcastSelector, SimulcastSelectorConfig,
 };
 use tureen_rtp_dictionaries::{
-    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ReceiverParameters, RtpCodecParameters,
-    RtpEncodingParameters, RtpParameters, get_consumer_rtp_parameters, get_receiver_consumer_rtp_parameters,
-    validate_rtp_capabilities,
+    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ProducerType, ReceiverParameters,
+    RtpCodecParameters, RtpEncodingParameters, RtpParameters, get_consumer_rtp_parameters,
+    get_receiver_consumer_rtp_parameters, validate_rtp_capabilities,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
@@ -81,7 +81,8 @@ impl<T: Transport> Core<T> {
         if let Some(source) = self.sources.get_mut(source_key) {
             source.consumers.push(key);
         }
-        self.follow_best_encoding(source_key);
+        self.choose_layers_of(key);
+        self.note_switches();
         self.start_reports(now, transport_key);
         self.request_key_frames_for(key);
         Ok(info)
@@ -235,12 +236,13 @@ impl<T: Transport> Core<T> {
         _now: Time,
         request: SetPreferredLayers,
     ) -> Result<Option<MediaLayers>, NotFoundError> {
+        let key = self.consumer_key(request.id)?;
         let consumer = self.consumer_mut(request.id)?;
         let definition = &consumer.definition;
-        consumer.preferred_layers =
-            clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
-        let (layers, source) = (consumer.preferred_layers, consumer.source);
-        self.follow_best_encoding(source);
+        let layers = clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
+        consumer.preferred_layers = layers;
+        self.choose_layers_of(key);
+        self.note_switches();
         Ok(layers)
     }
 
@@ -290,9 +292,26 @@ fn build_selector(
     if pipe {
         let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
         Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
+    } else if source.streams.len() > 1 || source.producer_type == ProducerType::Svc && has_layers(format) {
+        let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
+            needs_key_frame: config.needs_key_frame,
+            clock_rate: config.clock_rate,
+            first_sequence_number: config.first_sequence_number,
+        });
+        for (encoding, stream) in (0..).zip(&source.streams) {
+            if let Some(alignment) = stream.alignment {
+                selector.set_alignment(encoding, alignment);
+            }
+        }
+        Selector::Simulcast(Box::new(selector))
     } else {
         Selector::Simple(Box::new(SimpleSelector::new(config)))
     }
+}
+
+/// Whether the layers of a stream can be told apart, and where to enter them.
+fn has_layers(format: PayloadFormat) -> bool {
+    matches!(format, PayloadFormat::Vp8 | PayloadFormat::Vp9)
 }
 
 fn build_streams(

@@ -15,7 +15,7 @@ use crate::source::{Burst, Source};
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
-use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, SentPacket, Stored, Verdict};
+use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, Verdict};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -99,7 +99,7 @@ impl<T: Transport> Core<T> {
         let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
             self.send_burst(now, source_key, out);
-            self.follow_best_encoding(source_key);
+            self.choose_layers(source_key);
         }
         if stored == Some(Stored::Kept) {
             self.hold(now, source_key, meta, out);
@@ -128,6 +128,7 @@ impl<T: Transport> Core<T> {
             self.send_burst(now, key, out);
         }
         self.waiting = waiting;
+        self.note_switches();
     }
 
     fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
@@ -135,7 +136,7 @@ impl<T: Transport> Core<T> {
             return;
         };
         let burst = std::mem::take(&mut source.burst);
-        let Self { sources, consumers, transports, counters, events, config, scratch, .. } = self;
+        let Self { sources, consumers, transports, counters, events, config, scratch, switched, .. } = self;
         let Some(source) = sources.get(key) else { return };
         let mut scratch = Scratch { free: scratch };
         let mut departures: SmallVec<[Departure<'_>; Burst::CAPACITY]> = burst
@@ -148,7 +149,10 @@ impl<T: Transport> Core<T> {
             })
             .collect();
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
+        let ledger = &mut Ledger { counters, events, switched };
+        fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
+        drop(departures);
+        self.note_switches();
     }
 
     /// Sends a packet that no store keeps.
@@ -160,12 +164,21 @@ impl<T: Transport> Core<T> {
         packet: &RtpPacket<'_>,
         out: &mut impl Egress,
     ) {
-        let Self { sources, consumers, transports, counters, events, config, .. } = self;
+        let Self { sources, consumers, transports, counters, events, config, switched, .. } = self;
         let Some(source) = sources.get(key) else { return };
         let mut departures = [Departure::new(source, meta, *packet, &mut Scratch { free: &mut [] })];
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        fan_out(moment, source, &mut departures, (consumers, transports), (counters, events), out);
+        let ledger = &mut Ledger { counters, events, switched };
+        fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
+        self.note_switches();
     }
+}
+
+/// What is written down about a fan-out.
+struct Ledger<'a> {
+    counters: &'a mut CoreCounters,
+    events: &'a mut EventQueue,
+    switched: &'a mut Vec<Key<Consumer>>,
 }
 
 type Receivers<'a, T> = (&'a mut Arena<Consumer>, &'a mut Arena<TransportState<T>, TransportTag>);
@@ -175,16 +188,20 @@ fn fan_out<T: Transport>(
     source: &Source,
     departures: &mut [Departure<'_>],
     (consumers, transports): Receivers<'_, T>,
-    (counters, events): (&mut CoreCounters, &mut EventQueue),
+    ledger: &mut Ledger<'_>,
     out: &mut impl Egress,
 ) {
     for &key in &source.consumers {
         let Some(consumer) = consumers.get_mut(key) else { continue };
         let Some(transport) = transports.get_mut(consumer.transport) else { continue };
-        let sent = serve(moment, consumer, transport, departures, events, out);
-        counters.packets_sent += sent.packets;
-        counters.bytes_sent += sent.bytes as u64;
-        counters.dropped += sent.dropped;
+        let before = consumer.selected();
+        let sent = serve(moment, source, consumer, transport, departures, ledger.events, out);
+        ledger.counters.packets_sent += sent.packets;
+        ledger.counters.bytes_sent += sent.bytes as u64;
+        ledger.counters.dropped += sent.dropped;
+        if sent.held_back || consumer.selected() != before {
+            ledger.switched.push(key);
+        }
     }
 }
 
@@ -194,11 +211,30 @@ struct Sent {
     packets: u64,
     bytes: usize,
     dropped: u64,
+    /// A key frame could not be switched to, and another one is needed.
+    held_back: bool,
+}
+
+impl Sent {
+    fn count(&mut self, consumer: &mut Consumer, outcome: Result<usize, DropReason>) {
+        match outcome {
+            Ok(len) => {
+                self.packets += 1;
+                self.bytes += len;
+            }
+            Err(reason) => {
+                consumer.drops.add(reason);
+                self.dropped += 1;
+                self.held_back |= reason == DropReason::KeyFrameBehind;
+            }
+        }
+    }
 }
 
 /// Decides and seals the packets of a burst for one consumer.
 fn serve<T: Transport>(
     moment: Moment,
+    source: &Source,
     consumer: &mut Consumer,
     transport: &mut TransportState<T>,
     departures: &mut [Departure<'_>],
@@ -211,21 +247,48 @@ fn serve<T: Transport>(
         return Sent { dropped: departures.len() as u64, ..sent };
     };
     for departure in departures.iter_mut() {
-        match send(moment, consumer, transport, departure, &to, events, out) {
-            Ok(len) => {
-                sent.packets += 1;
-                sent.bytes += len;
-            }
-            Err(reason) => {
-                consumer.drops.add(reason);
-                sent.dropped += 1;
-            }
+        let outcome = send(moment, consumer, transport, departure, &to, events, out);
+        sent.count(consumer, outcome);
+        if departure.meta.is_key_frame {
+            // It may have come in pieces that layers above cannot be entered with.
+            sent.held_back |= outcome.is_ok() && consumer.selector.needs_key_frame(departure.meta.encoding);
+            catch_up(
+                moment,
+                source,
+                consumer,
+                transport,
+                departure.meta.encoding,
+                (&to, &mut sent, events),
+                out,
+            );
         }
     }
     if sent.packets > 0 {
         transport.meters.rtp_sent.add(moment.now, sent.bytes);
     }
     sent
+}
+
+/// Decides once more about what overtook the key frame that a consumer has just switched to. It is in the store.
+fn catch_up<T: Transport>(
+    moment: Moment,
+    source: &Source,
+    consumer: &mut Consumer,
+    transport: &mut TransportState<T>,
+    encoding: u8,
+    (to, sent, events): (&Destination, &mut Sent, &mut EventQueue),
+    out: &mut impl Egress,
+) {
+    let Selector::Simulcast(selector) = &mut consumer.selector else { return };
+    let backlog = selector.take_backlog();
+    let store = source.streams.get(usize::from(encoding)).and_then(|stream| stream.store.as_ref());
+    for extended_sequence in backlog {
+        let Some(stored) = store.and_then(|store| store.get(extended_sequence, moment.now)) else { continue };
+        let Some(packet) = RtpPacket::from_parts(stored.bytes, stored.layout) else { continue };
+        let mut departure = Departure::new(source, stored.meta, packet, &mut Scratch { free: &mut [] });
+        let outcome = send(moment, consumer, transport, &mut departure, to, events, out);
+        sent.count(consumer, outcome);
+    }
 }
 
 /// Decides about a packet and seals it; returns the length of the datagram.

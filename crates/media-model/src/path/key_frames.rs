@@ -28,15 +28,14 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Asks for a key frame of what a consumer receives, whether it waits for one or not.
+    /// Asks for a key frame of what a consumer receives or is about to, whether it waits for one or not.
     pub(crate) fn request_current_key_frame(&mut self, key: Key<Consumer>) {
         let Some(consumer) = self.consumers.get(key) else { return };
         if !consumer.pause.flows() {
             return;
         }
         let source = consumer.source;
-        let encodings: SmallVec<[u8; 8]> =
-            consumer.streams.iter().filter_map(|stream| stream.encoding).collect();
+        let encodings: SmallVec<[u8; 8]> = consumer.wanted_encodings().collect();
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
         }
@@ -72,30 +71,5 @@ impl<T: Transport> Core<T> {
         let Some(stream) = producer.stream_mut(encoding) else { return };
         stream.recv.request_key_frame();
         self.arm_stream(key, encoding);
-    }
-
-    /// Lets consumers of one stream follow the best encoding that is alive and not above what they prefer.
-    pub(crate) fn follow_best_encoding(&mut self, key: Key<Source>) {
-        let mut index = 0;
-        while let Some(source) = self.sources.get(key)
-            && let Some(&consumer_key) = source.consumers.get(index)
-        {
-            index += 1;
-            let Some(consumer) =
-                self.consumers.get_mut(consumer_key).filter(|consumer| !consumer.definition.pipe)
-            else {
-                continue;
-            };
-            let best = source.best_encoding(consumer.preferred_layers.map(|layers| layers.spatial_layer));
-            let Some(stream) = consumer.streams.first_mut() else { continue };
-            if best.is_none() || stream.encoding == best {
-                continue;
-            }
-            stream.encoding = best;
-            consumer.selector.source_changed(best.unwrap_or_default());
-            self.request_key_frames_for(consumer_key);
-            self.promise_layers(consumer_key);
-            self.promise_consumer_score(consumer_key);
-        }
     }
 }

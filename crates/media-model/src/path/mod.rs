@@ -15,6 +15,7 @@ mod discover;
 mod fan_out;
 mod ingest;
 mod key_frames;
+mod layers;
 mod own_traffic;
 mod path_feedback;
 mod promises;

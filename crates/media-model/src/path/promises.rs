@@ -71,7 +71,10 @@ impl<T: Transport> Core<T> {
             self.promise_consumer_score(consumer);
             index += 1;
         }
-        self.follow_best_encoding(key);
+        self.choose_layers(key);
+        if score == 0 {
+            self.note_switches();
+        }
     }
 
     fn describe_producer_score(&mut self, key: Key<Producer>) -> Option<Event> {

@@ -48,6 +48,11 @@ impl<T: Transport> Core<T> {
                     self.set_score(key, encoding, score);
                 }
             }
+            RelayNews::Alignment(producer, encoding, alignment) => {
+                if let Ok(key) = self.source_key(producer) {
+                    self.set_alignment(key, encoding, alignment);
+                }
+            }
             RelayNews::Exchanged(producer, encoding) => {
                 if let Ok(key) = self.source_key(producer) {
                     self.exchange_stream(key, encoding);
@@ -76,8 +81,11 @@ impl<T: Transport> Core<T> {
             return;
         };
         way.push_news(RelayNews::Paused(subscription.producer, source.paused));
-        for (encoding, score) in source.scores().enumerate() {
-            way.push_news(RelayNews::Score(subscription.producer, encoding as u8, score));
+        for (encoding, stream) in (0..).zip(&source.streams) {
+            way.push_news(RelayNews::Score(subscription.producer, encoding, stream.score));
+            if let Some(alignment) = stream.alignment {
+                way.push_news(RelayNews::Alignment(subscription.producer, encoding, alignment));
+            }
         }
     }
 

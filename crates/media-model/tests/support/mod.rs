@@ -84,7 +84,8 @@ impl Bench {
             Self { core, now: Time::from_millis(1000), out: Sink::default(), router, next_id: 100 };
         let media_codecs = serde_json::from_value(serde_json::json!([
             {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
-            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
+            {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000}
         ]))
         .unwrap();
         bench.ask(CreateRouter { id: router, options: RouterOptions { media_codecs } }).unwrap();
@@ -195,7 +196,9 @@ pub fn capabilities() -> RtpCapabilities {
             {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "preferredPayloadType": 101,
              "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}, {"type": "ccm", "parameter": "fir"}]},
             {"kind": "video", "mimeType": "video/rtx", "clockRate": 90000, "preferredPayloadType": 102,
-             "parameters": {"apt": 101}}
+             "parameters": {"apt": 101}},
+            {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000, "preferredPayloadType": 103,
+             "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]}
         ],
         "headerExtensions": [
             {"kind": "video", "uri": "urn:ietf:params:rtp-hdrext:sdes:mid", "preferredId": 1},
