@@ -17,10 +17,9 @@
 //! let rooms = Rooms::new(worker, RoomsOptions::new(from_json(opus)?))?;
 //!
 //! let (speaker, _) = rooms.enter("lobby", PeerOptions::new("speaker")).await?;
-//! let (_bert, mut news) = rooms.enter("lobby", PeerOptions::new("viewer")).await?;
+//! let (viewer, mut news) = rooms.enter("lobby", PeerOptions::new("viewer")).await?;
 //!
 //! // Viewer can receive, and joins.
-//! let viewer = news.peer().clone();
 //! let transport = viewer.router().create_direct_transport(DirectTransportOptions::default()).await?;
 //! viewer.add_transport(transport, Direction::Consuming)?;
 //! viewer.join(Profile::new("Viewer", Device::default(), Some(rooms.rtp_capabilities().clone())))?;
