@@ -161,8 +161,9 @@ fn real_media_whip_of_a_foreign_page_with_simulcast_restart_and_end() {
     let figures = ended(scene.browsers("whip", "whip.mjs", options));
     assert_plays(&figures["play"]);
     let mut sent = streams(&figures["publish"]["after"], "video");
-    sent.sort_by_key(|stream| stream["width"].as_i64());
-    assert_eq!(sent.iter().map(|stream| &stream["rid"]).collect::<Vec<_>>(), ["q", "h", "f"]);
+    // Not by width: a browser that has too much to do scales its layers down, to one width even.
+    sent.sort_by_key(|stream| stream["rid"].to_string());
+    assert_eq!(sent.iter().map(|stream| &stream["rid"]).collect::<Vec<_>>(), ["f", "h", "q"]);
     assert!(sent.iter().all(|stream| stream["frames"].as_i64() > Some(0)), "{figures}");
     for role in ["publish", "play"] {
         let after = &figures[role]["restart"];
