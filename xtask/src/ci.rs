@@ -101,7 +101,7 @@ fn fmt(tree: &Tree) -> Outcome {
 
 fn clippy(tree: &Tree) -> Outcome {
     let step = Step::begin("clippy", "cargo xtask ci --only clippy");
-    step.run(tree.cargo().arg("clippy").arg("--workspace").args(["--all-targets", "--", "-D", "warnings"]))?;
+    step.run(tree.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step.end();
     Ok(())
 }
@@ -109,7 +109,7 @@ fn clippy(tree: &Tree) -> Outcome {
 /// `cargo xtask doc`.
 pub(crate) fn doc(tree: &Tree) -> Outcome {
     let step = Step::begin("doc", "cargo xtask doc");
-    step.run(tree.cargo().env("RUSTDOCFLAGS", "-D warnings").arg("doc").arg("--workspace").arg("--no-deps"))?;
+    step.run(tree.cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"]))?;
     step.end();
     println!("    {}", tree.target().join("doc").display());
     Ok(())
@@ -129,7 +129,7 @@ fn msrv(tree: &Tree) -> Outcome {
         println!("    SKIPPED: Rust {wanted} is not installed (rustup toolchain install {wanted})");
         return Ok(());
     };
-    step.run(tree.cargo_of(toolchain).arg("check").arg("--workspace").arg("--all-targets"))?;
+    step.run(tree.cargo_of(toolchain).args(["check", "--workspace", "--all-targets"]))?;
     step.end();
     Ok(())
 }

@@ -138,11 +138,7 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
         Part::Replay => replay(tree, &step, full),
         Part::Doc => {
             let mut command = with_length(tree.cargo(), full);
-            tests(
-                &step,
-                command.args(["test", "--doc"]).arg("--workspace").arg("--no-fail-fast"),
-                Runner::Libtest,
-            )
+            tests(&step, command.args(["test", "--doc", "--workspace", "--no-fail-fast"]), Runner::Libtest)
         }
         Part::Examples => examples::run(tree, &step),
         Part::RealMedia => real_media(tree, &step, full),
@@ -183,14 +179,14 @@ fn unit(tree: &Tree, full: bool) -> Command {
     let mut command = with_length(tree.cargo(), full);
     match runner(tree) {
         Runner::Nextest => {
-            command.args(["nextest", "run"]).arg("--workspace").args(["--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
             command.args([
                 "-E",
                 &format!("not ({}{})", real_media_filter(&real_media_files(tree)), replay_filter(tree)),
             ]);
         }
         Runner::Libtest => {
-            command.arg("test").arg("--workspace").args(["--no-fail-fast", "--lib", "--bins"]);
+            command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
             for name in test_targets(tree).filter(|name| !name.starts_with(REAL_MEDIA)) {
                 command.args(["--test", name]);
             }
@@ -211,7 +207,7 @@ fn replay(tree: &Tree, step: &Step, full: bool) -> Done {
     let mut command = with_length(tree.cargo(), full);
     match runner {
         Runner::Nextest => {
-            command.args(["nextest", "run"]).arg("--workspace").args(["--no-fail-fast", "--no-tests=fail"]);
+            command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
             command.args(["-E", &format!("package({REPLAY})")]);
         }
         Runner::Libtest => {
