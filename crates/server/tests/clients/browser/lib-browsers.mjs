@@ -108,6 +108,8 @@ export async function scenario(run) {
     process.stderr.write(`${error.stack}\n`);
     process.exitCode = 1;
   } finally {
-    await Promise.all(browsers.map((browser) => browser.close().catch(() => {})));
+    // A browser that does not close is ended with this process.
+    await Promise.race([pause(10_000), Promise.all(browsers.map((browser) => browser.close().catch(() => {})))]);
+    process.exit();
   }
 }
