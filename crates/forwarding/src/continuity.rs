@@ -42,14 +42,11 @@ impl<const WORDS: usize> Continuity<WORDS> {
     /// As [`sync`](Self::sync), and `input` is the next one. The `before` inputs in front of it have a place each, so that they may come
     /// late.
     pub(crate) fn start(&mut self, input: u64, holes: u64, before: u64) {
-        self.sync(holes);
         let floor = input.saturating_sub(before);
-        if floor < input {
-            self.floor = Some(floor);
-            self.newest = input - 1;
-            self.output += input - floor;
-            self.omitted = [0; WORDS];
-        }
+        self.floor = Some(floor);
+        self.newest = input.saturating_sub(1);
+        self.output += holes + input - floor;
+        self.omitted = [0; WORDS];
     }
 
     /// Whether the next input starts a new run.

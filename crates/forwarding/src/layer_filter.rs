@@ -1,21 +1,13 @@
 //! Which layers of one stream pass, picture by picture: never half a picture of a layer, and none whose references were left out.
 //!
-//! Knows the two codecs whose packets say where a layer may be entered: VP8 by its Y bit (RFC 7741 section 4.2), VP9 by its U and P bits
-//! (RFC 9628 section 4.2). Everything else passes whole.
+//! Goes by what packets say of themselves, in whatever way ([`FrameLayers`]). A stream that says nothing passes whole.
 
+use crate::frame_layers::{FrameLayers, Limit, LimitSet, References};
 use crate::meta::PacketMeta;
 use crate::verdict::DropReason;
-use tureen_rtp_wire::payload::PayloadDescriptor;
 
 /// How many changes of the limit are remembered for late packets.
 const SPANS: usize = 8;
-
-/// Layers up to which packets pass; [`u8::MAX`] for all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    pub(crate) spatial: u8,
-    pub(crate) temporal: u8,
-}
 
 /// A limit, and the timestamp of the picture from which on it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,37 +16,68 @@ struct Span {
     limit: Limit,
 }
 
-/// Where a picture lets a receiver go up to higher temporal layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// Nowhere.
-    None,
-    /// Into its own layer: it depends on the base layer alone.
-    Itself,
-    /// Into all layers above its own: what follows in them depends on nothing that was in them before it.
-    Above,
+/// What was done with the newest picture so far, so that nothing more is done than fits.
+#[derive(Clone, Copy, Debug)]
+struct Picture {
+    timestamp: u32,
+    /// Who would have got all that was sent.
+    kept: LimitSet,
+    /// Who would have got some of what was left out.
+    missed: LimitSet,
+    /// Its last packet was sent.
+    ended: bool,
 }
 
-/// What a packet says of its place among the layers.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    spatial: u8,
-    temporal: u8,
-    entry: Entry,
-    /// Its layer's frame depends on no picture before.
-    independent: bool,
-    /// It is the last of its layer's frame.
-    ends_frame: bool,
+impl Picture {
+    const fn at(timestamp: u32) -> Self {
+        Self { timestamp, kept: LimitSet::ALL, missed: LimitSet::NONE, ended: false }
+    }
+
+    /// Whether its frames can still be sent as this limit wants them.
+    fn fits(&self, limit: Limit) -> bool {
+        !self.ended && self.kept.contains(limit) && !self.missed.contains(limit)
+    }
+}
+
+/// The frames of a stream that were sent, by the number that dependency descriptors give them.
+#[derive(Clone, Copy, Debug, Default)]
+struct SentFrames {
+    newest: u16,
+    /// Bit i: `newest - i` was sent.
+    sent: u64,
+}
+
+impl SentFrames {
+    fn add(&mut self, number: u16) {
+        let ahead = number.wrapping_sub(self.newest) as i16;
+        if ahead > 0 {
+            self.sent = self.sent.checked_shl(ahead.unsigned_abs().into()).unwrap_or(0);
+            self.newest = number;
+        }
+        let behind = u32::from(self.newest.wrapping_sub(number));
+        self.sent |= 1u64.checked_shl(behind).unwrap_or(0);
+    }
+
+    /// Whether all frames were sent that frame `number` refers to.
+    fn hold(&self, number: u16, references: u32) -> bool {
+        // Bit i: `number - 1 - i` was sent.
+        let ahead = i32::from(number.wrapping_sub(self.newest) as i16) - 1;
+        let before = match u32::try_from(ahead) {
+            Ok(ahead) => self.sent.checked_shl(ahead),
+            Err(_) => self.sent.checked_shr(ahead.unsigned_abs()),
+        };
+        u64::from(references) & !before.unwrap_or(0) == 0
+    }
 }
 
 /// Lets layers up to a spatial and a temporal one pass. The decision about a picture stands: its late packets share it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LayerFilter {
     target: Limit,
-    /// The timestamp of the newest picture.
-    newest: u32,
-    /// A spatial layer of the newest picture was left out, or sent as its last one.
-    decided: bool,
+    newest: Picture,
+    /// As the newest packet said.
+    spatial_nests: bool,
+    frames: SentFrames,
     /// The newest first.
     spans: [Span; SPANS],
 }
@@ -63,7 +86,13 @@ impl LayerFilter {
     /// A filter that lets all layers pass.
     pub(crate) const fn new() -> Self {
         let target = Limit { spatial: u8::MAX, temporal: u8::MAX };
-        Self { target, newest: 0, decided: false, spans: [Span { since: 0, limit: target }; SPANS] }
+        Self {
+            target,
+            newest: Picture::at(0),
+            spatial_nests: true,
+            frames: SentFrames { newest: 0, sent: 0 },
+            spans: [Span { since: 0, limit: target }; SPANS],
+        }
     }
 
     /// The highest layers wanted.
@@ -82,15 +111,16 @@ impl LayerFilter {
         newest.limit
     }
 
-    /// Whether a higher spatial layer is wanted than passes: it is entered at a key frame.
+    /// Whether a spatial layer is wanted that can be entered at a key frame alone: a higher one, or any other where each refers to itself.
     pub(crate) const fn waits_for_key_frame(&self) -> bool {
-        self.limit().spatial < self.target.spatial
+        let (limit, target) = (self.limit().spatial, self.target.spatial);
+        limit < target || limit > target && !self.spatial_nests
     }
 
     /// The stream starts with the key frame at `timestamp`.
     pub(crate) const fn start(&mut self, timestamp: u32) {
-        self.newest = timestamp;
-        self.decided = false;
+        self.newest = Picture::at(timestamp);
+        self.frames = SentFrames { newest: 0, sent: 0 };
         self.spans = [Span { since: timestamp, limit: self.target }; SPANS];
     }
 
@@ -100,62 +130,101 @@ impl LayerFilter {
     /// The kind of layer that is left out.
     #[inline]
     pub(crate) fn pass(&mut self, meta: &PacketMeta) -> Result<bool, DropReason> {
-        let Some(place) = place(&meta.descriptor) else { return Ok(false) };
-        let ahead = meta.timestamp.wrapping_sub(self.newest) as i32;
+        let frame = &meta.layers;
+        if !frame.is_told() {
+            return Ok(false);
+        }
+        self.spatial_nests = frame.spatial_nests;
+        let ahead = meta.timestamp.wrapping_sub(self.newest.timestamp) as i32;
+        if ahead < 0 {
+            return self.send(frame, self.limit_at(meta.timestamp));
+        }
         if ahead > 0 {
-            self.newest = meta.timestamp;
-            self.decided = false;
+            self.newest = Picture::at(meta.timestamp);
         }
-        // The start of a key frame may come behind other packets of it; it opens layers that are whole still.
-        let opens = ahead == 0 && meta.is_key_frame && !self.decided;
-        if ahead > 0 || opens && self.waits_for_key_frame() {
-            self.advance(meta, &place);
+        if self.limit() != self.target {
+            self.move_limit(meta, ahead > 0);
         }
-        let limit = if ahead >= 0 { self.limit() } else { self.limit_at(meta.timestamp) };
-        if place.spatial > limit.spatial {
-            self.decided |= ahead >= 0;
-            return Err(DropReason::SpatialLayer);
+        let limit = self.limit();
+        let sent = self.send(frame, limit);
+        match sent {
+            Ok(ends_picture) => {
+                self.newest.kept.keep(frame.needed);
+                self.newest.ended |= ends_picture;
+            }
+            Err(_) => self.newest.missed.insert(frame.needed),
         }
-        if place.temporal > limit.temporal {
-            return Err(DropReason::TemporalLayer);
-        }
-        let ends_picture = place.ends_frame && place.spatial == limit.spatial;
-        self.decided |= ends_picture && ahead >= 0;
-        Ok(ends_picture)
+        sent
     }
 
-    /// Sets the limit for the newest picture, given the first of its packets that came.
-    fn advance(&mut self, meta: &PacketMeta, place: &Place) {
-        let limit = Limit {
-            spatial: self.next_spatial(place, meta.is_key_frame),
-            temporal: self.next_temporal(place, meta.is_key_frame),
+    #[inline]
+    fn send(&mut self, frame: &FrameLayers, limit: Limit) -> Result<bool, DropReason> {
+        if !frame.needed.contains(limit) {
+            return Err(left_out(frame, limit));
+        }
+        if let References::Frames(_) = frame.references {
+            self.frames.add(frame.number);
+        }
+        Ok(frame.ends_frame && frame.spatial == limit.spatial)
+    }
+
+    /// Goes towards the target, as far as a packet of the newest picture lets it.
+    fn move_limit(&mut self, meta: &PacketMeta, first: bool) {
+        let frame = &meta.layers;
+        let limit = if meta.is_key_frame {
+            // The start of a key frame may come behind other packets of it.
+            self.target
+        } else if first {
+            self.next(frame)
+        } else {
+            // Only the frame of a spatial layer says where its temporal layers can be entered.
+            self.next_temporal(frame, self.limit())
         };
-        if limit != self.limit() {
+        if limit != self.limit() && self.newest.fits(limit) {
             self.spans.rotate_right(1);
             self.spans[0] = Span { since: meta.timestamp, limit };
         }
     }
 
-    fn next_spatial(&self, place: &Place, is_key_frame: bool) -> u8 {
-        let (limit, target) = (self.limit().spatial, self.target.spatial);
-        if is_key_frame || limit >= target {
-            return target;
+    /// The limit from a picture on that is no key frame, given the first of its frames that came.
+    fn next(&self, frame: &FrameLayers) -> Limit {
+        let (mut limit, target) = (self.limit(), self.target);
+        if frame.spatial_nests {
+            limit.spatial = limit.spatial.min(target.spatial);
         }
-        // A layer that depends on the ones below it in its own picture alone.
-        if place.independent && place.spatial == limit + 1 { place.spatial } else { limit }
+        if frame.temporal_nests {
+            limit.temporal = limit.temporal.min(target.temporal);
+        }
+        let steps = [
+            target,
+            Limit { temporal: limit.temporal, ..target },
+            Limit { spatial: limit.spatial.saturating_add(1).min(target.spatial), ..limit },
+        ];
+        let entered = steps.into_iter().find(|to| self.enters(frame, limit, *to));
+        entered.unwrap_or_else(|| self.next_temporal(frame, limit))
     }
 
-    fn next_temporal(&self, place: &Place, is_key_frame: bool) -> u8 {
-        let (limit, target) = (self.limit().temporal, self.target.temporal);
-        if is_key_frame || limit >= target {
-            return target;
-        }
-        match place.entry {
+    /// The limit from a frame on, if only temporal layers change.
+    fn next_temporal(&self, frame: &FrameLayers, limit: Limit) -> Limit {
+        let target = Limit { temporal: self.target.temporal, ..limit };
+        let step = Limit { temporal: limit.temporal.saturating_add(1).min(target.temporal), ..limit };
+        [target, step].into_iter().find(|to| self.enters(frame, limit, *to)).unwrap_or(limit)
+    }
+
+    /// Whether who gets layers up to `from` can get those up to `to`, beginning with this frame.
+    fn enters(&self, frame: &FrameLayers, from: Limit, to: Limit) -> bool {
+        let decodable = || match frame.references {
             // One layer at a time: what follows in a layer may depend on any layer below it.
-            Entry::Itself if place.temporal == limit + 1 => place.temporal,
-            Entry::Above if place.temporal <= limit => target,
-            _ => limit,
-        }
+            References::Base => to.temporal == from.temporal.saturating_add(1),
+            References::Below => {
+                to.spatial == from.spatial.saturating_add(1) && to.temporal <= from.temporal
+            }
+            References::Frames(references) => self.frames.hold(frame.number, references),
+            References::Unknown => false,
+        };
+        frame.entry.contains(to)
+            && (to.spatial <= from.spatial || frame.enters_spatial)
+            && (frame.needed.contains(from) || decodable())
     }
 
     /// The limit when the picture at `timestamp` was due; the base layers alone if that is forgotten.
@@ -165,33 +234,16 @@ impl LayerFilter {
     }
 }
 
-/// Where a packet stands; nothing where the codec does not say where its layers may be entered.
-#[inline]
-fn place(descriptor: &PayloadDescriptor) -> Option<Place> {
-    match descriptor {
-        PayloadDescriptor::Vp8(vp8) => vp8.temporal_layer.map(|temporal| Place {
-            spatial: 0,
-            temporal,
-            entry: if vp8.layer_sync { Entry::Itself } else { Entry::None },
-            independent: false,
-            ends_frame: false,
-        }),
-        PayloadDescriptor::Vp9(vp9) => vp9.layers.map(|layers| Place {
-            spatial: layers.spatial,
-            temporal: layers.temporal,
-            entry: if layers.switching_up_point { Entry::Above } else { Entry::None },
-            independent: !vp9.inter_picture_predicted,
-            ends_frame: vp9.ends_frame,
-        }),
-        _ => None,
-    }
+fn left_out(frame: &FrameLayers, limit: Limit) -> DropReason {
+    let temporal = frame.spatial <= limit.spatial && frame.temporal > limit.temporal;
+    if temporal { DropReason::TemporalLayer } else { DropReason::SpatialLayer }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tureen_rtp_wire::Time;
-    use tureen_rtp_wire::payload::{PayloadFormat, vp8};
+    use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, vp8};
 
     /// A packet of the VP8 frame at `timestamp`.
     fn vp8_frame(timestamp: u32, layer: u8, sync: bool) -> PacketMeta {
@@ -219,6 +271,7 @@ mod tests {
             temporal_layer: descriptor.temporal_layer(),
             marker: true,
             is_key_frame: false,
+            layers: FrameLayers::of_payload(&descriptor),
             descriptor,
         }
     }

@@ -38,6 +38,8 @@
 //! ```
 
 mod continuity;
+pub mod decode_targets;
+pub mod frame_layers;
 pub mod key_frame;
 mod layer_filter;
 pub mod meta;
@@ -60,6 +62,8 @@ pub mod timeline;
 pub mod timestamp_map;
 pub mod verdict;
 
+pub use decode_targets::{ActiveLayers, DecodeTargets};
+pub use frame_layers::FrameLayers;
 pub use key_frame::{KeyFrameGate, KeyFrameRequest, KeyFrameRequests, KeyFrameRequestsConfig};
 pub use meta::PacketMeta;
 pub use nack::{NackGenerator, NackOutcome};

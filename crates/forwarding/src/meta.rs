@@ -1,5 +1,6 @@
 //! What ingest learns about a packet once, and every consumer decides by.
 
+use crate::frame_layers::FrameLayers;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -27,6 +28,8 @@ pub struct PacketMeta {
     pub is_key_frame: bool,
     /// What the payload says of itself.
     pub descriptor: PayloadDescriptor,
+    /// Which layers need it.
+    pub layers: FrameLayers,
 }
 
 impl PacketMeta {
@@ -50,6 +53,7 @@ impl PacketMeta {
             marker: packet.marker(),
             is_key_frame: descriptor.is_key_frame(),
             descriptor,
+            layers: FrameLayers::of_payload(&descriptor),
         }
     }
 
@@ -95,6 +99,6 @@ mod tests {
 
     #[test]
     fn the_meta_is_small() {
-        assert!(size_of::<PacketMeta>() <= 128);
+        assert!(size_of::<PacketMeta>() <= 128, "{}", size_of::<PacketMeta>());
     }
 }

@@ -187,6 +187,7 @@ impl PipeSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame_layers::FrameLayers;
     use tureen_rtp_wire::Time;
     use tureen_rtp_wire::payload::{PayloadFormat, vp8};
 
@@ -211,6 +212,7 @@ mod tests {
             marker: false,
             is_key_frame,
             descriptor: PayloadDescriptor::Opaque,
+            layers: FrameLayers::UNKNOWN,
         }
     }
 

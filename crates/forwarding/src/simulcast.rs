@@ -3,7 +3,8 @@
 //! Does what it is told, it does not choose: whoever owns the consumer knows who is alive and what is wanted, and calls
 //! [`SimulcastSelector::set_target`]. A switch happens at a key frame of the target; until then the current encoding goes on.
 
-use crate::layer_filter::{LayerFilter, Limit};
+use crate::frame_layers::Limit;
+use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
 use crate::picture_id_map::PictureIdMap;
 use crate::sequence_map::SequenceMap;
@@ -127,7 +128,7 @@ impl SimulcastSelector {
     /// What is wanted: an encoding, and its temporal layers up to one ([`u8::MAX`] for all). Says whether it is another encoding than
     /// before: a key frame may be needed then.
     pub fn set_target(&mut self, encoding: u8, temporal_layer: u8) -> bool {
-        self.layers.target_mut().temporal = temporal_layer;
+        self.layers.target_mut().temporal = Limit::up_to(temporal_layer);
         let moved = self.target != Some(encoding);
         if moved {
             self.target = Some(encoding);
@@ -137,10 +138,11 @@ impl SimulcastSelector {
         moved
     }
 
-    /// The highest spatial layer that is wanted of a VP9 encoding with several, [`u8::MAX`] for all, which is what it starts with. Says
-    /// whether it is another one than before. A lower one is gone to with the next picture, a higher one with a key frame.
+    /// The highest spatial layer that is wanted of an encoding with several, [`u8::MAX`] for all, which is what it starts with. Says
+    /// whether it is another one than before. A lower one is gone to with the next picture, if it is part of what flows; any other with a key
+    /// frame.
     pub const fn set_spatial_target(&mut self, spatial_layer: u8) -> bool {
-        let target = self.layers.target_mut();
+        let (target, spatial_layer) = (self.layers.target_mut(), Limit::up_to(spatial_layer));
         let moved = target.spatial != spatial_layer;
         target.spatial = spatial_layer;
         moved
@@ -281,6 +283,7 @@ fn room_before(meta: &PacketMeta, came: Option<Backlog>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame_layers::FrameLayers;
     use tureen_rtp_wire::Time;
     use tureen_rtp_wire::payload::{PayloadFormat, vp8};
 
@@ -305,6 +308,7 @@ mod tests {
             marker: true,
             is_key_frame,
             descriptor: PayloadDescriptor::Opaque,
+            layers: FrameLayers::UNKNOWN,
         }
     }
 
@@ -425,7 +429,14 @@ mod tests {
             let descriptor = PayloadDescriptor::parse(PayloadFormat::Vp9, &payload).expect("VP9 with layers");
             let is_key_frame = descriptor.is_key_frame();
             let marker = spatial == 2;
-            PacketMeta { timestamp: picture * 3000, marker, descriptor, ..frame(0, number, is_key_frame) }
+            let layers = FrameLayers::of_payload(&descriptor);
+            PacketMeta {
+                timestamp: picture * 3000,
+                marker,
+                descriptor,
+                layers,
+                ..frame(0, number, is_key_frame)
+            }
         };
         let mut sent = Vec::new();
         for number in 0..9 {
@@ -450,9 +461,11 @@ mod tests {
         let vp8 = |number: u64, layer: u8, payload_header: u8| {
             let payload = [0x90, 0xe0, 0x80, number as u8 + 20, 9, layer << 6, payload_header];
             let descriptor = vp8::Descriptor::parse(&payload).expect("VP8 with layers");
+            let descriptor = PayloadDescriptor::Vp8(descriptor);
             PacketMeta {
                 temporal_layer: layer,
-                descriptor: PayloadDescriptor::Vp8(descriptor),
+                descriptor,
+                layers: FrameLayers::of_payload(&descriptor),
                 ..frame(0, number, payload_header == 0)
             }
         };

@@ -138,6 +138,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame_layers::FrameLayers;
     use tureen_rtp_wire::NtpTime;
     use tureen_rtp_wire::payload::PayloadDescriptor;
 
@@ -153,6 +154,7 @@ mod tests {
             marker: true,
             is_key_frame: true,
             descriptor: PayloadDescriptor::Opaque,
+            layers: FrameLayers::UNKNOWN,
         }
     }
 

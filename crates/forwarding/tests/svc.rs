@@ -1,10 +1,17 @@
-//! VP9 with three spatial and three temporal layers, each layer on all below it or on those of key pictures alone, under loss and
-//! reordering and with a viewer who changes their mind. A model that knows the source alone judges what is sent.
+//! Three spatial and three temporal layers, told by payload descriptors (VP9) or dependency descriptors, each layer on all below it, on
+//! those of key pictures alone or on none, under loss and reordering and with a viewer who changes their mind. A model that knows the
+//! source alone judges what is sent.
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use tureen_forwarding::{PacketMeta, SimulcastSelector, SimulcastSelectorConfig, Verdict};
+use tureen_forwarding::{
+    DecodeTargets, DropReason, FrameLayers, PacketMeta, SimulcastSelector, SimulcastSelectorConfig, Verdict,
+};
 use tureen_rtp_wire::Time;
+use tureen_rtp_wire::dependency_descriptor::{
+    DecodeTargetIndication, DecodeTargetIndications, DependencyDescriptor, Fdiffs, FrameDependencies,
+    MandatoryFields, Template, TemplateStructure,
+};
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
 
 const PICTURES: usize = 200;
@@ -26,6 +33,8 @@ struct LayerFrame {
 struct Decided {
     number: u64,
     run: u32,
+    /// It came while a key frame was waited for.
+    early: bool,
     /// Its sequence number and marker.
     sent: Option<(u16, bool)>,
 }
@@ -55,9 +64,68 @@ impl Dice {
     }
 }
 
+/// What spatial layers refer to, besides themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InterLayer {
+    Always,
+    OnKeyPictures,
+    Never,
+}
+
+/// Where a frame stands.
+#[derive(Clone, Copy)]
+struct Standing {
+    spatial: usize,
+    temporal: usize,
+    key: bool,
+    /// What follows in higher temporal layers refers to nothing in them before it.
+    up: bool,
+}
+
+impl Standing {
+    /// What the frame is to whoever gets layers up to two.
+    fn indication(self, inter_layer: InterLayer, spatial: usize, temporal: usize) -> DecodeTargetIndication {
+        let within = match inter_layer {
+            InterLayer::Always => self.spatial <= spatial,
+            InterLayer::OnKeyPictures => self.spatial == spatial || self.key && self.spatial <= spatial,
+            InterLayer::Never => self.spatial == spatial,
+        };
+        let own = self.spatial == spatial && (self.up || self.temporal == temporal);
+        match within && self.temporal <= temporal {
+            false => DecodeTargetIndication::NotPresent,
+            true if self.key || own => DecodeTargetIndication::Switch,
+            true => DecodeTargetIndication::Required,
+        }
+    }
+
+    fn indications(self, inter_layer: InterLayer) -> DecodeTargetIndications {
+        (0..9).fold(DecodeTargetIndications::default(), |all, target| {
+            all.with(target, self.indication(inter_layer, target / 3, target % 3))
+        })
+    }
+}
+
+/// All kinds of frames, in the order of a structure.
+fn decode_targets(inter_layer: InterLayer) -> DecodeTargets {
+    let mut templates = Vec::new();
+    for (spatial, temporal) in (0..9).map(|index| (index / 3, index % 3)) {
+        for key in [true, false].into_iter().filter(|key| !key || temporal == 0) {
+            templates.push(Template {
+                spatial_id: spatial as u8,
+                temporal_id: temporal as u8,
+                indications: Standing { spatial, temporal, key, up: false }.indications(inter_layer),
+                ..Template::default()
+            });
+        }
+    }
+    DecodeTargets::new(&TemplateStructure::new(0, 9, &templates, 0, &[], None).expect("a structure"))
+}
+
 /// The publisher's side.
 struct Encoder {
-    inter_layer_always: bool,
+    inter_layer: InterLayer,
+    /// What tells of layers, if not the payload.
+    decode_targets: Option<DecodeTargets>,
     next_number: u64,
     phase: usize,
     /// By spatial and temporal layer, the last frame.
@@ -84,7 +152,12 @@ impl Encoder {
             let before = &self.last[spatial][..=temporal];
             let mut references: Vec<usize> = before.iter().flatten().copied().collect();
             let predicted = !references.is_empty();
-            let inter_layer = spatial > 0 && (key || self.inter_layer_always);
+            let inter_layer = spatial > 0
+                && match self.inter_layer {
+                    InterLayer::Always => true,
+                    InterLayer::OnKeyPictures => key,
+                    InterLayer::Never => false,
+                };
             if inter_layer {
                 references.push(record.frames.len() - 1);
             }
@@ -99,7 +172,15 @@ impl Encoder {
                 let layers =
                     (temporal as u8) << 5 | u8::from(up) << 4 | (spatial as u8) << 1 | u8::from(inter_layer);
                 let payload = [flags, picture as u8 & 0x7f, layers, 1, 0];
-                packets.push(describe(&payload, number, picture, spatial == 2 && number == last));
+                let mut meta = describe(&payload, number, picture, spatial == 2 && number == last);
+                if let Some(targets) = &self.decode_targets {
+                    let standing = Standing { spatial, temporal, key, up };
+                    let ends = number == last;
+                    let descriptor = self.descriptor(standing, record.frames.len(), &references, ends);
+                    meta.layers = targets.frame_layers(&descriptor);
+                    meta.is_key_frame = key && spatial == 0 && number == first;
+                }
+                packets.push(meta);
             }
             if up {
                 self.last[spatial][1] = None;
@@ -109,6 +190,36 @@ impl Encoder {
             record.frames.push(LayerFrame { references, first, last, picture });
         }
         packets
+    }
+}
+
+impl Encoder {
+    fn descriptor(
+        &self,
+        standing: Standing,
+        frame: usize,
+        references: &[usize],
+        ends: bool,
+    ) -> DependencyDescriptor {
+        let distances: Vec<u16> = references.iter().map(|reference| (frame - reference) as u16).collect();
+        DependencyDescriptor {
+            mandatory: MandatoryFields {
+                start_of_frame: false,
+                end_of_frame: ends,
+                template_id: 0,
+                // Wraps within the run.
+                frame_number: (frame as u16).wrapping_sub(300),
+            },
+            has_structure: false,
+            active_decode_targets: None,
+            frame: FrameDependencies {
+                spatial_id: standing.spatial as u8,
+                temporal_id: standing.temporal as u8,
+                indications: standing.indications(self.inter_layer),
+                fdiffs: Fdiffs::new(&distances).expect("few references"),
+                ..FrameDependencies::of_template(&Template::default())
+            },
+        }
     }
 }
 
@@ -124,11 +235,19 @@ fn describe(payload: &[u8], number: u64, picture: usize, marker: bool) -> Packet
         temporal_layer: descriptor.temporal_layer(),
         marker,
         is_key_frame: descriptor.is_key_frame(),
+        layers: FrameLayers::of_payload(&descriptor),
         descriptor,
     }
 }
 
-fn play(seed: u64) -> Record {
+/// What tells of layers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Described {
+    ByPayload,
+    ByDependencies,
+}
+
+fn play(seed: u64, described: Described) -> Record {
     let mut dice = Dice(seed);
     let mut record = Record::default();
     let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
@@ -137,8 +256,15 @@ fn play(seed: u64) -> Record {
         first_sequence_number: 65_400,
     });
     let next_number = 65_536 + dice.below(1 << 16);
-    let inter_layer_always = dice.one_in(2);
-    let mut encoder = Encoder { inter_layer_always, next_number, phase: 0, last: [[None; 3]; 3] };
+    // Payload descriptors cannot say that a layer refers to none below it.
+    let inter_layer = match (dice.below(3), described) {
+        (0, _) => InterLayer::Always,
+        (1, Described::ByDependencies) => InterLayer::Never,
+        _ => InterLayer::OnKeyPictures,
+    };
+    let decode_targets = (described == Described::ByDependencies).then(|| decode_targets(inter_layer));
+    let last = [[None; 3]; 3];
+    let mut encoder = Encoder { inter_layer, decode_targets, next_number, phase: 0, last };
     let mut under_way: BTreeMap<(usize, u64), PacketMeta> = BTreeMap::new();
     let mut store: BTreeMap<u64, PacketMeta> = BTreeMap::new();
     let mut run = 0;
@@ -182,16 +308,19 @@ fn play(seed: u64) -> Record {
 }
 
 fn decide(selector: &mut SimulcastSelector, packet: &PacketMeta, run: u32, record: &mut Record) {
-    let sent = match selector.decide(packet) {
-        Verdict::Forward(rewrite) => Some((rewrite.sequence_number, rewrite.marker.unwrap_or(packet.marker))),
-        Verdict::Drop(_) => None,
+    let (early, sent) = match selector.decide(packet) {
+        Verdict::Forward(rewrite) => {
+            (false, Some((rewrite.sequence_number, rewrite.marker.unwrap_or(packet.marker))))
+        }
+        Verdict::Drop(DropReason::WaitingForKeyFrame | DropReason::KeyFrameBehind) => (true, None),
+        Verdict::Drop(_) => (false, None),
     };
-    record.decided.push(Decided { number: packet.extended_sequence, run, sent });
+    record.decided.push(Decided { number: packet.extended_sequence, run, early, sent });
 }
 
 /// What is wrong with what was sent between two pauses.
 fn judge_run(record: &Record, decided: &[Decided]) -> Result<(), String> {
-    let Some(start) = decided.iter().position(|decided| decided.sent.is_some()) else { return Ok(()) };
+    let Some(start) = decided.iter().position(|decided| !decided.early) else { return Ok(()) };
     let decided = &decided[start..];
     let first = decided[0].number;
     let mut newest = 0;
@@ -218,6 +347,7 @@ fn judge_run(record: &Record, decided: &[Decided]) -> Result<(), String> {
         }
         before = Some((number, sequence_number));
     }
+    let began = record.frames.iter().find(|frame| frame.last >= first).map_or(0, |frame| frame.picture);
     let is_sent = |frame: &LayerFrame| sent.range(frame.first..=frame.last).next().is_some();
     let left_out = |frame: &LayerFrame| dropped.range(frame.first..=frame.last).next().is_some();
     for frame in record.frames.iter().filter(|frame| is_sent(frame)) {
@@ -225,7 +355,7 @@ fn judge_run(record: &Record, decided: &[Decided]) -> Result<(), String> {
             return Err(format!("half a frame from {}", frame.first));
         }
         let references = frame.references.iter().map(|&reference| &record.frames[reference]);
-        if let Some(missing) = references.clone().find(|frame| left_out(frame) || frame.first < first) {
+        if let Some(missing) = references.clone().find(|frame| left_out(frame) || frame.picture < began) {
             return Err(format!("{} needs {}", frame.first, missing.first));
         }
     }
@@ -265,8 +395,10 @@ proptest! {
 
     #[test]
     fn layers_are_whole_decodable_and_without_gaps(seed: u64) {
-        let record = play(seed);
-        prop_assert!(record.decided.iter().filter(|decided| decided.sent.is_some()).count() > 50);
-        prop_assert_eq!(judge(&record), Ok(()));
+        for described in [Described::ByPayload, Described::ByDependencies] {
+            let record = play(seed, described);
+            prop_assert!(record.decided.iter().filter(|decided| decided.sent.is_some()).count() > 50);
+            prop_assert_eq!(judge(&record), Ok(()));
+        }
     }
 }

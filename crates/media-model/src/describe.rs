@@ -2,7 +2,7 @@
 //!
 //! A dependency descriptor is believed alone: the payload may be encrypted end to end, and then says anything.
 
-use tureen_forwarding::PacketMeta;
+use tureen_forwarding::{ActiveLayers, DecodeTargets, FrameLayers, PacketMeta};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
@@ -12,7 +12,15 @@ use tureen_rtp_wire::rtp::RtpPacket;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Describer {
     /// What the stream's dependency descriptors refer to; none before the first.
-    structure: Option<Box<TemplateStructure>>,
+    dependencies: Option<Box<Dependencies>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Dependencies {
+    structure: TemplateStructure,
+    targets: DecodeTargets,
+    /// The layers that are sent now, if those are not all.
+    active: Option<ActiveLayers>,
 }
 
 /// What one packet says.
@@ -22,6 +30,7 @@ pub(crate) struct Description {
     pub(crate) spatial_layer: u8,
     pub(crate) temporal_layer: u8,
     payload: PayloadDescriptor,
+    layers: FrameLayers,
 }
 
 impl Description {
@@ -31,6 +40,7 @@ impl Description {
             spatial_layer: payload.spatial_layer(),
             temporal_layer: payload.temporal_layer(),
             payload,
+            layers: FrameLayers::of_payload(&payload),
         }
     }
 
@@ -46,6 +56,7 @@ impl Description {
             is_key_frame: self.is_key_frame,
             spatial_layer: self.spatial_layer,
             temporal_layer: self.temporal_layer,
+            layers: self.layers,
             ..PacketMeta::new(now, extended_sequence, encoding, packet, self.payload)
         }
     }
@@ -71,18 +82,31 @@ impl Describer {
     }
 
     fn by_dependencies(&mut self, value: &[u8], payload: PayloadDescriptor) -> Description {
-        let structure = self.structure.get_or_insert_default();
-        match DependencyDescriptor::parse(value, structure) {
-            // A structure comes with a key frame (section A.4 of the AV1 payload format).
-            Ok(found) => Description {
-                is_key_frame: found.has_structure && found.mandatory.start_of_frame,
-                spatial_layer: found.frame.spatial_id,
-                temporal_layer: found.frame.temporal_id,
-                payload,
-            },
+        let Dependencies { structure, targets, active } = &mut **self.dependencies.get_or_insert_default();
+        let Ok(found) = DependencyDescriptor::parse(value, structure) else {
             // Its structure was lost, so that it is no key frame.
-            Err(_) => Description { is_key_frame: false, spatial_layer: 0, temporal_layer: 0, payload },
+            let layers = FrameLayers::UNKNOWN;
+            return Description { is_key_frame: false, spatial_layer: 0, temporal_layer: 0, payload, layers };
+        };
+        if found.has_structure {
+            *targets = DecodeTargets::new(structure);
         }
+        if let Some(mask) = found.active_decode_targets {
+            *active = targets.active_layers(mask).filter(|_| mask != structure.all_decode_targets());
+        }
+        Description {
+            // A structure comes with a key frame (section A.4 of the AV1 payload format).
+            is_key_frame: found.has_structure && found.mandatory.start_of_frame,
+            spatial_layer: found.frame.spatial_id,
+            temporal_layer: found.frame.temporal_id,
+            payload,
+            layers: targets.frame_layers(&found),
+        }
+    }
+
+    /// The layers that the stream has now, if it said that it has not all of them.
+    pub(crate) fn active_layers(&self) -> Option<ActiveLayers> {
+        self.dependencies.as_ref().and_then(|dependencies| dependencies.active)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::id::{ProducerId, ShardId};
 use crate::producer::Producer;
 use crate::router::Router;
 use smallvec::SmallVec;
-use tureen_forwarding::{PacketStore, PacketStoreConfig};
+use tureen_forwarding::{ActiveLayers, PacketStore, PacketStoreConfig};
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
 
 /// Where a source's packets come from.
@@ -46,6 +46,8 @@ pub struct SourceStream {
     /// How its clock lies to that of the source's other streams, once a sender report told, see
     /// [`clock_alignment`](tureen_forwarding::clock_alignment).
     pub alignment: Option<u32>,
+    /// The layers that it has now, if it said that it has not all of them.
+    pub active_layers: Option<ActiveLayers>,
 }
 
 /// A source of packets for consumers.

@@ -1,7 +1,7 @@
 //! A publisher of three VP8 encodings with three temporal layers each, a network, and one viewer who changes their mind.
 
 use std::collections::BTreeMap;
-use tureen_forwarding::{PacketMeta, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict};
+use tureen_forwarding::{FrameLayers, PacketMeta, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
 
@@ -301,7 +301,7 @@ fn describe(frame: &Frame, encoding: usize, index: u64, picture: u16, short: boo
     let long = [start, 0xe0, high, low, frame.tl0, layers, header];
     let brief = [start, 0xe0, low & 0x7f, frame.tl0, layers, header];
     let payload: &[u8] = if short { &brief } else { &long };
-    let descriptor = vp8::Descriptor::parse(payload).expect("a descriptor");
+    let descriptor = PayloadDescriptor::Vp8(vp8::Descriptor::parse(payload).expect("a descriptor"));
     PacketMeta {
         received_at: Time::ZERO,
         extended_sequence: frame.number + index,
@@ -312,6 +312,7 @@ fn describe(frame: &Frame, encoding: usize, index: u64, picture: u16, short: boo
         temporal_layer: frame.layer,
         marker: index + 1 == frame.packets,
         is_key_frame: descriptor.is_key_frame(),
-        descriptor: PayloadDescriptor::Vp8(descriptor),
+        descriptor,
+        layers: FrameLayers::of_payload(&descriptor),
     }
 }

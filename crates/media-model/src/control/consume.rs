@@ -292,7 +292,7 @@ fn build_selector(
     if pipe {
         let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
         Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
-    } else if source.streams.len() > 1 || source.producer_type == ProducerType::Svc && has_layers(format) {
+    } else if source.streams.len() > 1 || source.producer_type == ProducerType::Svc {
         let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
             needs_key_frame: config.needs_key_frame,
             clock_rate: config.clock_rate,
@@ -307,11 +307,6 @@ fn build_selector(
     } else {
         Selector::Simple(Box::new(SimpleSelector::new(config)))
     }
-}
-
-/// Whether the layers of a stream can be told apart, and where to enter them.
-fn has_layers(format: PayloadFormat) -> bool {
-    matches!(format, PayloadFormat::Vp8 | PayloadFormat::Vp9)
 }
 
 fn build_streams(

@@ -172,7 +172,7 @@ pub(crate) fn source_streams(
 ) -> SmallVec<[SourceStream; 3]> {
     let streams = parameters.encodings.iter().map(|_| {
         let store = codecs.first().filter(|codec| codec.feedback.nack).map(|_| new_store(kind));
-        SourceStream { store, score: 0, packets: 0, alignment: None }
+        SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None }
     });
     streams.collect()
 }

@@ -57,8 +57,11 @@ impl<T: Transport> Core<T> {
             self.counters.bad_payload += 1;
             return;
         };
+        let active_layers = state.describer.active_layers();
         let info = packet_info(packet, packet.sequence_number(), &description);
         let received = state.recv.on_packet(now, &info);
+        let source = producer.source;
+        self.set_active_layers(source, stream.encoding, active_layers);
         self.accept(now, stream, packet, received, description, out);
     }
 

@@ -6,8 +6,8 @@ use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::relay::RelayNews;
-use crate::source::Source;
-use tureen_forwarding::Selector;
+use crate::source::{Source, SourceStream};
+use tureen_forwarding::{ActiveLayers, Selector};
 use tureen_transport::Transport;
 
 impl<T: Transport> Core<T> {
@@ -28,7 +28,12 @@ impl<T: Transport> Core<T> {
         let Some(source) = self.sources.get(consumer.source) else { return };
         let preferred = consumer.preferred_layers.map(|layers| layers.spatial_layer);
         let Some(best) = source.best_encoding(preferred) else { return };
-        let (spatial_layer, temporal_layer) = consumer.wanted_layers();
+        let (spatial_layer, temporal_layer) = match source.streams.get(usize::from(best)) {
+            Some(SourceStream { active_layers: Some(active), .. }) => {
+                within(consumer.wanted_layers(), *active)
+            }
+            _ => consumer.wanted_layers(),
+        };
         let Some(stream) = consumer.streams.first_mut() else { return };
         let moved = match &mut consumer.selector {
             Selector::Simulcast(selector) => {
@@ -64,6 +69,20 @@ impl<T: Transport> Core<T> {
         self.switched = switched;
     }
 
+    /// Takes note of the layers that a stream has now: who wants others gets the nearest.
+    pub(crate) fn set_active_layers(&mut self, key: Key<Source>, encoding: u8, layers: Option<ActiveLayers>) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let Some(stream) = source.streams.get_mut(usize::from(encoding)) else { return };
+        if std::mem::replace(&mut stream.active_layers, layers) == layers {
+            return;
+        }
+        for mirror in &source.mirrors {
+            let news = RelayNews::ActiveLayers(source.producer_id, encoding, layers);
+            self.relay.to(mirror.shard).push_news(news);
+        }
+        self.choose_layers(key);
+    }
+
     /// Takes note of how the clock of a stream lies to that of the source's other streams.
     pub(crate) fn set_alignment(&mut self, key: Key<Source>, encoding: u8, alignment: u32) {
         let Some(source) = self.sources.get_mut(key).filter(|source| source.streams.len() > 1) else {
@@ -83,4 +102,9 @@ impl<T: Transport> Core<T> {
             }
         }
     }
+}
+
+/// The nearest layers to those wanted, of those that are sent.
+fn within((spatial, temporal): (u8, u8), active: ActiveLayers) -> (u8, u8) {
+    (spatial.min(active.highest_spatial).max(active.lowest_spatial), temporal.min(active.highest_temporal))
 }

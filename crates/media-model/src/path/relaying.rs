@@ -53,6 +53,11 @@ impl<T: Transport> Core<T> {
                     self.set_alignment(key, encoding, alignment);
                 }
             }
+            RelayNews::ActiveLayers(producer, encoding, layers) => {
+                if let Ok(key) = self.source_key(producer) {
+                    self.set_active_layers(key, encoding, layers);
+                }
+            }
             RelayNews::Exchanged(producer, encoding) => {
                 if let Ok(key) = self.source_key(producer) {
                     self.exchange_stream(key, encoding);
@@ -83,6 +88,7 @@ impl<T: Transport> Core<T> {
         way.push_news(RelayNews::Paused(subscription.producer, source.paused));
         for (encoding, stream) in (0..).zip(&source.streams) {
             way.push_news(RelayNews::Score(subscription.producer, encoding, stream.score));
+            way.push_news(RelayNews::ActiveLayers(subscription.producer, encoding, stream.active_layers));
             if let Some(alignment) = stream.alignment {
                 way.push_news(RelayNews::Alignment(subscription.producer, encoding, alignment));
             }

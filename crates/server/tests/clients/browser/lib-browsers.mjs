@@ -1,5 +1,5 @@
 // Browsers under one roof: Chromium through Playwright, Firefox through WebDriver BiDi. What comes back of `launch` has
-// `open(url, init)`, which gives a page that ran the function `init` before its own scripts, and `close()`.
+// `open(url, init, argument)`, which gives a page that ran `init(argument)` before its own scripts, and `close()`.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,9 +39,9 @@ async function launchChromium({ flags = [], executable = "/usr/bin/chromium", fp
   });
   return {
     name: "chromium",
-    async open(url, init) {
+    async open(url, init, argument) {
       const page = await context.newPage();
-      if (init) await page.addInitScript(init);
+      if (init) await page.addInitScript(init, argument);
       // A network that has just come up may break off the first load.
       await page.goto(url, { timeout: 10_000 }).catch(() => page.goto(url));
       return page;
@@ -66,9 +66,9 @@ async function launchFirefox({ executable = "/usr/bin/firefox-esr" } = {}) {
   const browser = await puppeteer.launch(options).catch(() => puppeteer.launch(options));
   return {
     name: "firefox",
-    async open(url, init) {
+    async open(url, init, argument) {
       const page = await browser.newPage();
-      if (init) await page.evaluateOnNewDocument(init);
+      if (init) await page.evaluateOnNewDocument(init, argument);
       await page.goto(url);
       return page;
     },

@@ -4,6 +4,7 @@
 
 mod calls;
 mod figures;
+mod layers;
 mod namespace;
 mod networks;
 mod scenario;
