@@ -127,9 +127,8 @@ impl DecodeTargets {
         let Some(lowest) = (0..self.count).min_by_key(order) else { return };
         for limit in LimitSet::limits() {
             let (spatial, temporal) = (Limit::up_to(limit.spatial), Limit::up_to(limit.temporal));
-            let within = |target: &usize| {
-                layers[*target].spatial <= spatial && layers[*target].temporal <= temporal
-            };
+            let within =
+                |target: &usize| layers[*target].spatial <= spatial && layers[*target].temporal <= temporal;
             let best = (0..self.count).filter(within).max_by_key(order).unwrap_or(lowest);
             self.serves[best].insert(LimitSet::of(limit));
         }
@@ -145,4 +144,108 @@ fn references(frame: &FrameDependencies) -> References {
         }
     }
     References::Frames(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tureen_rtp_wire::dependency_descriptor::{
+        DecodeTargetIndications, Fdiffs, MandatoryFields, Template,
+    };
+
+    /// As in the tables of the AV1 payload format: a row of indications for each target.
+    fn template(spatial_id: u8, temporal_id: u8, row: &str) -> Template {
+        let indications =
+            row.chars().enumerate().fold(DecodeTargetIndications::default(), |all, (target, letter)| {
+                let indication = match letter {
+                    'S' => DecodeTargetIndication::Switch,
+                    'R' => DecodeTargetIndication::Required,
+                    'D' => DecodeTargetIndication::Discardable,
+                    _ => DecodeTargetIndication::NotPresent,
+                };
+                all.with(target, indication)
+            });
+        Template { spatial_id, temporal_id, indications, ..Template::default() }
+    }
+
+    /// Two spatial and two temporal layers. With `own`, layers refer to those below in key pictures alone.
+    fn structure(own: bool) -> TemplateStructure {
+        let rows = if own {
+            [(0, 0, "SSSS"), (0, 0, "SS--"), (0, 1, "-D--"), (1, 0, "--SS"), (1, 0, "--SS"), (1, 1, "---D")]
+        } else {
+            [(0, 0, "SSSS"), (0, 0, "SSRR"), (0, 1, "-D-R"), (1, 0, "--SS"), (1, 0, "--SS"), (1, 1, "---D")]
+        };
+        let templates = rows.map(|(spatial, temporal, row)| template(spatial, temporal, row));
+        TemplateStructure::new(0, 4, &templates, 0, &[], None).expect("a structure")
+    }
+
+    fn layers_of(structure: &TemplateStructure, template_id: u8, fdiffs: &[u16]) -> FrameLayers {
+        let template = structure.template(template_id).expect("a template");
+        let descriptor = DependencyDescriptor {
+            mandatory: MandatoryFields {
+                start_of_frame: true,
+                end_of_frame: true,
+                template_id,
+                frame_number: 9,
+            },
+            has_structure: false,
+            active_decode_targets: None,
+            frame: FrameDependencies {
+                fdiffs: Fdiffs::new(fdiffs).expect("few"),
+                ..FrameDependencies::of_template(template)
+            },
+        };
+        DecodeTargets::new(structure).frame_layers(&descriptor)
+    }
+
+    fn who_needs(layers: &FrameLayers) -> Vec<(u8, u8)> {
+        let both = LimitSet::limits().filter(|limit| limit.spatial < 2 && limit.temporal < 2);
+        both.filter(|limit| layers.needed.contains(*limit))
+            .map(|limit| (limit.spatial, limit.temporal))
+            .collect()
+    }
+
+    #[test]
+    fn who_needs_a_frame_is_told_by_its_indications() {
+        let (nested, own) = (structure(false), structure(true));
+        assert_eq!(who_needs(&layers_of(&nested, 2, &[1])), [(0, 1), (1, 1)]);
+        assert_eq!(who_needs(&layers_of(&own, 2, &[1])), [(0, 1)]);
+        assert_eq!(who_needs(&layers_of(&own, 5, &[2])), [(1, 1)]);
+        assert_eq!(who_needs(&layers_of(&own, 0, &[])), [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    }
+
+    #[test]
+    fn layers_above_all_that_there_are_are_those_of_the_best_target() {
+        let layers = layers_of(&structure(true), 5, &[2]);
+        assert!(layers.needed.contains(Limit { spatial: u8::MAX, temporal: u8::MAX }));
+        assert!(!layers.needed.contains(Limit { spatial: u8::MAX, temporal: 0 }));
+    }
+
+    #[test]
+    fn layers_that_refer_to_themselves_alone_do_not_nest() {
+        let nested = layers_of(&structure(false), 1, &[4]);
+        assert!(nested.spatial_nests && nested.temporal_nests);
+        let own = layers_of(&structure(true), 1, &[4]);
+        assert!(!own.spatial_nests && own.temporal_nests);
+    }
+
+    #[test]
+    fn references_are_distances_and_those_too_far_are_not_told() {
+        let structure = structure(false);
+        assert_eq!(layers_of(&structure, 1, &[1, 3]).references, References::Frames(0b101));
+        assert_eq!(layers_of(&structure, 1, &[33]).references, References::Unknown);
+    }
+
+    #[test]
+    fn active_targets_have_a_lowest_and_a_highest_layer() {
+        let targets = DecodeTargets::new(&structure(true));
+        let active = |mask| {
+            targets.active_layers(mask).map(|it| (it.lowest_spatial, it.highest_spatial, it.highest_temporal))
+        };
+        assert_eq!(active(0b1111), Some((0, 1, 1)));
+        assert_eq!(active(0b0001), Some((0, 0, 0)));
+        assert_eq!(active(0b1000), Some((1, 1, 1)));
+        assert_eq!(active(0), None);
+        assert_eq!(DecodeTargets::default().active_layers(u32::MAX), None);
+    }
 }

@@ -180,9 +180,14 @@ mod tests {
     #[test]
     fn sets_hold_what_is_at_or_above() {
         let set = LimitSet::from(1, 2);
-        for (spatial, temporal, expected) in
-            [(0, 2, false), (1, 1, false), (1, 2, true), (3, 3, true), (u8::MAX, u8::MAX, true), (2, 1, false)]
-        {
+        for (spatial, temporal, expected) in [
+            (0, 2, false),
+            (1, 1, false),
+            (1, 2, true),
+            (3, 3, true),
+            (u8::MAX, u8::MAX, true),
+            (2, 1, false),
+        ] {
             assert_eq!(set.contains(Limit { spatial, temporal }), expected, "{spatial} {temporal}");
         }
         assert!(LimitSet::column(1).contains(Limit { spatial: 2, temporal: 1 }));

@@ -216,9 +216,7 @@ impl LayerFilter {
         let decodable = || match frame.references {
             // One layer at a time: what follows in a layer may depend on any layer below it.
             References::Base => to.temporal == from.temporal.saturating_add(1),
-            References::Below => {
-                to.spatial == from.spatial.saturating_add(1) && to.temporal <= from.temporal
-            }
+            References::Below => to.spatial == from.spatial.saturating_add(1) && to.temporal <= from.temporal,
             References::Frames(references) => self.frames.hold(frame.number, references),
             References::Unknown => false,
         };

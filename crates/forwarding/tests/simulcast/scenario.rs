@@ -1,7 +1,9 @@
 //! A publisher of three VP8 encodings with three temporal layers each, a network, and one viewer who changes their mind.
 
 use std::collections::BTreeMap;
-use tureen_forwarding::{FrameLayers, PacketMeta, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict};
+use tureen_forwarding::{
+    FrameLayers, PacketMeta, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict,
+};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
 

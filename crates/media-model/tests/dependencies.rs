@@ -1,0 +1,201 @@
+//! Layers of a stream whose payload says nothing: told by dependency descriptors alone, as with AV1 and with media that is encrypted end
+//! to end.
+
+mod support;
+
+use support::{Bench, packet_with, vp8_parameters};
+use tureen_media_model::{ConsumerEvent, ConsumerInfo, Event, SetPreferredLayers};
+use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RtpParameters};
+use tureen_rtp_wire::dependency_descriptor::{
+    self, DecodeTargetIndication, DecodeTargetIndications, DependencyDescriptor, Fdiffs, FrameDependencies,
+    MandatoryFields, Template, TemplateStructure,
+};
+use tureen_rtp_wire::rtcp::{Compound, RtcpPacket};
+use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
+
+const SSRC: u32 = 1000;
+const EXTENSION: u8 = 3;
+
+/// Two spatial and two temporal layers; spatial layers refer to the one below in key pictures alone. Pairs of templates: that of key
+/// pictures, if there is one, and those of the temporal layers.
+fn structure() -> TemplateStructure {
+    let rows =
+        [(0, 0, "SSSS"), (0, 0, "SS--"), (0, 1, "-D--"), (1, 0, "--SS"), (1, 0, "--SS"), (1, 1, "---D")];
+    let templates = rows.map(|(spatial_id, temporal_id, row)| {
+        let letters = row.chars().enumerate();
+        let indications = letters.fold(DecodeTargetIndications::default(), |all, (target, letter)| {
+            let indication = match letter {
+                'S' => DecodeTargetIndication::Switch,
+                'D' => DecodeTargetIndication::Discardable,
+                _ => DecodeTargetIndication::NotPresent,
+            };
+            all.with(target, indication)
+        });
+        Template { spatial_id, temporal_id, indications, ..Template::default() }
+    });
+    TemplateStructure::new(0, 4, &templates, 0, &[], None).unwrap()
+}
+
+fn parameters() -> RtpParameters {
+    let mut parameters = serde_json::to_value(vp8_parameters(SSRC)).unwrap();
+    parameters["codecs"] = serde_json::json!([{
+        "mimeType": "video/VP9", "clockRate": 90000, "payloadType": 98,
+        "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]
+    }]);
+    parameters["encodings"] = serde_json::json!([{"ssrc": SSRC, "scalabilityMode": "L2T2_KEY"}]);
+    parameters["headerExtensions"] =
+        serde_json::json!([{"uri": dependency_descriptor::URI, "id": EXTENSION}]);
+    serde_json::from_value(parameters).unwrap()
+}
+
+/// A publisher whose pictures alternate between temporal layer 0 and 1, and a viewer.
+struct Call {
+    bench: Bench,
+    consumer: ConsumerInfo,
+    picture: u32,
+    number: u16,
+    /// How many spatial layers are sent, and whether the next key picture is to say so.
+    spatial_layers: u8,
+}
+
+/// What the viewer got of a picture: the spatial and temporal layer of each packet, and its marker.
+type Got = Vec<(u8, u8, bool)>;
+
+impl Call {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let (source, target) = (bench.transport(1), bench.transport(2));
+        let producer = bench.produce(source, MediaKind::Video, parameters());
+        let consumer = bench.consume(target, producer.id);
+        Self { bench, consumer, picture: 0, number: 100, spatial_layers: 2 }
+    }
+
+    /// Sends a picture, a packet a frame. `news` is what its first packet says of the targets that are active from then on.
+    fn picture(&mut self, key: bool, news: Option<u32>) -> Got {
+        let temporal = if key { 0 } else { (self.picture % 2) as u8 };
+        for spatial in 0..self.spatial_layers {
+            self.frame(key, spatial, temporal, news.filter(|_| spatial == 0));
+        }
+        let got = self.got();
+        self.picture += 1;
+        self.bench.pass(33);
+        got
+    }
+
+    fn frame(&mut self, key: bool, spatial: u8, temporal: u8, news: Option<u32>) {
+        let structure = structure();
+        let template_id = 3 * spatial + if key { 0 } else { 1 + temporal };
+        let template = structure.template(template_id).unwrap();
+        let has_structure = key && spatial == 0;
+        let implied = has_structure.then(|| structure.all_decode_targets());
+        let fdiffs: &[u16] = match (key, spatial) {
+            (true, 0) => &[],
+            (true, _) => &[1],
+            (false, _) => &[2],
+        };
+        let descriptor = DependencyDescriptor {
+            mandatory: MandatoryFields {
+                start_of_frame: true,
+                end_of_frame: true,
+                template_id,
+                frame_number: 2 * self.picture as u16 + u16::from(spatial),
+            },
+            has_structure,
+            active_decode_targets: news.or(implied),
+            frame: FrameDependencies {
+                fdiffs: Fdiffs::new(fdiffs).unwrap(),
+                ..FrameDependencies::of_template(template)
+            },
+        };
+        let mut value = [0; 32];
+        let len = descriptor.write(&structure, &mut value).unwrap();
+        let header = RtpHeader {
+            marker: spatial + 1 == self.spatial_layers,
+            payload_type: 98,
+            sequence_number: self.number,
+            timestamp: self.picture * 3000,
+            ssrc: SSRC,
+        };
+        self.number += 1;
+        // The payload is noise but for two octets, by which the test knows the frame again.
+        let payload = [0xff, spatial, temporal, 0xff];
+        self.bench.receive(1, &packet_with(&header, &[(EXTENSION, &value[..len])], &payload));
+    }
+
+    fn got(&mut self) -> Got {
+        let (sent, _) = self.bench.sent_to(2);
+        let packets = sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap());
+        packets.map(|packet| (packet.payload()[1], packet.payload()[2], packet.marker())).collect()
+    }
+
+    fn asked(&mut self) -> bool {
+        let (_, compounds) = self.bench.sent_to(1);
+        let mut packets = compounds.iter().flat_map(|bytes| Compound::parse(bytes).unwrap());
+        packets.any(|packet| matches!(packet, Ok(RtcpPacket::Pli(_))))
+    }
+
+    fn prefer(&mut self, spatial_layer: u8, temporal_layer: u8) {
+        let layers = MediaLayers { spatial_layer, temporal_layer: Some(temporal_layer) };
+        self.bench.ask(SetPreferredLayers { id: self.consumer.id, layers }).unwrap().expect("it has layers");
+    }
+
+    /// The layers that were told last.
+    fn told(&mut self) -> Option<(u8, u8)> {
+        let layers = self.bench.events().into_iter().filter_map(|event| match event {
+            Event::Consumer(_, ConsumerEvent::Layers(layers)) => Some(layers),
+            _ => None,
+        });
+        layers.last().flatten().map(|layers| (layers.spatial_layer, layers.temporal_layer.unwrap()))
+    }
+}
+
+#[test]
+fn frames_that_other_layers_need_are_left_out() {
+    let mut call = Call::new();
+    assert_eq!(call.picture(true, None), [(0, 0, false), (1, 0, true)], "a key picture is needed whole");
+    assert_eq!(call.told(), Some((1, 1)));
+    assert_eq!(call.picture(false, None), [(1, 1, true)], "the upper layer refers to itself");
+    assert_eq!(call.picture(false, None), [(1, 0, true)]);
+    call.prefer(1, 0);
+    assert_eq!(call.picture(false, None), []);
+    assert_eq!(call.told(), Some((1, 0)));
+    assert_eq!(call.picture(false, None), [(1, 0, true)]);
+    call.prefer(1, 1);
+    assert_eq!(call.picture(false, None), [], "not entered amid a layer");
+    assert_eq!(call.picture(false, None), [(1, 0, true)]);
+    assert_eq!(call.picture(false, None), [(1, 1, true)]);
+    assert_eq!(call.told(), Some((1, 1)));
+}
+
+#[test]
+fn a_lower_layer_that_was_left_out_takes_a_key_frame() {
+    let mut call = Call::new();
+    call.picture(true, None);
+    call.bench.pass(1100);
+    call.asked();
+    call.prefer(0, 1);
+    assert!(call.asked(), "at once");
+    assert_eq!(call.picture(false, None), [(1, 1, true)], "the upper one goes on meanwhile");
+    assert_eq!(call.picture(true, None), [(0, 0, true)]);
+    assert_eq!(call.told(), Some((0, 1)));
+    assert_eq!(call.picture(false, None), [(0, 1, true)]);
+}
+
+#[test]
+fn a_layer_that_is_no_longer_sent_is_left_and_rejoined() {
+    let mut call = Call::new();
+    call.picture(true, None);
+    assert_eq!(call.told(), Some((1, 1)));
+    call.bench.pass(1100);
+    call.asked();
+    // The publisher goes down to its base layer (targets 0 and 1), and says so.
+    call.spatial_layers = 1;
+    assert_eq!(call.picture(false, Some(0b0011)), [], "what it refers to was left out");
+    assert!(call.asked(), "so a key frame is needed");
+    assert_eq!(call.picture(true, Some(0b0011)), [(0, 0, true)]);
+    assert_eq!(call.told(), Some((0, 1)));
+    assert_eq!(call.picture(false, None), [(0, 1, true)]);
+    call.spatial_layers = 2;
+    assert_eq!(call.picture(true, None), [(0, 0, false), (1, 0, true)]);
+    assert_eq!(call.told(), Some((1, 1)));
+}
