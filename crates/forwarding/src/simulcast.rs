@@ -164,8 +164,8 @@ impl SimulcastSelector {
         self.timeline.set_alignment(encoding, alignment);
     }
 
-    /// What becomes of a packet.
-    #[inline]
+    /// What becomes of a packet. A call of its own, so that who forwards streams whole does not pay for what this needs.
+    #[inline(never)]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {
         if self.current != Some(meta.encoding) {
             if self.target != Some(meta.encoding) {

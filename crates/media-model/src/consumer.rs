@@ -108,8 +108,8 @@ impl PauseState {
 /// A consumer.
 #[derive(Debug)]
 pub struct Consumer {
-    /// What it was made with.
-    pub definition: ConsumerDefinition,
+    /// What it was made with; elsewhere, since packets do not need it.
+    pub definition: Box<ConsumerDefinition>,
     /// The transport that it goes out on.
     pub transport: Key<TransportTag>,
     /// What it consumes.

@@ -15,6 +15,7 @@ fn main() -> std::io::Result<()> {
         ("rtp_packet", rtp_packets()),
         ("rtcp_compound", rtcp_compounds()),
         ("payload_descriptors", payload_descriptors()),
+        ("layer_selector", layer_selector()),
         ("srtp_open", random(16, 200, 3)),
         ("rtp_parameters", rtp_parameters()),
         ("core_datagrams", core_datagrams()),
@@ -76,6 +77,50 @@ fn rtp_packets() -> Corpus {
     all.push(vec![0x90, 0x60, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 0xbe, 0xde, 0, 1, 0x1f, 1, 2, 3]);
     all
 }
+
+/// A wish for an encoding, a key frame, then frames, wishes and steps of time as they fall.
+fn layer_selector() -> Corpus {
+    let mut rng = Pcg64Mcg::seed_from_u64(17);
+    // By format: the payload of a key frame, and of a frame of temporal layer 1.
+    let payloads: [[&[u8]; 2]; 3] = [
+        [&[0x90, 0xe0, 0x81, 0x2c, 9, 0x00, 0x00, 1], &[0x90, 0xe0, 0x81, 0x2d, 9, 0x60, 0x01, 1]],
+        [&[0xac, 1, 0x00, 1, 0], &[0xec, 1, 0x30, 1, 0]],
+        [&[0x65, 0x88], &[0x41, 0x9a]],
+    ];
+    let mut file = |index: u32| {
+        let [key, delta] = payloads[index as usize % 3];
+        let mut bytes = vec![index as u8 % 3, 0, 0x1c, 7, 0];
+        for _ in 0..60 {
+            let [chance, encoding] = [rng.next_u32() % 16, rng.next_u32() % 3];
+            let payload = if chance < 4 { key } else { delta };
+            match chance {
+                15 => bytes.extend([rng.next_u32() as u8 % 8, rng.next_u32() as u8, 0, 9]),
+                14 => bytes.extend([5, 0, 0x20, 0x20]),
+                13 => bytes.extend([7, encoding as u8]),
+                _ => {
+                    bytes.extend([0x48, encoding as u8, payload.len() as u8]);
+                    bytes.extend_from_slice(payload);
+                }
+            }
+        }
+        bytes
+    };
+    let mut all: Corpus = (0..12).map(&mut file).collect();
+    // By dependency descriptor: a key frame of an L1T2 structure, then frames of both layers, and a wish for the lower one.
+    let mut file = vec![3, 0, 0x1c];
+    file.extend([0x49, 0, STRUCTURE_L1T2.len() as u8]);
+    file.extend(STRUCTURE_L1T2);
+    for picture in 2..8 {
+        file.extend([7, 0, 0x49, 0, 3, 0xc0 | picture % 2, 0, picture]);
+        file.extend([0, if picture < 4 { 0 } else { 0x1c }]);
+    }
+    all.push(file);
+    all
+}
+
+/// A dependency descriptor that brings one spatial and two temporal layers.
+const STRUCTURE_L1T2: [u8; 14] =
+    [0x80, 0x00, 0x01, 0x80, 0x00, 0x14, 0xea, 0xa8, 0x60, 0x41, 0x4d, 0x14, 0x10, 0x20];
 
 fn rtcp_compounds() -> Corpus {
     let info = SenderInfo { ntp: NtpTime::new(5, 6), rtp_timestamp: 7, packet_count: 8, octet_count: 9 };
@@ -144,10 +189,9 @@ fn payload_descriptors() -> Corpus {
     ];
     let mut all: Corpus =
         bodies.iter().map(|(format, body)| [&[*format, 0x12, 0x85, 77], *body].concat()).collect();
-    // Dependency descriptors: an L1T2 structure, then frames that name its templates.
-    let structure = [0x80, 0x00, 0x01, 0x80, 0x00, 0x14, 0xea, 0xa8, 0x60, 0x41, 0x4d, 0x14, 0x10, 0x20];
-    let mut file = vec![7, structure.len() as u8];
-    file.extend(structure);
+    // Dependency descriptors: a structure, then frames that name its templates.
+    let mut file = vec![7, STRUCTURE_L1T2.len() as u8];
+    file.extend(STRUCTURE_L1T2);
     file.extend([3, 0xc0, 0x00, 0x02, 3, 0xc1, 0x00, 0x03, 5, 0xc1, 0x00, 0x04, 0x18, 0x33]);
     all.push(file);
     all.extend(random(4, 60, 8).into_iter().map(|bytes| [&[7, 20], &bytes[..]].concat()));

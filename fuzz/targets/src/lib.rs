@@ -16,6 +16,7 @@ mod dtls_peer;
 mod dtls_records;
 mod ice;
 mod ice_server;
+mod layer_selector;
 mod payload_descriptors;
 mod rtcp_compound;
 mod rtp_packet;
@@ -68,6 +69,8 @@ targets! {
     rtp_packet,
     /// RTCP compounds over any bytes, and back through the writer.
     rtcp_compound,
+    /// Wishes, packets, pauses and exchanged streams against a selector of layers.
+    layer_selector,
     /// Codec payload descriptors and their patches, and the dependency descriptor.
     payload_descriptors,
     /// SRTP: opens what was sealed and unaltered, once, and nothing else.

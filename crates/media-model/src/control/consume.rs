@@ -157,13 +157,13 @@ impl<T: Transport> Core<T> {
         let preferred_layers =
             options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
         Ok(Consumer {
-            definition: ConsumerDefinition {
+            definition: Box::new(ConsumerDefinition {
                 id: options.id,
                 kind: source.kind,
                 consumer_type,
                 rtp_parameters: parameters,
                 pipe: options.pipe,
-            },
+            }),
             transport: transport_key,
             source: source_key,
             pause: PauseState { own: options.paused, producer: source.paused },
