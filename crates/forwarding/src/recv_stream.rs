@@ -15,6 +15,9 @@ use std::time::Duration;
 use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
 use tureen_rtp_wire::{NtpTime, Time};
 
+/// A stream without packets for this long is inactive if others of its source go on: a layer that its sender gave up. Pictures that stand
+/// still silence all layers alike.
+pub const ABANDONED_TIMEOUT: Duration = Duration::from_millis(1000);
 /// A stream without packets for this long is inactive.
 pub const INACTIVITY_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The same for a stream that uses discontinuous transmission.
@@ -362,12 +365,22 @@ impl RecvStream {
 
     /// Whether the stream has just become inactive. Its score is 0 then, until the next packet.
     pub fn poll_inactivity(&mut self, now: Time) -> bool {
-        if self.inactive || now < self.inactivity_deadline() {
-            return false;
+        let timeout = if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT };
+        self.end_silence(now, timeout)
+    }
+
+    /// The same while another stream of the source goes on.
+    pub fn poll_abandonment(&mut self, now: Time) -> bool {
+        self.end_silence(now, ABANDONED_TIMEOUT)
+    }
+
+    fn end_silence(&mut self, now: Time, timeout: Duration) -> bool {
+        let ends = !self.inactive && now >= self.silent_until(timeout);
+        if ends {
+            self.inactive = true;
+            self.score.reset(0);
         }
-        self.inactive = true;
-        self.score.reset(0);
-        true
+        ends
     }
 
     /// When to poll next: [`Time::ZERO`] for at once, [`Time::NEVER`] for not at all.
@@ -542,7 +555,11 @@ impl RecvStream {
     }
 
     fn inactivity_deadline(&self) -> Time {
-        let timeout = if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT };
+        self.silent_until(if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT })
+    }
+
+    /// When a silence that began with the last packet has lasted for `timeout`.
+    fn silent_until(&self, timeout: Duration) -> Time {
         match self.last_packet {
             Some(last) if self.config.check_inactivity && !self.paused => last + timeout,
             _ => Time::NEVER,

@@ -39,6 +39,8 @@ pub struct ProducerStream {
     pub recv: RecvStream,
     pub(crate) describer: Describer,
     pub(crate) timer: Armed,
+    /// Frames that came on other streams of the producer since this one's last.
+    pub(crate) frames_beside: u8,
     /// The score told last.
     pub(crate) told_score: u8,
 }

@@ -170,12 +170,24 @@ fn a_layer_that_stops_is_left_and_rejoined() {
     let mut call = Call::new(&ENCODINGS, None, None);
     call.run(&[0, 1, 2], 40);
     assert_eq!(call.told_spatial(), Some(Some(2)));
-    // 1.5 s and two frames for the answer.
-    let sent = call.run(&[0, 1], 48);
+    // A second, and two frames for the answer.
+    let sent = call.run(&[0, 1], 33);
     assert!(!sent.is_empty());
     assert_eq!(call.told_spatial(), Some(Some(1)));
     call.run(&[0, 1, 2], 3);
     assert_eq!(call.told_spatial(), Some(Some(2)));
+}
+
+#[test]
+fn a_picture_that_stands_still_leaves_no_layer() {
+    let mut call = Call::new(&ENCODINGS, None, None);
+    call.run(&[0, 1, 2], 40);
+    assert_eq!(call.told_spatial(), Some(Some(2)));
+    for _ in 0..3 {
+        call.bench.pass(1200);
+        call.run(&[0, 1, 2], 1);
+    }
+    assert_eq!(call.told(), None);
 }
 
 #[test]

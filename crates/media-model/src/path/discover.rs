@@ -117,6 +117,7 @@ impl<T: Transport> Core<T> {
             recv,
             describer: Default::default(),
             timer: Default::default(),
+            frames_beside: 0,
             told_score: 0,
         }));
         let source = producer.source;

@@ -8,11 +8,15 @@ use crate::listener::StreamRef;
 use crate::producer::Producer;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::TransportTag;
+use smallvec::SmallVec;
 use tureen_forwarding::rtx::decapsulate;
 use tureen_forwarding::{PacketInfo, PacketMeta, Received};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket, extension};
 use tureen_transport::{Egress, Transport};
+
+/// As many frames on other streams show that the picture does not just stand still.
+const ABANDONED_FRAMES: u8 = 6;
 
 impl<T: Transport> Core<T> {
     /// Takes an opened RTP packet all the way to its consumers.
@@ -119,6 +123,28 @@ impl<T: Transport> Core<T> {
         self.observe(now, stream, packet, &meta);
         if !paused {
             self.forward(now, source, &meta, packet, out);
+        }
+        if meta.marker {
+            self.notice_abandoned(now, stream);
+        }
+    }
+
+    /// A frame of one stream has come: others of its source that are silent meanwhile were given up by their sender.
+    fn notice_abandoned(&mut self, now: Time, came: StreamRef) {
+        let Some(producer) = self.producers.get_mut(came.producer).filter(|it| it.streams.len() > 1) else {
+            return;
+        };
+        let mut abandoned = SmallVec::<[u8; 4]>::new();
+        for (encoding, stream) in (0..).zip(&mut producer.streams) {
+            let Some(stream) = stream else { continue };
+            stream.frames_beside =
+                if encoding == came.encoding { 0 } else { stream.frames_beside.saturating_add(1) };
+            if stream.frames_beside >= ABANDONED_FRAMES && stream.recv.poll_abandonment(now) {
+                abandoned.push(encoding);
+            }
+        }
+        for encoding in abandoned {
+            self.follow_score(came.producer, encoding);
         }
     }
 
