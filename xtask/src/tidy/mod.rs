@@ -5,6 +5,7 @@
 
 mod edges;
 mod exceptions;
+mod features;
 mod links;
 mod manifests;
 mod size;
@@ -20,6 +21,7 @@ use std::fmt;
 use std::fs;
 
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
+const FEATURES: &str = "docs/FEATURES.md";
 const EXCEPTIONS: &str = "xtask/tidy-exceptions.toml";
 
 /// One broken rule.
@@ -86,6 +88,10 @@ fn check(tree: &Tree, files: &[File]) -> Outcome<Vec<Violation>> {
     found.extend(edges::check_reach(&table, tree.metadata()));
     found.extend(manifests::check_packages(tree));
     found.extend(manifests::check_rust_version(files, &edges::manifests(tree)));
+
+    if let Some(file) = files.iter().find(|file| file.path == FEATURES) {
+        found.extend(features::check(file, &features::Known::of(files)));
+    }
 
     let exceptions = files.iter().find(|file| file.path == EXCEPTIONS).map_or("", |file| file.text.as_str());
     let exceptions = exceptions::parse(exceptions).map_err(while_doing(EXCEPTIONS))?;
