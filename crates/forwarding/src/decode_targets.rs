@@ -89,6 +89,7 @@ impl DecodeTargets {
             needed: LimitSet::default(),
             references: references(frame),
             number: mandatory.frame_number,
+            is_numbered: true,
             ends_frame: mandatory.end_of_frame,
             enters_spatial: true,
             spatial_nests: self.spatial_nests,

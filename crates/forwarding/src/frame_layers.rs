@@ -105,6 +105,8 @@ pub struct FrameLayers {
     /// The same for temporal layers.
     pub(crate) temporal_nests: bool,
     pub(crate) is_told: bool,
+    /// `number` means something.
+    pub(crate) is_numbered: bool,
 }
 
 impl FrameLayers {
@@ -121,6 +123,7 @@ impl FrameLayers {
         spatial_nests: true,
         temporal_nests: true,
         is_told: false,
+        is_numbered: false,
     };
 
     /// What a payload says; only VP8 and VP9 say enough to leave layers out.
@@ -141,6 +144,12 @@ impl FrameLayers {
     #[inline]
     pub fn is_told(&self) -> bool {
         self.is_told
+    }
+
+    /// The number of the frame, where dependency descriptors count them.
+    #[inline]
+    pub(crate) fn frame_number(&self) -> Option<u16> {
+        self.is_numbered.then_some(self.number)
     }
 
     /// The Y bit: the frame depends on the base layer alone.

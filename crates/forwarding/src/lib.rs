@@ -40,6 +40,7 @@
 mod continuity;
 pub mod decode_targets;
 pub mod frame_layers;
+mod frame_numbers;
 pub mod key_frame;
 mod layer_filter;
 pub mod meta;

@@ -2,6 +2,7 @@
 //!
 //! Sees [`PacketMeta`], never bytes. Pausing, connection and payload types are checked before, by whoever owns the consumer.
 
+use crate::frame_numbers::FrameNumbers;
 use crate::key_frame::KeyFrameGate;
 use crate::meta::PacketMeta;
 use crate::picture_id_map::PictureIdMap;
@@ -61,6 +62,20 @@ impl Selector {
         }
     }
 
+    /// What to add to the frame number in the dependency descriptor of a packet of `encoding` that is, or was, sent under this sequence
+    /// number.
+    #[inline]
+    pub fn frame_number_offset(&self, encoding: u8, sequence_number: u16) -> u16 {
+        match self {
+            Self::Simple(simple) => simple.frames.offset_at(sequence_number),
+            Self::Pipe(pipe) => {
+                let stream = pipe.streams.get(usize::from(encoding));
+                stream.map_or(0, |stream| stream.frames.offset_at(sequence_number))
+            }
+            Self::Simulcast(simulcast) => simulcast.frame_number_offset(sequence_number),
+        }
+    }
+
     /// Whether a key frame of `encoding` is waited for: ask its source.
     pub fn needs_key_frame(&self, encoding: u8) -> bool {
         match self {
@@ -94,6 +109,9 @@ pub struct SimpleSelector {
     sequence: SequenceMap,
     timestamp: TimestampMap,
     pictures: PictureIdMap,
+    frames: FrameNumbers,
+    /// Nothing was sent since it started, or started anew.
+    is_new: bool,
 }
 
 impl SimpleSelector {
@@ -105,6 +123,8 @@ impl SimpleSelector {
             sequence: SequenceMap::new(config.first_sequence_number),
             timestamp: TimestampMap::new(config.clock_rate),
             pictures: PictureIdMap::new(),
+            frames: FrameNumbers::new(),
+            is_new: true,
         }
     }
 
@@ -122,6 +142,12 @@ impl SimpleSelector {
             Ok(sequence_number) => sequence_number,
             Err(reason) => return Verdict::Drop(reason),
         };
+        if let Some(frame) = meta.layers.frame_number() {
+            if std::mem::take(&mut self.is_new) {
+                self.frames.enter(frame, sequence_number);
+            }
+            self.frames.note(frame);
+        }
         Verdict::Forward(Rewrite {
             sequence_number,
             timestamp: self.timestamp.map(meta.received_at, meta.timestamp),
@@ -136,6 +162,7 @@ impl SimpleSelector {
     /// The stream goes on at the next key frame, without a gap in sequence numbers and picture ids.
     pub const fn restart(&mut self) {
         self.gate.close();
+        self.is_new = true;
         self.sequence.resync(0);
         self.pictures.resync();
     }

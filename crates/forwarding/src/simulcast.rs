@@ -4,6 +4,7 @@
 //! [`SimulcastSelector::set_target`]. A switch happens at a key frame of the target; until then the current encoding goes on.
 
 use crate::frame_layers::Limit;
+use crate::frame_numbers::FrameNumbers;
 use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
 use crate::picture_id_map::PictureIdMap;
@@ -83,6 +84,10 @@ impl Iterator for Backlog {
 struct Start {
     extended_sequence: u64,
     timestamp: u32,
+    /// Numbers kept in front of it.
+    room: u8,
+    /// Nothing was sent since.
+    is_new: bool,
 }
 
 /// Forwards one encoding at a time, as one stream: sequence numbers, timestamps and VP8 picture ids go on over switches.
@@ -104,6 +109,7 @@ pub struct SimulcastSelector {
     sequence: SequenceMap,
     timeline: Timeline,
     pictures: PictureIdMap,
+    frames: FrameNumbers,
 }
 
 impl SimulcastSelector {
@@ -113,7 +119,7 @@ impl SimulcastSelector {
             needs_key_frame: config.needs_key_frame,
             target: None,
             current: None,
-            start: Start { extended_sequence: 0, timestamp: 0 },
+            start: Start { extended_sequence: 0, timestamp: 0, room: 0, is_new: false },
             waiting: None,
             newest: 0,
             cut_off: false,
@@ -122,6 +128,7 @@ impl SimulcastSelector {
             sequence: SequenceMap::new(config.first_sequence_number),
             timeline: Timeline::new(config.clock_rate),
             pictures: PictureIdMap::new(),
+            frames: FrameNumbers::new(),
         }
     }
 
@@ -146,6 +153,12 @@ impl SimulcastSelector {
         let moved = target.spatial != spatial_layer;
         target.spatial = spatial_layer;
         moved
+    }
+
+    /// What to add to the frame number in the dependency descriptor of a packet that is, or was, sent under this sequence number: the
+    /// numbers of encodings need not have anything to do with each other, and receivers throw away what seems to be old.
+    pub fn frame_number_offset(&self, sequence_number: u16) -> u16 {
+        self.frames.offset_at(sequence_number)
     }
 
     /// What is wanted.
@@ -222,11 +235,13 @@ impl SimulcastSelector {
             return Err(DropReason::WaitingForKeyFrame);
         }
         self.timeline.enter(meta)?;
-        self.sequence.start(number, u8::from(self.cut_off), room_before(meta, before));
+        let room = room_before(meta, before);
+        self.sequence.start(number, u8::from(self.cut_off), room);
         self.pictures.resync();
         self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
-        self.start = Start { extended_sequence: number, timestamp: meta.timestamp };
+        self.start =
+            Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
         self.newest = number;
         self.backlog = before.unwrap_or_default().behind(number);
         self.waiting = None;
@@ -250,6 +265,12 @@ impl SimulcastSelector {
             }
         })?;
         let sequence_number = self.sequence.forward(number)?;
+        if let Some(frame) = meta.layers.frame_number() {
+            if std::mem::take(&mut self.start.is_new) {
+                self.frames.enter(frame, sequence_number.wrapping_sub(u16::from(self.start.room)));
+            }
+            self.frames.note(frame);
+        }
         if number >= self.newest {
             self.newest = number;
             self.cut_off = !(meta.marker || ends_picture);

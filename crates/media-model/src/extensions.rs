@@ -99,6 +99,8 @@ pub struct SendValues {
     pub abs_send_time: u32,
     /// Transport-wide sequence number.
     pub transport_sequence_number: u16,
+    /// What is added to the frame number of a dependency descriptor.
+    pub frame_number_offset: u16,
 }
 
 /// The most octets of a prepared header extension, those of profile and length included.
@@ -174,6 +176,8 @@ pub struct ExtensionPlan {
     mid: Option<(u8, SmallVec<[u8; 8]>)>,
     abs_send_time: Option<u8>,
     transport_wide_cc: Option<u8>,
+    /// The own id of dependency descriptors.
+    dependency_descriptor: Option<u8>,
     /// Source id (0 to 15) to own id, 0 for none.
     copies: [u8; 16],
     /// The same for source ids over 15.
@@ -201,6 +205,9 @@ impl ExtensionPlan {
                 | HeaderExtensionUri::TimeOffset => continue,
                 _ => {
                     let Some(from) = source.iter().find(|other| other.uri == entry.uri) else { continue };
+                    if entry.uri == HeaderExtensionUri::DependencyDescriptor {
+                        plan.dependency_descriptor = Some(entry.id);
+                    }
                     plan.copied_ids |= id_bit(from.id);
                     match plan.copies.get_mut(usize::from(from.id)) {
                         Some(copy) => *copy = entry.id,
@@ -252,16 +259,26 @@ impl ExtensionPlan {
         *place.get_mut(4..)?.first_chunk_mut()? = changing.to_be_bytes();
         let mut end = block.end;
         if self.copied_ids & elements.ids != 0 {
-            end = self.append_copies(place, end, elements)?;
+            end = self.append_copies(place, end, elements, values)?;
         }
         Some(usize::from(end).next_multiple_of(4))
     }
 
-    fn append_copies(&self, place: &mut [u8; BLOCK_LEN], end: u8, elements: &Elements<'_>) -> Option<u8> {
+    fn append_copies(
+        &self,
+        place: &mut [u8; BLOCK_LEN],
+        end: u8,
+        elements: &Elements<'_>,
+        values: SendValues,
+    ) -> Option<u8> {
         let mut end = end;
         for (from, value) in elements.iter() {
             if let Some(id) = self.copy_of(from) {
                 end = push(place, end, id, value)?;
+                if self.dependency_descriptor == Some(id) {
+                    let start = usize::from(end).checked_sub(value.len())?;
+                    renumber(place.get_mut(start..)?, values.frame_number_offset);
+                }
             }
         }
         Some(end)
@@ -295,8 +312,16 @@ impl ExtensionPlan {
             writer.push_extension(*id, mid).ok()?;
         }
         for (from, value) in elements.iter() {
-            if let Some(id) = self.copy_of(from) {
-                writer.push_extension(id, value).ok()?;
+            match self.copy_of(from) {
+                Some(id) if self.dependency_descriptor == Some(id) && values.frame_number_offset != 0 => {
+                    let mut copy = [0; 255];
+                    let copy = copy.get_mut(..value.len())?;
+                    copy.copy_from_slice(value);
+                    renumber(copy, values.frame_number_offset);
+                    writer.push_extension(id, copy).ok()?;
+                }
+                Some(id) => writer.push_extension(id, value).ok()?,
+                None => {}
             }
         }
         Some(())
@@ -308,6 +333,13 @@ impl ExtensionPlan {
             Some(&id) => Some(id),
             None => self.long_copies.iter().find(|(other, _)| *other == from).map(|&(_, id)| id),
         }
+    }
+}
+
+/// Adds to the frame number of a dependency descriptor: its second and third octet (section A.8.2 of the AV1 payload format).
+fn renumber(descriptor: &mut [u8], offset: u16) {
+    if let [_, high, low, ..] = descriptor {
+        [*high, *low] = u16::from_be_bytes([*high, *low]).wrapping_add(offset).to_be_bytes();
     }
 }
 
@@ -338,18 +370,19 @@ mod tests {
 
     #[test]
     fn the_prepared_block_is_what_the_writer_writes() {
-        use HeaderExtensionUri::{AbsSendTime, Mid, TransportWideCc, VideoOrientation};
-        let source = parameters(&[(AbsSendTime, 2), (VideoOrientation, 5)]);
+        use HeaderExtensionUri::{AbsSendTime, DependencyDescriptor, Mid, TransportWideCc, VideoOrientation};
+        let source = parameters(&[(AbsSendTime, 2), (VideoOrientation, 5), (DependencyDescriptor, 6)]);
         let mut packet = [0; 100];
         let mut writer =
             RtpWriter::new(&mut packet, &RtpHeader::default(), ExtensionForm::OneByte).expect("room");
         writer.push_extension(2, &[9; 3]).expect("room");
         writer.push_extension(5, &[7]).expect("room");
+        writer.push_extension(6, &[0xc1, 0x12, 0xfe]).expect("room");
         let len = writer.finish();
         let packet = RtpPacket::parse(&packet[..len]).expect("a packet");
         let bare = RtpPacket::parse(&[0x80; 12]).expect("a packet");
-        let values = SendValues { abs_send_time: 0x01_0203, transport_sequence_number: 0x0405 };
-        let all = [(Mid, 1), (AbsSendTime, 4), (TransportWideCc, 5), (VideoOrientation, 11)];
+        let values = SendValues { abs_send_time: 0x01_0203, transport_sequence_number: 0x0405, frame_number_offset: 3 };
+        let all = [(Mid, 1), (AbsSendTime, 4), (TransportWideCc, 5), (VideoOrientation, 11), (DependencyDescriptor, 12)];
         for count in 0..=all.len() {
             for (mid, per_send) in [("0", true), ("12345678", true), ("1234567890123456", false)] {
                 let plan = ExtensionPlan::new(&parameters(&all[..count]), &source, Some(mid), per_send);
@@ -368,7 +401,7 @@ mod tests {
         let plan =
             |mid| ExtensionPlan::new(&parameters(&[(HeaderExtensionUri::Mid, 1)]), &[], Some(mid), true);
         let packet = RtpPacket::parse(&[0x80; 12]).expect("a packet");
-        let values = SendValues { abs_send_time: 0, transport_sequence_number: 0 };
+        let values = SendValues { abs_send_time: 0, transport_sequence_number: 0, frame_number_offset: 0 };
         let mut block = [0; BLOCK_LEN];
         let mut short = |plan: ExtensionPlan| plan.write_short(&mut block, &Elements::of(&packet), values);
         assert_eq!(short(plan("12345678901234567")), None);

@@ -330,6 +330,7 @@ fn send<T: Transport>(
         payload,
         repeat: false,
         abs_send_time: moment.abs_send_time,
+        frame_number_offset: consumer.selector.frame_number_offset(meta.encoding, rewrite.sequence_number),
     };
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
     let sent =

@@ -68,6 +68,7 @@ impl<T: Transport> Core<T> {
             payload: None,
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
+            frame_number_offset: consumer.selector.frame_number_offset(sent.encoding, sequence_number),
         };
         let len =
             seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;

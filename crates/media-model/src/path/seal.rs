@@ -29,6 +29,8 @@ pub(crate) struct Outgoing<'a> {
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
     pub(crate) abs_send_time: u32,
+    /// What is added to the frame number of a dependency descriptor.
+    pub(crate) frame_number_offset: u16,
 }
 
 /// Writes and protects a packet; returns the length of the datagram.
@@ -47,6 +49,7 @@ pub(crate) fn seal<T: Transport>(
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
+        frame_number_offset: outgoing.frame_number_offset,
     };
     let header_len =
         write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
