@@ -240,8 +240,7 @@ impl SimulcastSelector {
         self.pictures.resync();
         self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
-        self.start =
-            Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
+        self.start = Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
         self.newest = number;
         self.backlog = before.unwrap_or_default().behind(number);
         self.waiting = None;
@@ -435,6 +434,34 @@ mod tests {
         assert!(selector.needs_key_frame(0));
         let other = PacketMeta { timestamp: 7, ..frame(0, 8, true) };
         assert_eq!(outcome(&mut selector, &other), Ok((4, 7200)));
+    }
+
+    #[test]
+    fn frame_numbers_rise_over_switches_and_exchanged_streams() {
+        let mut selector = selector();
+        let numbered = |encoding: u8, number: u64, frame_number: u16, is_key_frame: bool| {
+            let layers = FrameLayers { number: frame_number, is_numbered: true, ..FrameLayers::UNKNOWN };
+            PacketMeta { layers, ..frame(encoding, number, is_key_frame) }
+        };
+        let mut sent = Vec::new();
+        let mut send = |selector: &mut SimulcastSelector, meta: PacketMeta| {
+            let (sequence_number, _) = outcome(selector, &meta).expect("it passes");
+            let offset = selector.frame_number_offset(sequence_number);
+            sent.push((sequence_number, meta.layers.number.wrapping_add(offset)));
+        };
+        selector.set_target(0, u8::MAX);
+        send(&mut selector, numbered(0, 1, 65_535, true));
+        send(&mut selector, numbered(0, 2, 0, false));
+        selector.set_target(1, u8::MAX);
+        send(&mut selector, numbered(1, 3, 40_000, true));
+        send(&mut selector, numbered(1, 4, 40_002, false));
+        selector.source_changed(1);
+        send(&mut selector, numbered(1, 5, 7, true));
+        send(&mut selector, numbered(1, 6, 8, false));
+        let expected = [65_535, 0, 1, 3, 4, 5];
+        assert_eq!(sent.iter().map(|(_, number)| *number).collect::<Vec<_>>(), expected);
+        let (before, number) = sent[3];
+        assert_eq!(40_002u16.wrapping_add(selector.frame_number_offset(before)), number, "sent again");
     }
 
     #[test]

@@ -381,8 +381,18 @@ mod tests {
         let len = writer.finish();
         let packet = RtpPacket::parse(&packet[..len]).expect("a packet");
         let bare = RtpPacket::parse(&[0x80; 12]).expect("a packet");
-        let values = SendValues { abs_send_time: 0x01_0203, transport_sequence_number: 0x0405, frame_number_offset: 3 };
-        let all = [(Mid, 1), (AbsSendTime, 4), (TransportWideCc, 5), (VideoOrientation, 11), (DependencyDescriptor, 12)];
+        let values = SendValues {
+            abs_send_time: 0x01_0203,
+            transport_sequence_number: 0x0405,
+            frame_number_offset: 3,
+        };
+        let all = [
+            (Mid, 1),
+            (AbsSendTime, 4),
+            (TransportWideCc, 5),
+            (VideoOrientation, 11),
+            (DependencyDescriptor, 12),
+        ];
         for count in 0..=all.len() {
             for (mid, per_send) in [("0", true), ("12345678", true), ("1234567890123456", false)] {
                 let plan = ExtensionPlan::new(&parameters(&all[..count]), &source, Some(mid), per_send);
