@@ -456,8 +456,8 @@ mod tests {
         send(&mut selector, numbered(1, 3, 40_000, true));
         send(&mut selector, numbered(1, 4, 40_002, false));
         selector.source_changed(1);
-        send(&mut selector, numbered(1, 5, 7, true));
-        send(&mut selector, numbered(1, 6, 8, false));
+        send(&mut selector, numbered(1, 5, 30_000, true));
+        send(&mut selector, numbered(1, 6, 30_001, false));
         let expected = [65_535, 0, 1, 3, 4, 5];
         assert_eq!(sent.iter().map(|(_, number)| *number).collect::<Vec<_>>(), expected);
         let (before, number) = sent[3];
