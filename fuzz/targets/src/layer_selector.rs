@@ -88,7 +88,9 @@ impl Play {
             3 => {
                 self.selector.source_changed(encoding);
                 self.next[usize::from(encoding)] = (65_536 + u64::from(input.u16()), input.u32());
-                self.begin_run();
+                if self.flowing == Some(encoding) {
+                    self.begin_run();
+                }
             }
             4 => self.selector.set_alignment(encoding, input.u32()),
             5 => self.now = Time::from_micros(self.now.as_micros() + u64::from(input.u16())),
