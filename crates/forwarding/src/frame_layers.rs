@@ -44,7 +44,8 @@ impl LimitSet {
     /// All limits at or above both layers.
     fn from(spatial: u8, temporal: u8) -> Self {
         let (spatial, temporal) = (spatial.min(DEPTH - 1), temporal.min(DEPTH - 1));
-        Self((u16::MAX << (DEPTH * spatial)) & (0xf << temporal & 0xf) * 0x1111)
+        let columns = (0xf << temporal) & 0xf;
+        Self((u16::MAX << (DEPTH * spatial)) & (columns * 0x1111))
     }
 
     /// All limits with exactly this spatial layer.

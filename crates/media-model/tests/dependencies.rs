@@ -141,11 +141,11 @@ impl Call {
 
     /// The layers that were told last.
     fn told(&mut self) -> Option<(u8, u8)> {
-        let layers = self.bench.events().into_iter().filter_map(|event| match event {
+        let mut layers = self.bench.events().into_iter().filter_map(|event| match event {
             Event::Consumer(_, ConsumerEvent::Layers(layers)) => Some(layers),
             _ => None,
         });
-        layers.last().flatten().map(|layers| (layers.spatial_layer, layers.temporal_layer.unwrap()))
+        layers.next_back().flatten().map(|layers| (layers.spatial_layer, layers.temporal_layer.unwrap()))
     }
 }
 

@@ -111,7 +111,7 @@ fn layer_selector() -> Corpus {
     file.extend([0x49, 0, STRUCTURE_L1T2.len() as u8]);
     file.extend(STRUCTURE_L1T2);
     for picture in 2..8 {
-        file.extend([7, 0, 0x49, 0, 3, 0xc0 | picture % 2, 0, picture]);
+        file.extend([7, 0, 0x49, 0, 3, 0xc0 | (picture % 2), 0, picture]);
         file.extend([0, if picture < 4 { 0 } else { 0x1c }]);
     }
     all.push(file);
