@@ -130,8 +130,15 @@ impl Play {
             self.next[usize::from(encoding)].0 += 1;
         }
         let before = self.selector.current().map(|layers| layers.encoding);
-        if let Verdict::Forward(rewrite) = self.selector.decide(&meta) {
-            self.forwarded(&meta, rewrite, before);
+        let verdict = self.selector.decide(&meta);
+        let after = self.selector.current().map(|layers| layers.encoding);
+        if after != before {
+            assert_eq!(after, Some(encoding), "a packet brings its own encoding alone");
+            assert!(meta.is_key_frame, "a stream begins with a key frame, be it one whose layer is left out");
+            self.begin_run();
+        }
+        if let Verdict::Forward(rewrite) = verdict {
+            self.forwarded(&meta, rewrite);
         }
         // What is decided again was not sent before: here it counts as lost.
         self.selector.take_backlog().for_each(drop);
@@ -161,14 +168,10 @@ impl Play {
         Some((PayloadDescriptor::Opaque, starts, self.targets.frame_layers(&found)))
     }
 
-    fn forwarded(&mut self, meta: &PacketMeta, rewrite: Rewrite, before: Option<u8>) {
+    fn forwarded(&mut self, meta: &PacketMeta, rewrite: Rewrite) {
         let current = self.selector.current().expect("what is forwarded flows");
         assert_eq!(current.encoding, meta.encoding, "only the current encoding is forwarded");
         assert!(meta.payload_size > 0, "padding goes to nobody");
-        if before != Some(meta.encoding) {
-            assert!(meta.is_key_frame, "a stream begins with a key frame");
-            self.begin_run();
-        }
         self.flowing = Some(meta.encoding);
         let planted = self.fault == Fault::Planted && meta.marker;
         let number = rewrite.sequence_number.wrapping_sub(u16::from(planted));
