@@ -2,7 +2,7 @@
 //!
 //! A dependency descriptor is believed alone: the payload may be encrypted end to end, and then says anything.
 
-use tureen_forwarding::{ActiveLayers, DecodeTargets, FrameLayers, PacketMeta};
+use tureen_forwarding::{ActiveLayers, DecodeTargets, FrameLayers, PacketMeta, SequenceUnwrapper};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
@@ -21,7 +21,13 @@ struct Dependencies {
     targets: DecodeTargets,
     /// The layers that are sent now, if those are not all.
     active: Option<ActiveLayers>,
+    order: SequenceUnwrapper,
+    /// The extended sequence number of the packet that said so last.
+    since: u64,
 }
+
+/// A packet this far behind is no late one: the stream counts anew.
+const LATEST: u64 = 1000;
 
 /// What one packet says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +82,33 @@ impl Describer {
         }
         let payload = PayloadDescriptor::parse(format, packet.payload());
         match dependencies.and_then(|id| packet.extension(id)) {
-            Some(value) => Some(self.by_dependencies(value, payload.unwrap_or(PayloadDescriptor::Opaque))),
+            Some(value) => {
+                let payload = payload.unwrap_or(PayloadDescriptor::Opaque);
+                Some(self.by_dependencies(packet.sequence_number(), value, payload))
+            }
             None => payload.map(Description::of_payload),
         }
     }
 
-    fn by_dependencies(&mut self, value: &[u8], payload: PayloadDescriptor) -> Description {
-        let Dependencies { structure, targets, active } = &mut **self.dependencies.get_or_insert_default();
+    fn by_dependencies(&mut self, number: u16, value: &[u8], payload: PayloadDescriptor) -> Description {
+        let dependencies = self.dependencies.get_or_insert_default();
+        let place = dependencies.order.unwrap(u32::from(number));
+        if (1..LATEST).contains(&dependencies.since.saturating_sub(place)) {
+            // What it says of the stream is outdated: it came late, or was repaired.
+            return Dependencies::clone(dependencies).read(place, value, payload);
+        }
+        dependencies.read(place, value, payload)
+    }
+
+    /// The layers that the stream has now, if it said that it has not all of them.
+    pub(crate) fn active_layers(&self) -> Option<ActiveLayers> {
+        self.dependencies.as_ref().and_then(|dependencies| dependencies.active)
+    }
+}
+
+impl Dependencies {
+    fn read(&mut self, place: u64, value: &[u8], payload: PayloadDescriptor) -> Description {
+        let Self { structure, targets, active, since, .. } = self;
         let Ok(found) = DependencyDescriptor::parse(value, structure) else {
             // Its structure was lost, so that it is no key frame.
             let layers = FrameLayers::UNKNOWN;
@@ -92,6 +118,7 @@ impl Describer {
             *targets = DecodeTargets::new(structure);
         }
         if let Some(mask) = found.active_decode_targets {
+            *since = place;
             *active = targets.active_layers(mask).filter(|_| mask != structure.all_decode_targets());
         }
         Description {
@@ -102,11 +129,6 @@ impl Describer {
             payload,
             layers: targets.frame_layers(&found),
         }
-    }
-
-    /// The layers that the stream has now, if it said that it has not all of them.
-    pub(crate) fn active_layers(&self) -> Option<ActiveLayers> {
-        self.dependencies.as_ref().and_then(|dependencies| dependencies.active)
     }
 }
 
@@ -130,14 +152,23 @@ mod tests {
 
     /// An RTP packet whose payload is noise, with a dependency descriptor.
     fn packet(template_id: u8, has_structure: bool, start_of_frame: bool) -> Vec<u8> {
-        let structure = structure();
+        of_structure(&structure(), 1, template_id, has_structure, start_of_frame)
+    }
+
+    fn of_structure(
+        structure: &TemplateStructure,
+        number: u8,
+        template_id: u8,
+        has_structure: bool,
+        start_of_frame: bool,
+    ) -> Vec<u8> {
         let frame = FrameDependencies::of_template(structure.template(template_id).expect("a template"));
         let mandatory = MandatoryFields { start_of_frame, end_of_frame: true, template_id, frame_number: 7 };
         let descriptor =
             DependencyDescriptor { mandatory, has_structure, active_decode_targets: None, frame };
         let mut value = [0; 64];
-        let len = descriptor.write(&structure, &mut value).expect("room");
-        let mut bytes = vec![0x90, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 0];
+        let len = descriptor.write(structure, &mut value).expect("room");
+        let mut bytes = vec![0x90, 96, 0, number, 0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 0];
         bytes.push(ID << 4 | u8::try_from(len - 1).expect("short"));
         bytes.extend_from_slice(&value[..len]);
         bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -159,6 +190,22 @@ mod tests {
         assert_eq!(describe(&mut describer, &packet(0, true, true)), Some((true, 0)));
         assert_eq!(describe(&mut describer, &packet(0, true, false)), Some((false, 0)), "amid the key frame");
         assert_eq!(describe(&mut describer, &packet(1, false, true)), Some((false, 1)));
+    }
+
+    #[test]
+    fn a_structure_that_was_repaired_late_changes_nothing() {
+        let template = |temporal_id| Template {
+            temporal_id,
+            indications: DecodeTargetIndications::default().with(0, DecodeTargetIndication::Required),
+            ..Template::default()
+        };
+        // The same templates under other ids.
+        let newer = TemplateStructure::new(10, 1, &[template(0), template(1)], 0, &[], None).unwrap();
+        let mut describer = Describer::default();
+        let mut read = |bytes: &[u8]| describe(&mut describer, bytes);
+        assert_eq!(read(&of_structure(&newer, 9, 10, true, true)), Some((true, 0)));
+        assert_eq!(read(&of_structure(&structure(), 5, 0, true, true)), Some((true, 0)), "of its own");
+        assert_eq!(read(&of_structure(&newer, 10, 11, false, true)), Some((false, 1)));
     }
 
     #[test]
