@@ -20,10 +20,11 @@ pub struct DecodeTargets {
     temporal_nests: bool,
 }
 
-/// The spatial and temporal layers that a stream has now.
+/// The spatial and temporal layers that a stream has now, 0 to 7 each: those of its active decode targets (appendix A of the RTP payload
+/// format for AV1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveLayers {
-    /// The lowest spatial layer that can be decoded on its own.
+    /// The lowest of the highest spatial layers of each target: nobody can ask for less.
     pub lowest_spatial: u8,
     /// The highest spatial layer.
     pub highest_spatial: u8,

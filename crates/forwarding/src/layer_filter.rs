@@ -43,12 +43,15 @@ impl Picture {
 #[derive(Clone, Copy, Debug, Default)]
 struct SentFrames {
     newest: u16,
-    /// Bit i: `newest - i` was sent.
+    /// Bit i: `newest - i` was sent. None at first, whatever `newest` is.
     sent: u64,
 }
 
 impl SentFrames {
     fn add(&mut self, number: u16) {
+        if self.sent == 0 {
+            self.newest = number;
+        }
         let ahead = number.wrapping_sub(self.newest) as i16;
         if ahead > 0 {
             self.sent = self.sent.checked_shl(ahead.unsigned_abs().into()).unwrap_or(0);
@@ -242,6 +245,19 @@ mod tests {
     use super::*;
     use tureen_rtp_wire::Time;
     use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, vp8};
+
+    #[test]
+    fn frames_that_were_sent_are_known_wherever_their_numbers_begin() {
+        for first in [0u16, 1, 30_000, 33_000, 60_000, u16::MAX] {
+            let mut frames = SentFrames::default();
+            assert!(!frames.hold(first.wrapping_add(1), 1), "nothing was sent");
+            frames.add(first);
+            frames.add(first.wrapping_add(2));
+            assert!(frames.hold(first.wrapping_add(3), 0b101), "{first}");
+            assert!(frames.hold(first.wrapping_add(1), 0b1), "one between, {first}");
+            assert!(!frames.hold(first.wrapping_add(3), 0b10), "one that was left out, {first}");
+        }
+    }
 
     /// A packet of the VP8 frame at `timestamp`.
     fn vp8_frame(timestamp: u32, layer: u8, sync: bool) -> PacketMeta {

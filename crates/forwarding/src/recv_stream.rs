@@ -365,11 +365,10 @@ impl RecvStream {
 
     /// Whether the stream has just become inactive. Its score is 0 then, until the next packet.
     pub fn poll_inactivity(&mut self, now: Time) -> bool {
-        let timeout = if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT };
-        self.end_silence(now, timeout)
+        self.end_silence(now, self.inactivity_timeout())
     }
 
-    /// The same while another stream of the source goes on.
+    /// The same while another stream of the source goes on: after [`ABANDONED_TIMEOUT`].
     pub fn poll_abandonment(&mut self, now: Time) -> bool {
         self.end_silence(now, ABANDONED_TIMEOUT)
     }
@@ -555,7 +554,11 @@ impl RecvStream {
     }
 
     fn inactivity_deadline(&self) -> Time {
-        self.silent_until(if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT })
+        self.silent_until(self.inactivity_timeout())
+    }
+
+    fn inactivity_timeout(&self) -> Duration {
+        if self.config.use_dtx { INACTIVITY_TIMEOUT_DTX } else { INACTIVITY_TIMEOUT }
     }
 
     /// When a silence that began with the last packet has lasted for `timeout`.
