@@ -141,6 +141,13 @@ impl DropCounters {
         self.counts.get(reason.index()).copied().unwrap_or(0)
     }
 
+    /// Adds what another counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+    }
+
     /// The packets dropped for any reason.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
@@ -186,6 +193,8 @@ mod tests {
         counters.add(DropReason::Paused);
         assert_eq!(counters.get(DropReason::Dtx), 2);
         assert_eq!(counters.total(), 3);
+        counters.merge(&counters.clone());
+        assert_eq!((counters.get(DropReason::Dtx), counters.total()), (4, 6));
         assert_eq!(counters.iter().filter(|&(_, count)| count > 0).count(), 2);
     }
 }

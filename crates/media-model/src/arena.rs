@@ -122,6 +122,11 @@ impl<T, Tag> Arena<T, Tag> {
         self.slots.get(index as usize)?.content.as_ref()
     }
 
+    /// All contents.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.content.as_ref())
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -144,5 +149,6 @@ mod tests {
         assert_eq!(arena.get(second), Some(&"second"));
         assert_eq!((arena.len(), arena.at(first.index())), (1, Some(&"second")));
         assert_eq!(arena.at(1), None);
+        assert_eq!(arena.iter().collect::<Vec<_>>(), [&"second"]);
     }
 }

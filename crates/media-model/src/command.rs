@@ -10,6 +10,7 @@ use crate::error::{
     AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError,
     ProduceError, UpdateMediaCodecsError,
 };
+use crate::explanation::ConsumerExplanation;
 use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
 use crate::options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
 use crate::stats::{ConsumerStats, ProducerStats, TransportStats};
@@ -261,6 +262,11 @@ requests! {
         /// The consumer.
         id: ConsumerId,
     } => get_consumer_stats -> Result<ConsumerStats, NotFoundError>;
+    /// Asks why a consumer sends what it sends.
+    ExplainConsumer {
+        /// The consumer.
+        id: ConsumerId,
+    } => explain_consumer -> Result<ConsumerExplanation, NotFoundError>;
     /// Asks for a consumer's internals.
     DumpConsumer {
         /// The consumer.

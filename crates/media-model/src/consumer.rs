@@ -5,6 +5,7 @@ use crate::event::ConsumerScore;
 use crate::extensions::ExtensionPlan;
 use crate::id::ConsumerId;
 use crate::source::Source;
+use crate::switches::SwitchLog;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
@@ -137,6 +138,8 @@ pub struct Consumer {
     pub(crate) score_promised: bool,
     pub(crate) layers_promised: bool,
     pub(crate) told_layers: Option<MediaLayers>,
+    /// Elsewhere, since packets do not need it.
+    pub(crate) switches: Box<SwitchLog>,
 }
 
 impl Consumer {
@@ -226,18 +229,35 @@ impl Consumer {
         }
     }
 
+    /// Whether its source has layers to choose from.
+    pub fn is_layered(&self) -> bool {
+        matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc)
+    }
+
+    /// The layers that it goes for, or sends already, for a consumer of a source that has such.
+    pub fn target_layers(&self) -> Option<MediaLayers> {
+        match &self.selector {
+            Selector::Simulcast(selector) if self.is_layered() => Some(self.media_layers(selector.target()?)),
+            _ => None,
+        }
+    }
+
+    /// What a selector chose, in the terms of its source.
+    fn media_layers(&self, selected: SelectedLayers) -> MediaLayers {
+        let SelectedLayers { encoding, spatial_layer, temporal_layer } = selected;
+        let (top_spatial, top_temporal) = self.top_layers();
+        let svc = self.definition.consumer_type == ConsumerType::Svc;
+        MediaLayers {
+            spatial_layer: if svc { spatial_layer.min(top_spatial) } else { encoding },
+            temporal_layer: Some(temporal_layer.min(top_temporal)),
+        }
+    }
+
     /// The layers that flow now, for a consumer of a source that has such.
     pub fn current_layers(&self) -> Option<MediaLayers> {
-        let layered = matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc);
-        let stream = self.streams.first().filter(|_| layered && self.pause.flows())?;
+        let stream = self.streams.first().filter(|_| self.is_layered() && self.pause.flows())?;
         if let Selector::Simulcast(selector) = &self.selector {
-            let SelectedLayers { encoding, spatial_layer, temporal_layer } = selector.current()?;
-            let (top_spatial, top_temporal) = self.top_layers();
-            let svc = self.definition.consumer_type == ConsumerType::Svc;
-            return Some(MediaLayers {
-                spatial_layer: if svc { spatial_layer.min(top_spatial) } else { encoding },
-                temporal_layer: Some(temporal_layer.min(top_temporal)),
-            });
+            return Some(self.media_layers(selector.current()?));
         }
         let encoding = stream.encoding.filter(|encoding| !self.selector.needs_key_frame(*encoding))?;
         Some(MediaLayers { spatial_layer: encoding, temporal_layer: None })

@@ -14,12 +14,14 @@ use crate::relay::{RelayBatch, RelayOut};
 use crate::router::Router;
 use crate::sockets::SocketTable;
 use crate::source::{Burst, Source};
+use crate::switches::SwitchCause;
 use crate::timers::{Timer, Timers};
 use crate::transport_state::{TransportState, TransportTag};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use tureen_forwarding::DropCounters;
 use tureen_forwarding::store::STORE_STRIDE;
 use tureen_rtp_wire::{Time, WallClock};
 use tureen_transport::{Component, Destination, Lane, SocketId, Transport};
@@ -125,6 +127,10 @@ pub struct Core<T> {
     pub(crate) released: VecDeque<SocketId>,
     pub(crate) farewells: Vec<Farewell>,
     pub(crate) counters: CoreCounters,
+    /// Switches of consumers, by cause.
+    pub(crate) switch_counts: [u64; SwitchCause::COUNT],
+    /// What consumers dropped that are gone.
+    pub(crate) past_drops: DropCounters,
 }
 
 impl<T> std::fmt::Debug for Core<T> {
@@ -171,6 +177,8 @@ impl<T: Transport> Core<T> {
             released: VecDeque::new(),
             farewells: Vec::new(),
             counters: CoreCounters::default(),
+            switch_counts: [0; SwitchCause::COUNT],
+            past_drops: DropCounters::default(),
         }
     }
 

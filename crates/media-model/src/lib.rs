@@ -14,6 +14,7 @@ mod describe;
 mod description;
 mod error;
 mod event;
+mod explanation;
 mod extensions;
 mod feedback;
 mod id;
@@ -26,6 +27,7 @@ mod router;
 mod sockets;
 mod source;
 mod stats;
+mod switches;
 mod timers;
 mod trace;
 mod transport_state;
@@ -39,9 +41,11 @@ pub use event::{
     CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent,
     TransportEvent, VideoOrientation,
 };
+pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
 pub use options::{ConsumerNumbering, ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
 pub use relay::RelayBatch;
 pub use stats::*;
+pub use switches::{LayerSwitch, SWITCHES_REMEMBERED, SwitchCause};
 pub use timers::Timer;
 pub use trace::*;

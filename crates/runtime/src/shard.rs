@@ -391,6 +391,7 @@ impl Shard {
         ShardSnapshot {
             shard: parts.events.shard(),
             core: *self.core.counters(),
+            consumers: self.core.consumer_figures(),
             population: self.core.population(),
             io,
             turns: self.turns,

@@ -1,7 +1,7 @@
 //! What a shard reports of itself for metrics.
 
 use std::time::Duration;
-use tureen_media_model::{CoreCounters, Population, ShardId};
+use tureen_media_model::{ConsumerFigures, CoreCounters, Population, ShardId};
 
 /// Figures of one shard since it started.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,8 @@ pub struct ShardSnapshot {
     pub shard: ShardId,
     /// What its Core has done: packets and bytes in and out, and drops by reason.
     pub core: CoreCounters,
+    /// What its consumers have done and wait for.
+    pub consumers: ConsumerFigures,
     /// Objects in it.
     pub population: Population,
     /// Its sockets and queues.

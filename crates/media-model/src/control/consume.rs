@@ -12,6 +12,7 @@ use crate::extensions::ExtensionPlan;
 use crate::id::ProducerId;
 use crate::options::{ConsumerNumbering, ConsumerOptions};
 use crate::source::Source;
+use crate::switches::{SwitchCause, SwitchLog};
 use crate::transport_state::TransportTag;
 use rand_core::Rng;
 use smallvec::SmallVec;
@@ -67,7 +68,7 @@ impl<T: Transport> Core<T> {
             return Err(ConsumeError::Mid);
         }
         let negotiated = self.negotiate(source_key, &options)?;
-        let consumer = self.build_consumer(transport_key, source_key, options, negotiated)?;
+        let consumer = self.build_consumer(now, transport_key, source_key, options, negotiated)?;
         let info = self.describe_new(&consumer);
         let id = consumer.definition.id;
         let ssrcs: Vec<u32> =
@@ -81,8 +82,8 @@ impl<T: Transport> Core<T> {
         if let Some(source) = self.sources.get_mut(source_key) {
             source.consumers.push(key);
         }
-        self.choose_layers_of(key);
-        self.note_switches();
+        self.choose_layers_of(now, key, SwitchCause::Started);
+        self.note_switches(now);
         self.start_reports(now, transport_key);
         self.request_key_frames_for(key);
         Ok(info)
@@ -120,6 +121,7 @@ impl<T: Transport> Core<T> {
 
     fn build_consumer(
         &mut self,
+        now: Time,
         transport_key: Key<TransportTag>,
         source_key: Key<Source>,
         options: ConsumerOptions,
@@ -179,6 +181,7 @@ impl<T: Transport> Core<T> {
             score_promised: false,
             layers_promised: false,
             told_layers: None,
+            switches: Box::new(SwitchLog::new(now)),
         })
     }
 
@@ -233,7 +236,7 @@ impl<T: Transport> Core<T> {
 
     pub(crate) fn set_preferred_layers(
         &mut self,
-        _now: Time,
+        now: Time,
         request: SetPreferredLayers,
     ) -> Result<Option<MediaLayers>, NotFoundError> {
         let key = self.consumer_key(request.id)?;
@@ -241,8 +244,8 @@ impl<T: Transport> Core<T> {
         let definition = &consumer.definition;
         let layers = clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
         consumer.preferred_layers = layers;
-        self.choose_layers_of(key);
-        self.note_switches();
+        self.choose_layers_of(now, key, SwitchCause::Preferred);
+        self.note_switches(now);
         Ok(layers)
     }
 

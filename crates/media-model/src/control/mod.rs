@@ -2,6 +2,7 @@
 
 pub(crate) mod closing;
 mod consume;
+mod explaining;
 mod pausing;
 mod produce;
 mod reporting;

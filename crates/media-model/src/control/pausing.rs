@@ -13,6 +13,7 @@ use crate::id::{ConsumerId, ProducerId};
 use crate::producer::Producer;
 use crate::relay::RelayNews;
 use crate::source::Source;
+use crate::switches::SwitchCause;
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
 
@@ -63,12 +64,12 @@ impl<T: Transport> Core<T> {
         }
         let event = if paused { ProducerEvent::Paused } else { ProducerEvent::Resumed };
         self.events.push(Event::Producer(id, event));
-        self.set_source_paused(source, paused);
+        self.set_source_paused(now, source, paused);
         Ok(())
     }
 
     /// Tells consumers and mirrors of a source that its producer was paused or resumed.
-    pub(crate) fn set_source_paused(&mut self, key: Key<Source>, paused: bool) {
+    pub(crate) fn set_source_paused(&mut self, now: Time, key: Key<Source>, paused: bool) {
         let Some(source) = self.sources.get_mut(key) else { return };
         if source.paused == paused {
             return;
@@ -87,23 +88,24 @@ impl<T: Transport> Core<T> {
                 ConsumerEvent::ProducerResumed { effective }
             };
             self.events.push(Event::Consumer(consumer.definition.id, event));
-            self.flow_changed(consumer_key);
+            let cause = if paused { SwitchCause::ProducerPaused } else { SwitchCause::ProducerResumed };
+            self.flow_changed(now, consumer_key, cause);
         }
     }
 
-    pub(crate) fn pause_consumer(&mut self, _now: Time, request: PauseConsumer) -> Result<(), NotFoundError> {
-        self.set_consumer_paused(request.id, true)
+    pub(crate) fn pause_consumer(&mut self, now: Time, request: PauseConsumer) -> Result<(), NotFoundError> {
+        self.set_consumer_paused(now, request.id, true)
     }
 
     pub(crate) fn resume_consumer(
         &mut self,
-        _now: Time,
+        now: Time,
         request: ResumeConsumer,
     ) -> Result<(), NotFoundError> {
-        self.set_consumer_paused(request.id, false)
+        self.set_consumer_paused(now, request.id, false)
     }
 
-    fn set_consumer_paused(&mut self, id: ConsumerId, paused: bool) -> Result<(), NotFoundError> {
+    fn set_consumer_paused(&mut self, now: Time, id: ConsumerId, paused: bool) -> Result<(), NotFoundError> {
         let key = self.consumer_key(id)?;
         let consumer = self.consumer_mut(id)?;
         if consumer.pause.own == paused {
@@ -114,17 +116,20 @@ impl<T: Transport> Core<T> {
         let event =
             if paused { ConsumerEvent::Paused { effective } } else { ConsumerEvent::Resumed { effective } };
         self.events.push(Event::Consumer(id, event));
-        self.flow_changed(key);
+        let cause = if paused { SwitchCause::Paused } else { SwitchCause::Resumed };
+        self.flow_changed(now, key, cause);
         Ok(())
     }
 
     /// A consumer may have stopped or started to flow: it starts on a key frame, which is asked for.
-    fn flow_changed(&mut self, key: Key<Consumer>) {
+    fn flow_changed(&mut self, now: Time, key: Key<Consumer>, cause: SwitchCause) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         consumer.selector.restart();
+        consumer.switches.decide(now, cause);
         if consumer.pause.flows() {
             self.request_key_frames_for(key);
         }
+        self.note_layers(now, key);
         self.promise_layers(key);
     }
 }

@@ -6,6 +6,7 @@ use crate::listener::StreamRef;
 use crate::producer::{Producer, ProducerStream};
 use crate::relay::RelayNews;
 use crate::source::{Source, new_store};
+use crate::switches::SwitchCause;
 use crate::transport_state::TransportTag;
 use std::time::Duration;
 use tureen_forwarding::score::MAX_SCORE;
@@ -61,14 +62,14 @@ impl<T: Transport> Core<T> {
                 // The encoding has its SSRC; another one with the same name is not taken.
                 return None;
             }
-            self.end_stream(producer_key, encoding);
+            self.end_stream(now, producer_key, encoding);
         }
         let stream = StreamRef { producer: producer_key, encoding, rtx };
         self.transports.get_mut(key)?.listener.learn(packet.ssrc(), stream).then_some(stream)
     }
 
     /// Makes room for another stream of an encoding.
-    fn end_stream(&mut self, key: Key<Producer>, encoding: u8) {
+    fn end_stream(&mut self, now: Time, key: Key<Producer>, encoding: u8) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         if let Some(stream) = producer.streams.get_mut(usize::from(encoding)) {
             *stream = None;
@@ -77,12 +78,12 @@ impl<T: Transport> Core<T> {
         if let Some(transport) = self.transports.get_mut(producer.transport) {
             transport.listener.forget(key, encoding);
         }
-        self.exchange_stream(source, encoding);
+        self.exchange_stream(now, source, encoding);
     }
 
     /// The stream of an encoding was exchanged: consumers go on at its next key frame, without a gap. What was stored and sent
     /// is forgotten, as its numbers come again.
-    pub(crate) fn exchange_stream(&mut self, key: Key<Source>, encoding: u8) {
+    pub(crate) fn exchange_stream(&mut self, now: Time, key: Key<Source>, encoding: u8) {
         let Some(source) = self.sources.get_mut(key) else { return };
         let (kind, producer_id) = (source.kind, source.producer_id);
         if let Some(stream) = source.streams.get_mut(usize::from(encoding)) {
@@ -100,7 +101,9 @@ impl<T: Transport> Core<T> {
             let Some(stream) = stream else { continue };
             stream.send.forget_sent();
             consumer.selector.source_changed(encoding);
+            consumer.switches.decide(now, SwitchCause::SourceReplaced);
             self.request_key_frames_for(consumer_key);
+            self.note_layers(now, consumer_key);
         }
     }
 
@@ -121,7 +124,7 @@ impl<T: Transport> Core<T> {
             told_score: 0,
         }));
         let source = producer.source;
-        self.set_score(source, stream.encoding, MAX_SCORE);
+        self.set_score(now, source, stream.encoding, MAX_SCORE);
         self.promise_producer_score(stream.producer);
         self.tend_stream(now, stream.producer, stream.encoding);
         Some(())

@@ -12,6 +12,7 @@ use crate::extensions::Elements;
 use crate::path::ingest::trace_of;
 use crate::path::seal::{Outgoing, patch, seal};
 use crate::source::{Burst, Source};
+use crate::switches::SwitchCause;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
@@ -99,7 +100,7 @@ impl<T: Transport> Core<T> {
         let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
             self.send_burst(now, source_key, out);
-            self.choose_layers(source_key);
+            self.choose_layers(now, source_key, SwitchCause::EncodingCame);
         }
         if stored == Some(Stored::Kept) {
             self.hold(now, source_key, meta, out);
@@ -128,7 +129,7 @@ impl<T: Transport> Core<T> {
             self.send_burst(now, key, out);
         }
         self.waiting = waiting;
-        self.note_switches();
+        self.note_switches(now);
     }
 
     fn send_burst(&mut self, now: Time, key: Key<Source>, out: &mut impl Egress) {
@@ -152,7 +153,7 @@ impl<T: Transport> Core<T> {
         let ledger = &mut Ledger { counters, events, switched };
         fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
         drop(departures);
-        self.note_switches();
+        self.note_switches(now);
     }
 
     /// Sends a packet that no store keeps.
@@ -170,7 +171,7 @@ impl<T: Transport> Core<T> {
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
         let ledger = &mut Ledger { counters, events, switched };
         fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
-        self.note_switches();
+        self.note_switches(now);
     }
 }
 

@@ -65,7 +65,7 @@ impl<T: Transport> Core<T> {
         let info = packet_info(packet, packet.sequence_number(), &description);
         let received = state.recv.on_packet(now, &info);
         let source = producer.source;
-        self.set_active_layers(source, stream.encoding, active_layers);
+        self.set_active_layers(now, source, stream.encoding, active_layers);
         self.accept(now, stream, packet, received, description, out);
     }
 
@@ -144,7 +144,7 @@ impl<T: Transport> Core<T> {
             }
         }
         for encoding in abandoned {
-            self.follow_score(came.producer, encoding);
+            self.follow_score(now, came.producer, encoding);
         }
     }
 

@@ -7,15 +7,17 @@ use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::relay::RelayNews;
 use crate::source::{Source, SourceStream};
+use crate::switches::SwitchCause;
 use tureen_forwarding::{ActiveLayers, Selector};
+use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
 
 impl<T: Transport> Core<T> {
     /// Chooses anew for all consumers of a source.
-    pub(crate) fn choose_layers(&mut self, key: Key<Source>) {
+    pub(crate) fn choose_layers(&mut self, now: Time, key: Key<Source>, cause: SwitchCause) {
         let mut index = 0;
         while let Some(&consumer) = self.sources.get(key).and_then(|source| source.consumers.get(index)) {
-            self.choose_layers_of(consumer);
+            self.choose_layers_of(now, consumer, cause);
             index += 1;
         }
     }
@@ -23,7 +25,7 @@ impl<T: Transport> Core<T> {
     /// Lets a consumer of one stream follow the best encoding that is alive and not above what it prefers. What follows from it is done
     /// by [`note_switches`](Self::note_switches), at the end of the batch at the latest: the packet that made an encoding the best one may
     /// be the key frame that is needed.
-    pub(crate) fn choose_layers_of(&mut self, key: Key<Consumer>) {
+    pub(crate) fn choose_layers_of(&mut self, now: Time, key: Key<Consumer>, cause: SwitchCause) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let Some(source) = self.sources.get(consumer.source) else { return };
         let preferred = consumer.preferred_layers.map(|layers| layers.spatial_layer);
@@ -38,7 +40,13 @@ impl<T: Transport> Core<T> {
         let moved = match &mut consumer.selector {
             Selector::Simulcast(selector) => {
                 stream.encoding = stream.encoding.or(Some(best));
-                selector.set_target(best, temporal_layer) | selector.set_spatial_target(spatial_layer)
+                let before = selector.target();
+                let moved =
+                    selector.set_target(best, temporal_layer) | selector.set_spatial_target(spatial_layer);
+                if selector.target() != before {
+                    consumer.switches.decide(now, cause);
+                }
+                moved
             }
             Selector::Pipe(_) => false,
             selector => {
@@ -55,7 +63,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Follows up on consumers that are to send other layers, do so now, or could not switch.
-    pub(crate) fn note_switches(&mut self) {
+    pub(crate) fn note_switches(&mut self, now: Time) {
         let mut switched = std::mem::take(&mut self.switched);
         for key in switched.drain(..) {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
@@ -63,14 +71,32 @@ impl<T: Transport> Core<T> {
                 stream.encoding = Some(layers.encoding);
             }
             self.request_key_frames_for(key);
+            self.note_layers(now, key);
             self.promise_layers(key);
             self.promise_consumer_score(key);
         }
         self.switched = switched;
     }
 
+    /// Writes down what a consumer sends now, if that is something else than before.
+    pub(crate) fn note_layers(&mut self, now: Time, key: Key<Consumer>) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let layers = consumer.current_layers();
+        if let Some(cause) = consumer.switches.note(now, layers)
+            && let Some(count) = self.switch_counts.get_mut(cause.index())
+        {
+            *count += 1;
+        }
+    }
+
     /// Takes note of the layers that a stream has now: who wants others gets the nearest.
-    pub(crate) fn set_active_layers(&mut self, key: Key<Source>, encoding: u8, layers: Option<ActiveLayers>) {
+    pub(crate) fn set_active_layers(
+        &mut self,
+        now: Time,
+        key: Key<Source>,
+        encoding: u8,
+        layers: Option<ActiveLayers>,
+    ) {
         let Some(source) = self.sources.get_mut(key) else { return };
         let Some(stream) = source.streams.get_mut(usize::from(encoding)) else { return };
         if std::mem::replace(&mut stream.active_layers, layers) == layers {
@@ -80,7 +106,7 @@ impl<T: Transport> Core<T> {
             let news = RelayNews::ActiveLayers(source.producer_id, encoding, layers);
             self.relay.to(mirror.shard).push_news(news);
         }
-        self.choose_layers(key);
+        self.choose_layers(now, key, SwitchCause::PublisherLayers);
     }
 
     /// Takes note of how the clock of a stream lies to that of the source's other streams.

@@ -7,6 +7,8 @@ use crate::event::{ConsumerEvent, Event, Pending, ProducerEvent, ProducerScore};
 use crate::producer::Producer;
 use crate::relay::RelayNews;
 use crate::source::Source;
+use crate::switches::SwitchCause;
+use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
 
 impl<T: Transport> Core<T> {
@@ -55,7 +57,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Takes note of the score of an encoding, here and where it is mirrored, and lets consumers act on it.
-    pub(crate) fn set_score(&mut self, key: Key<Source>, encoding: u8, score: u8) {
+    pub(crate) fn set_score(&mut self, now: Time, key: Key<Source>, encoding: u8, score: u8) {
         let Some(source) = self.sources.get_mut(key) else { return };
         let Some(stream) = source.streams.get_mut(usize::from(encoding)) else { return };
         if stream.score == score {
@@ -71,9 +73,10 @@ impl<T: Transport> Core<T> {
             self.promise_consumer_score(consumer);
             index += 1;
         }
-        self.choose_layers(key);
+        let cause = if score == 0 { SwitchCause::EncodingEnded } else { SwitchCause::EncodingCame };
+        self.choose_layers(now, key, cause);
         if score == 0 {
-            self.note_switches();
+            self.note_switches(now);
         }
     }
 

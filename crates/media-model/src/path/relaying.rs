@@ -15,7 +15,7 @@ impl<T: Transport> Core<T> {
         for item in batch.items() {
             match item {
                 RelayItem::Packet(packet) => self.handle_relayed_packet(now, batch, &packet, out),
-                RelayItem::News(news) => self.handle_relay_news(news),
+                RelayItem::News(news) => self.handle_relay_news(now, news),
             }
         }
         self.handle_timeout(now, out);
@@ -35,17 +35,17 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn handle_relay_news(&mut self, news: RelayNews) {
+    fn handle_relay_news(&mut self, now: Time, news: RelayNews) {
         match news {
             RelayNews::Paused(producer, paused) => {
                 if let Ok(key) = self.source_key(producer) {
-                    self.set_source_paused(key, paused);
+                    self.set_source_paused(now, key, paused);
                 }
             }
             RelayNews::Closed(subscription) => self.end_mirror(subscription),
             RelayNews::Score(producer, encoding, score) => {
                 if let Ok(key) = self.source_key(producer) {
-                    self.set_score(key, encoding, score);
+                    self.set_score(now, key, encoding, score);
                 }
             }
             RelayNews::Alignment(producer, encoding, alignment) => {
@@ -55,12 +55,12 @@ impl<T: Transport> Core<T> {
             }
             RelayNews::ActiveLayers(producer, encoding, layers) => {
                 if let Ok(key) = self.source_key(producer) {
-                    self.set_active_layers(key, encoding, layers);
+                    self.set_active_layers(now, key, encoding, layers);
                 }
             }
             RelayNews::Exchanged(producer, encoding) => {
                 if let Ok(key) = self.source_key(producer) {
-                    self.exchange_stream(key, encoding);
+                    self.exchange_stream(now, key, encoding);
                 }
             }
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),

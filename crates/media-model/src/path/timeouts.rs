@@ -31,8 +31,8 @@ impl<T: Transport> Core<T> {
     }
 
     /// Follows up on a packet of a stream: its score may have changed, and its deadlines may have moved forward.
-    pub(crate) fn tend_stream(&mut self, _now: Time, key: Key<Producer>, encoding: u8) {
-        self.follow_score(key, encoding);
+    pub(crate) fn tend_stream(&mut self, now: Time, key: Key<Producer>, encoding: u8) {
+        self.follow_score(now, key, encoding);
         self.arm_stream(key, encoding);
     }
 
@@ -46,13 +46,13 @@ impl<T: Transport> Core<T> {
     }
 
     /// Tells of a stream's score if it changed.
-    pub(crate) fn follow_score(&mut self, key: Key<Producer>, encoding: u8) {
+    pub(crate) fn follow_score(&mut self, now: Time, key: Key<Producer>, encoding: u8) {
         let Some(producer) = self.producers.get_mut(key) else { return };
         let source = producer.source;
         let Some(stream) = producer.stream_mut(encoding) else { return };
         let score = stream.recv.score();
         if std::mem::replace(&mut stream.told_score, score) != score {
-            self.set_score(source, encoding, score);
+            self.set_score(now, source, encoding, score);
             self.promise_producer_score(key);
         }
     }
@@ -73,7 +73,7 @@ impl<T: Transport> Core<T> {
             }
         });
         let request = stream.recv.poll_key_frame_request(now);
-        self.follow_score(key, encoding);
+        self.follow_score(now, key, encoding);
         if !lost.is_empty() || request.is_some() {
             self.send_feedback(now, key, encoding, &lost, request, out);
         }

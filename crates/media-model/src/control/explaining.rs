@@ -1,0 +1,124 @@
+//! Why a consumer sends what it sends, for whoever asks. Reads, changes nothing.
+
+use crate::command::ExplainConsumer;
+use crate::consumer::Consumer;
+use crate::core::Core;
+use crate::error::NotFoundError;
+use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
+use crate::source::{Source, SourceStream};
+use tureen_forwarding::Selector;
+use tureen_rtp_dictionaries::{ConsumerType, MediaLayers};
+use tureen_rtp_wire::Time;
+use tureen_transport::{Component, Transport};
+
+impl<T: Transport> Core<T> {
+    pub(crate) fn explain_consumer(
+        &mut self,
+        now: Time,
+        request: ExplainConsumer,
+    ) -> Result<ConsumerExplanation, NotFoundError> {
+        let missing = NotFoundError::Consumer(request.id);
+        let key = self.consumer_key(request.id)?;
+        let consumer = self.consumers.get(key).ok_or(missing)?;
+        let source = self.sources.get(consumer.source).ok_or(missing)?;
+        let definition = &consumer.definition;
+        let drops = consumer.drops.iter().filter(|(_, count)| *count > 0);
+        Ok(ConsumerExplanation {
+            consumer_id: definition.id,
+            producer_id: source.producer_id,
+            kind: definition.kind,
+            consumer_type: definition.consumer_type,
+            timestamp: now.as_millis(),
+            preferred_layers: consumer.preferred_layers,
+            target_layers: consumer.target_layers(),
+            current_layers: consumer.current_layers(),
+            obstacle: self.obstacle(consumer, source),
+            encodings: (0..)
+                .zip(&source.streams)
+                .map(|(index, stream)| encoding_state(index, stream))
+                .collect(),
+            packets_sent: consumer.streams.iter().map(|stream| stream.send.stats().packet_count).sum(),
+            packets_dropped: drops.map(|(reason, count)| (reason.name(), count)).collect(),
+            switches: consumer.switches.iter().collect(),
+            switch_count: consumer.switches.count(),
+        })
+    }
+
+    /// What all its consumers together have done and wait for. Takes as long as there are consumers.
+    pub fn consumer_figures(&self) -> ConsumerFigures {
+        let mut figures = ConsumerFigures {
+            drops: self.past_drops,
+            switches: self.switch_counts,
+            obstacles: [0; Obstacle::NAMES.len()],
+        };
+        for consumer in self.consumers.iter() {
+            figures.drops.merge(&consumer.drops);
+            let source = self.sources.get(consumer.source);
+            let obstacle = source.and_then(|source| self.obstacle(consumer, source));
+            if let Some(count) = obstacle.and_then(|obstacle| figures.obstacles.get_mut(obstacle.index())) {
+                *count += 1;
+            }
+        }
+        figures
+    }
+
+    /// The first of what keeps a consumer from sending what is preferred, in the order of a packet's way.
+    fn obstacle(&self, consumer: &Consumer, source: &Source) -> Option<Obstacle> {
+        let transport = self.transports.get(consumer.transport);
+        let connected =
+            transport.is_some_and(|transport| transport.adapter.destination(Component::Rtp).is_some());
+        let checks = [
+            (consumer.pause.own, Obstacle::Paused),
+            (consumer.pause.producer, Obstacle::ProducerPaused),
+            (!connected, Obstacle::NotConnected),
+            (source.streams.iter().all(|stream| stream.packets == 0), Obstacle::NothingCame),
+            (source.streams.iter().all(|stream| stream.score == 0), Obstacle::SourceSilent),
+        ];
+        let first = checks.into_iter().find_map(|(applies, obstacle)| applies.then_some(obstacle));
+        first.or_else(|| start_obstacle(consumer)).or_else(|| layer_obstacle(consumer, source))
+    }
+}
+
+/// A key frame that is waited for, of any encoding.
+fn start_obstacle(consumer: &Consumer) -> Option<Obstacle> {
+    consumer.awaited_encodings().next().map(|encoding_idx| Obstacle::WaitingForKeyFrame { encoding_idx })
+}
+
+/// Why other layers flow than those that are preferred.
+fn layer_obstacle(consumer: &Consumer, source: &Source) -> Option<Obstacle> {
+    let Selector::Simulcast(selector) = &consumer.selector else { return None };
+    if !consumer.is_layered() {
+        return None;
+    }
+    let target = selector.target()?;
+    if selector.current() != Some(target) {
+        return Some(Obstacle::WaitingForSwitchPoint);
+    }
+    let wanted = wanted_encoding(consumer, source);
+    if target.encoding != wanted {
+        return Some(Obstacle::EncodingSilent { spatial_layer: wanted });
+    }
+    let active = source.streams.get(usize::from(target.encoding))?.active_layers?;
+    let (spatial, temporal) = consumer.wanted_layers();
+    let has_all = (target.spatial_layer, target.temporal_layer) == (spatial, temporal);
+    (!has_all).then_some(Obstacle::LayersInactive {
+        spatial_layer: active.highest_spatial,
+        temporal_layer: active.highest_temporal,
+    })
+}
+
+/// The encoding that is preferred, whether it is alive or not.
+fn wanted_encoding(consumer: &Consumer, source: &Source) -> u8 {
+    let top = u8::try_from(source.streams.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let simulcast = consumer.definition.consumer_type == ConsumerType::Simulcast;
+    let preferred = consumer.preferred_layers.filter(|_| simulcast);
+    preferred.map_or(top, |layers| layers.spatial_layer.min(top))
+}
+
+fn encoding_state(encoding_idx: u8, stream: &SourceStream) -> EncodingState {
+    let active_layers = stream.active_layers.map(|active| MediaLayers {
+        spatial_layer: active.highest_spatial,
+        temporal_layer: Some(active.highest_temporal),
+    });
+    EncodingState { encoding_idx, score: stream.score, packet_count: stream.packets, active_layers }
+}
