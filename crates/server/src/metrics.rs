@@ -7,6 +7,7 @@ use ::metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
+use tureen::model::{Obstacle, SwitchCause};
 use tureen::runtime::ShardSnapshot;
 
 /// The server's figures.
@@ -93,6 +94,18 @@ fn record(snapshot: &ShardSnapshot) {
         counter!("tureen_packets_dropped_total", "shard" => shard.clone(), "reason" => reason)
             .absolute(value);
     }
+    let consumers = &snapshot.consumers;
+    for (reason, count) in consumers.drops.iter() {
+        counter!("tureen_consumer_packets_dropped_total", "shard" => shard.clone(), "reason" => reason.name())
+            .absolute(count);
+    }
+    for (cause, count) in SwitchCause::ALL.iter().zip(consumers.switches) {
+        counter!("tureen_layer_switches_total", "shard" => shard.clone(), "cause" => cause.name())
+            .absolute(count);
+    }
+    for (reason, count) in Obstacle::NAMES.into_iter().zip(consumers.obstacles) {
+        gauge!("tureen_consumers_hindered", "shard" => shard.clone(), "reason" => reason).set(count as f64);
+    }
     let objects = [
         ("router", population.routers),
         ("transport", population.transports),
@@ -130,6 +143,18 @@ fn describe() {
     describe_counter!("tureen_loop_turns_total", "Turns of the loop, by shard");
     describe_counter!("tureen_events_lost_total", "Trace events that nobody took in time, by shard");
     describe_counter!("tureen_packets_dropped_total", "Packets dropped, by shard and reason");
+    describe_counter!(
+        "tureen_consumer_packets_dropped_total",
+        "Packets that consumers did not send, by shard and reason"
+    );
+    describe_counter!(
+        "tureen_layer_switches_total",
+        "Switches of consumers to other layers, by shard and cause"
+    );
+    describe_gauge!(
+        "tureen_consumers_hindered",
+        "Consumers that do not send, or not the preferred layers, by shard and reason"
+    );
     describe_gauge!("tureen_objects", "Objects there are, by shard and kind");
     describe_gauge!("tureen_cpu_seconds", "CPU time of the thread in seconds, by shard");
 }

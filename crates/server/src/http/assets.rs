@@ -21,6 +21,7 @@ files! {
     "app/controls.js",
     "app/devices.js",
     "app/dom.js",
+    "app/explanations.js",
     "app/figures.js",
     "app/grid.js",
     "app/hooks.js",

@@ -4,7 +4,7 @@ use super::bearer::operators_only;
 use super::body::Json;
 use super::{ApiError, App};
 use crate::refusal::Refusal;
-use crate::rooms::PeerJson;
+use crate::rooms::{PeerJson, explanation_json};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tureen::dictionaries::MediaKind;
-use tureen::{ProducerId, Transport};
+use tureen::{ConsumerId, ProducerId, Transport};
 use tureen_room::{CloseReason, Peer, Role, Room};
 
 type Answer = Result<Response, ApiError>;
@@ -30,6 +30,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/rooms/{room}/peers/{peer}", get(peer).delete(remove_peer))
         .route("/rooms/{room}/peers/{peer}/mute", post(mute))
         .route("/rooms/{room}/peers/{peer}/producers/{producer}", delete(stop_producer))
+        .route("/rooms/{room}/peers/{peer}/consumers/{consumer}", get(explain_consumer))
         .route("/drain", get(drain_state).post(drain).delete(end_drain))
         .route("/load", get(load))
         .route("/pipes", any(no_pipes))
@@ -154,6 +155,18 @@ async fn stop_producer(
     let unknown = || Refusal::unknown("producer", &producer);
     let id: ProducerId = producer.parse().map_err(|_| unknown())?;
     if find(&app, &room, &peer)?.close_producer(&id) { Ok(done()) } else { Err(unknown().into()) }
+}
+
+async fn explain_consumer(
+    State(app): State<Arc<App>>,
+    Path((room, peer, consumer)): Path<(String, String, String)>,
+) -> Answer {
+    let unknown = || Refusal::unknown("consumer", &consumer);
+    let id: ConsumerId = consumer.parse().map_err(|_| unknown())?;
+    let found = find(&app, &room, &peer)?.consumer(&id).ok_or_else(unknown)?;
+    let explanation = found.explain().await;
+    let explanation = explanation.map_err(|error| Refusal::request(error, "consumer", &consumer))?;
+    Ok(axum::Json(explanation_json(&explanation)).into_response())
 }
 
 async fn drain(State(app): State<Arc<App>>) -> Response {

@@ -1,8 +1,10 @@
-//! Peers as JSON tells of them. Must not know what they do.
+//! Peers and their consumers as JSON tells of them. Must not know what they do.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tureen::ProducerId;
 use tureen::dictionaries::{MediaKind, RtpCapabilities};
+use tureen::model::ConsumerExplanation;
 use tureen_room::{Device, PeerInfo};
 
 /// What an endpoint runs on.
@@ -73,4 +75,13 @@ impl PeerJson {
     pub(crate) fn without_producers(info: PeerInfo) -> Self {
         Self { id: info.id, display_name: info.display_name, device: info.device.into(), producers: None }
     }
+}
+
+/// Why a consumer sends what it sends, with the obstacle as a sentence too.
+pub(crate) fn explanation_json(explanation: &ConsumerExplanation) -> Value {
+    let mut value = json!(explanation);
+    if let Some(obstacle) = explanation.obstacle {
+        value["obstacle"]["text"] = obstacle.to_string().into();
+    }
+    value
 }

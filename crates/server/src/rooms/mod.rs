@@ -6,7 +6,7 @@ mod describe;
 mod webrtc;
 
 pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
-pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson};
+pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson, explanation_json};
 pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
 use crate::access::Grant;

@@ -3,7 +3,7 @@
 use super::message::arguments;
 use super::session::Session;
 use crate::refusal::Refusal;
-use crate::rooms::{NewDevice, PeerJson, webrtc_transport};
+use crate::rooms::{NewDevice, PeerJson, explanation_json, webrtc_transport};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tureen::dictionaries::{DtlsParameters, MediaKind, MediaLayers, RtpCapabilities, RtpParameters};
@@ -60,6 +60,7 @@ pub(super) async fn answer(session: &mut Session, method: &str, data: Value) -> 
         "getTransportStats" => transport_stats(session, &arguments(data)?).await,
         "getProducerStats" => producer_stats(session, &arguments(data)?).await,
         "getConsumerStats" => consumer_stats(session, &arguments(data)?).await,
+        "explainConsumer" => explain_consumer(session, &arguments(data)?).await,
         "produceData" | "getDataProducerStats" | "getDataConsumerStats" => {
             Err(Refusal::NotSupported("data channels"))
         }
@@ -270,6 +271,11 @@ async fn set_priority(session: &Session, set: SetPriority) -> Answered {
 async fn consumer_stats(session: &Session, of: &OfConsumer) -> Answered {
     let stats = consumer(session, of)?.get_stats().await.map_err(|error| of.refusal(error))?;
     Ok(json!(stats).into())
+}
+
+async fn explain_consumer(session: &Session, of: &OfConsumer) -> Answered {
+    let explanation = consumer(session, of)?.explain().await.map_err(|error| of.refusal(error))?;
+    Ok(explanation_json(&explanation).into())
 }
 
 #[derive(Deserialize)]

@@ -26,6 +26,9 @@ fn pages_for_people_and_machines() {
         "tureen_broadcasters 1",
         r#"tureen_objects{shard="1",kind="router"} 1"#,
         r#"tureen_packets_dropped_total{shard="0",reason="unknown_stream"} 0"#,
+        r#"tureen_consumer_packets_dropped_total{shard="0",reason="waiting_for_key_frame"} 0"#,
+        r#"tureen_layer_switches_total{shard="1",cause="preferred"} 0"#,
+        r#"tureen_consumers_hindered{shard="0",reason="not_connected"} 0"#,
         r#"tureen_http_requests_total{method="GET",route="/healthz",status="200"} 1"#,
         r#"tureen_http_requests_total{method="POST",route="/rooms/{room}/broadcasters",status="200"} 1"#,
     ] {

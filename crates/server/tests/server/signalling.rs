@@ -104,6 +104,12 @@ fn a_producer_becomes_a_consumer_that_starts_when_the_client_is_ready() {
         json!({ "consumerId": consumer, "spatialLayer": 1, "temporalLayer": 0 }),
     );
     assert!(viewer.ok("getConsumerStats", of.clone()).is_array());
+    let explained = viewer.ok("explainConsumer", of.clone());
+    assert_eq!(explained["consumerId"], consumer);
+    assert_eq!(explained["obstacle"]["reason"], "notConnected");
+    assert_eq!(explained["obstacle"]["text"], "its transport is not connected");
+    let path = format!("/api/v1/rooms/r/peers/viewer/consumers/{}", consumer.as_str().unwrap());
+    assert_eq!(server.get_json(&path)["obstacle"], explained["obstacle"]);
 
     speaker.ok("pauseProducer", json!({ "producerId": producer }));
     assert_eq!(viewer.notified("consumerPaused"), of);

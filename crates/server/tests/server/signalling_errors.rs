@@ -71,7 +71,9 @@ fn every_wrong_argument_is_told_by_name() {
         speaker.refused(method, json!({ "producerId": NOBODY }), 404, NOBODY);
         speaker.refused(method, json!({ "producerId": "../x" }), 404, "../x");
     }
-    for method in ["pauseConsumer", "resumeConsumer", "requestConsumerKeyFrame", "getConsumerStats"] {
+    for method in
+        ["pauseConsumer", "resumeConsumer", "requestConsumerKeyFrame", "getConsumerStats", "explainConsumer"]
+    {
         speaker.refused(method, json!({ "consumerId": NOBODY }), 404, NOBODY);
     }
     for method in ["restartIce", "getTransportStats"] {

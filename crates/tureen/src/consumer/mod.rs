@@ -16,9 +16,9 @@ use crate::typed;
 use bytes::Bytes;
 use std::sync::{Arc, Weak};
 use tureen_media_model::{
-    ConsumerDump, ConsumerId, ConsumerInfo, ConsumerScore, ConsumerStats, ConsumerTrace, ConsumerTraceFlags,
-    DumpConsumer, GetConsumerStats, PauseConsumer, ProducerId, RequestKeyFrame, ResumeConsumer,
-    SetConsumerPriority, SetPreferredLayers, TraceConsumer,
+    ConsumerDump, ConsumerExplanation, ConsumerId, ConsumerInfo, ConsumerScore, ConsumerStats, ConsumerTrace,
+    ConsumerTraceFlags, DumpConsumer, ExplainConsumer, GetConsumerStats, PauseConsumer, ProducerId,
+    RequestKeyFrame, ResumeConsumer, SetConsumerPriority, SetPreferredLayers, TraceConsumer,
 };
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpParameters};
 
@@ -237,6 +237,15 @@ impl Consumer {
             stats.inbound = self.inner.shared.inbound_from_afar().await;
         }
         Ok(stats)
+    }
+
+    /// Why it sends what it sends: its layers, those preferred and gone for, what keeps it from more, packets not sent by reason,
+    /// and its last switches with cause and time.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn explain(&self) -> Result<ConsumerExplanation, RequestError> {
+        self.inner.shared.ask(ExplainConsumer { id: self.id() }).await
     }
 
     /// Its internals.

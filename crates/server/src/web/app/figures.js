@@ -15,14 +15,29 @@ function layerText({ layers, current }) {
   return `S${current.spatial} T${current.temporal ?? 0} of S${layers.spatial - 1} T${layers.temporal - 1}`;
 }
 
-/** Pairs for what is received of a tile: its picture, and its sound. */
-export function receivedFigures({ video, videoConsumer, audio }) {
+const layerName = (layers) => (layers ? `S${layers.spatialLayer} T${layers.temporalLayer ?? 0}` : "none");
+
+/** What keeps the server from sending more, and its last switch, out of an answer to explainConsumer. */
+function reasons({ obstacle, switches, timestamp }) {
+  const pairs = obstacle ? [["why", obstacle.text]] : [];
+  const [last] = switches;
+  if (last) {
+    const cause = last.cause.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    const seconds = Math.round((timestamp - last.at) / 1000);
+    pairs.push(["switched", `${layerName(last.from)} → ${layerName(last.to)}: ${cause}, ${seconds} s ago`]);
+  }
+  return pairs;
+}
+
+/** Pairs for what is received of a tile: its picture, its sound, and what the server says of the picture. */
+export function receivedFigures({ video, videoConsumer, audio, explanation }) {
   const pairs = [];
   if (video) {
     pairs.push(["picture", size(video)], ["rate", `${Math.round(video.frameRate)} frames/s`],
       ["video", `${bitrateText(video.bitrate)} ${video.codec ?? ""}`], ["layer", layerText(videoConsumer)],
       ["lost", percent(video.loss)]);
   }
+  if (explanation) pairs.push(...reasons(explanation));
   if (audio) {
     pairs.push(["audio", `${bitrateText(audio.bitrate)} ${audio.codec ?? ""}`]);
     if (!video) pairs.push(["lost", percent(audio.loss)]);

@@ -1,6 +1,7 @@
 // The tiles of a call: which there are, and what each shows, from the state of the session. It changes nothing in the
 // session except for the layers that tiles wish for.
 
+import { Explanations } from "./explanations.js";
 import { receivedFigures, sentFigures } from "./figures.js";
 import { spatialLayerFor } from "./layers.js";
 import { options } from "./options.js";
@@ -18,6 +19,7 @@ export class Tiles {
   #stats;
   #grid;
   #callbacks;
+  #explanations;
   #tiles = new Map();
   #allStats = false;
   /** consumer id -> what the user picked, where that is not "auto" */
@@ -29,6 +31,7 @@ export class Tiles {
   constructor({ session, stats, grid, callbacks }) {
     this.#session = session;
     this.#stats = stats;
+    this.#explanations = new Explanations(session);
     this.#grid = grid;
     this.#callbacks = callbacks;
     this.#add({ id: "self", name: `${session.displayName} (you)`, rank: SELF_RANK, mirror: true });
@@ -58,6 +61,7 @@ export class Tiles {
   removeConsumer(consumer) {
     this.#picks.delete(consumer.id);
     this.#wants.delete(consumer.id);
+    this.#explanations.forget(consumer.id);
     if (consumer.screen && consumer.kind === "video") {
       this.#remove(consumer.id);
       const another = [...this.#tiles.values()].find((tile) => tile.screen);
@@ -193,7 +197,8 @@ export class Tiles {
     const consumer = videoConsumer?.paused === false ? videoConsumer : audioConsumer;
     const active = consumer && !consumer.paused;
     tile.setQuality(active ? quality(video ?? audio ?? null, scoreOf(consumer.score)) : 0);
-    tile.setStats(receivedFigures({ video, videoConsumer, audio }));
+    const explanation = tile.statsShown && videoConsumer ? this.#explanations.of(videoConsumer.id) : undefined;
+    tile.setStats(receivedFigures({ video, videoConsumer, audio, explanation }));
   }
 
   #wantedLayer(consumer, tile) {

@@ -1,7 +1,8 @@
 // People in a room of the server's own page. Options:
-//   { url, room, seconds, peers: [{ browser, query, flags, executable }], screenshot?, outage? }
+//   { url, room, seconds, peers: [{ browser, query, flags, executable }], screenshot?, outage?, overlay? }
 // Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`. `outage` is a list of
-// commands, run then: they take the network of the first peer away and give it another.
+// commands, run then: they take the network of the first peer away and give it another. With `overlay` the first peer looks at
+// the statistics of the others.
 
 import { execFileSync } from "node:child_process";
 import { pause, scenario, until } from "./lib-browsers.mjs";
@@ -86,6 +87,13 @@ async function figures() {
   };
 }
 
+/** What the statistics of each tile but our own say, as pairs. Runs in the page. */
+function overlayTexts() {
+  const others = document.querySelectorAll(".tile:not([data-tile^='self']) .tile-stats");
+  return [...others].map((list) => Object.fromEntries(
+    [...list.querySelectorAll("dt")].map((name) => [name.textContent, name.nextElementSibling.textContent])));
+}
+
 /** The largest difference of one channel between two grabs of the same picture. */
 const difference = (before, after) =>
   Math.max(0, ...before.pixels.map((value, at) => Math.abs(value - (after.pixels[at] ?? 0))));
@@ -131,16 +139,18 @@ scenario(async (options, start) => {
       return consumers.length >= wanted && alive.length >= wanted;
     });
   }
+  if (options.overlay) await pages[0].keyboard.press("i");
   const before = await Promise.all(pages.map((page) => page.evaluate(figures)));
   const started = Date.now();
   await pause(options.seconds * 1000);
   const after = await Promise.all(pages.map((page) => page.evaluate(figures)));
   const seconds = (Date.now() - started) / 1000;
   if (options.screenshot) await pages[0].screenshot({ path: options.screenshot });
+  const overlay = options.overlay ? await pages[0].evaluate(overlayTexts) : null;
   const moved = pages.map((_, at) =>
     after[at].pictures.map((picture, nth) => before[at].pictures[nth] ? difference(before[at].pictures[nth], picture) : 0));
   const healed = options.outage ? await heal(pages, options.outage) : null;
   const strip = (all) => all.map(({ pictures, ...rest }) =>
     ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
-  return { seconds, before: strip(before), after: strip(after), moved, healed };
+  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay };
 });

@@ -27,6 +27,7 @@ fn call(server: &[&str], seconds: u64, peers: &Value, screenshot: Option<&str>) 
     let mut options = json!({ "url": server.page(), "room": "call", "seconds": seconds, "peers": peers });
     if let Some(name) = screenshot {
         options["screenshot"] = shared_directory().join(name).to_str().into();
+        options["overlay"] = true.into();
     }
     scenario::run(directory.path(), "room", &options, LIMIT)
 }
@@ -62,6 +63,7 @@ fn real_media_browsers_chromium_to_chromium() {
     ]);
     let room = call(&[], 20, &peers, Some("chromium-to-chromium.png"));
     both_watch(&room);
+    room.assert_explained();
     room.assert_protection(DTLS_12, GCM);
     for index in 0..2 {
         assert_eq!(room.sent_layers(index).len(), 3, "{:#?}", room.after[index].outbound);

@@ -2,6 +2,7 @@
 
 use crate::report;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A bar in frames a second.
 const FRAME_RATE: f64 = 25.0;
@@ -17,6 +18,8 @@ pub(super) struct Room {
     pub(super) after: Vec<Peer>,
     pub(super) moved: Vec<Vec<f64>>,
     pub(super) healed: Option<Healed>,
+    /// What the statistics of the others' tiles say to the first peer, where it looks.
+    overlay: Option<Vec<BTreeMap<String, String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,6 +112,18 @@ impl Room {
         assert!(moved >= MOVEMENT, "peer {index}: pictures stand still, {moved}");
         assert!(after.audio_bytes() > before.audio_bytes(), "peer {index}: no sound comes in");
         assert!(after.energy() > before.energy(), "peer {index}: silence");
+    }
+
+    /// The server told the first peer why it sends it the layers that it sends.
+    pub(super) fn assert_explained(&self) {
+        let overlay = self.overlay.as_deref().expect("the first peer looked");
+        report(&format!("statistics: {overlay:?}"));
+        let [tile] = overlay else { panic!("one other: {overlay:?}") };
+        assert!(tile["layer"].starts_with('S'), "{tile:?}");
+        assert!(
+            tile["switched"].contains("encoding came") && tile["switched"].ends_with("s ago"),
+            "{tile:?}"
+        );
     }
 
     /// The peer, who joined others that were sending, saw a picture within a second of being connected.
