@@ -76,6 +76,15 @@ impl Selector {
         }
     }
 
+    /// What is added to the timestamps of `encoding`, modulo 2^32; `None` while it does not flow.
+    pub fn timestamp_offset(&self, encoding: u8) -> Option<u32> {
+        match self {
+            Self::Simple(simple) => simple.timestamp_offset(),
+            Self::Pipe(pipe) => pipe.streams.get(usize::from(encoding))?.timestamp_offset(),
+            Self::Simulcast(simulcast) => simulcast.timestamp_offset(encoding),
+        }
+    }
+
     /// Whether a key frame of `encoding` is waited for: ask its source.
     pub fn needs_key_frame(&self, encoding: u8) -> bool {
         match self {
@@ -176,6 +185,10 @@ impl SimpleSelector {
     /// Whether a key frame is waited for.
     pub const fn needs_key_frame(&self) -> bool {
         self.gate.is_waiting()
+    }
+
+    fn timestamp_offset(&self) -> Option<u32> {
+        self.timestamp.highest().map(|_| self.timestamp.offset())
     }
 
     #[inline]

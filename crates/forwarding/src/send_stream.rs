@@ -72,6 +72,9 @@ pub struct SendStats {
     pub score: u8,
 }
 
+/// A source's clock that says something further from when its packets leave is not believed: longer ways are not used for conversations.
+const MAX_CAPTURE_DEVIATION: Duration = Duration::from_secs(10);
+
 /// The totals when the score was last computed.
 #[derive(Clone, Copy, Debug, Default)]
 struct ScorePrior {
@@ -186,13 +189,18 @@ impl SendStream {
         self.rtx.as_mut()
     }
 
-    /// What a sender report says at `now`, `ntp` being the wall clock then (RFC 3550 section 6.4.1). `None` before the first packet.
-    pub fn sender_info(&self, now: Time, ntp: NtpTime) -> Option<SenderInfo> {
+    /// What a sender report says at `now`, `ntp` being the wall clock then (RFC 3550 section 6.4.1): `captured` is the timestamp of what
+    /// is captured at that moment, if the source told; else, or if that cannot be, it follows from when the last packet left. `None` before the
+    /// first packet.
+    pub fn sender_info(&self, now: Time, ntp: NtpTime, captured: Option<u32>) -> Option<SenderInfo> {
         let last = self.last?;
         let passed = clock_units(now.since(last.at), self.config.clock_rate);
+        let by_departure = last.timestamp.wrapping_add(passed);
+        let limit = clock_units(MAX_CAPTURE_DEVIATION, self.config.clock_rate);
+        let believable = |it: &u32| (it.wrapping_sub(by_departure) as i32).unsigned_abs() <= limit;
         Some(SenderInfo {
             ntp,
-            rtp_timestamp: last.timestamp.wrapping_add(passed),
+            rtp_timestamp: captured.filter(believable).unwrap_or(by_departure),
             packet_count: self.stats.packet_count as u32,
             octet_count: self.payload_bytes as u32,
         })
@@ -283,15 +291,20 @@ mod tests {
     #[test]
     fn sender_reports_extrapolate_the_timestamp() {
         let mut stream = stream(false);
-        assert_eq!(stream.sender_info(Time::ZERO, NtpTime(0)), None);
+        assert_eq!(stream.sender_info(Time::ZERO, NtpTime(0), None), None);
         // Three packets of one frame: the first of them ties the clocks.
         for (sequence, millis) in [(1, 1000), (2, 1005), (3, 1010)] {
             stream.on_sent(Time::from_millis(millis), packet(sequence, 9000), 1212, 1200);
         }
-        let info = stream.sender_info(Time::from_millis(1100), NtpTime(77)).unwrap();
+        let info = stream.sender_info(Time::from_millis(1100), NtpTime(77), None).unwrap();
         let expected =
             SenderInfo { ntp: NtpTime(77), rtp_timestamp: 18_000, packet_count: 3, octet_count: 3600 };
         assert_eq!(info, expected);
+        // 200 ms on the way; a day is not believed.
+        for (captured, told) in [(36_000, 36_000), (18_000 + 3600 * 90_000u32, 18_000)] {
+            let info = stream.sender_info(Time::from_millis(1100), NtpTime(77), Some(captured)).unwrap();
+            assert_eq!(info.rtp_timestamp, told);
+        }
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl SimulcastSelector {
         self.timeline.set_alignment(encoding, alignment);
     }
 
+    /// What is added to the timestamps of an encoding, modulo 2^32, if it is the one that flows.
+    pub(crate) fn timestamp_offset(&self, encoding: u8) -> Option<u32> {
+        self.timeline.offset(encoding).filter(|_| self.current == Some(encoding))
+    }
+
     /// What becomes of a packet. A call of its own, so that who forwards streams whole does not pay for what this needs.
     #[inline(never)]
     pub fn decide(&mut self, meta: &PacketMeta) -> Verdict {

@@ -8,8 +8,8 @@ use crate::sent_log::MAX_LOGGED_ENCODINGS;
 use crate::timestamp_map::{TimestampMap, clock_units};
 use crate::verdict::DropReason;
 use std::time::Duration;
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::SenderInfo;
+use tureen_rtp_wire::{NtpTime, Time};
 
 /// Between a frame and one that should have come before it: about one frame.
 const LEAST_STEP: Duration = Duration::from_millis(33);
@@ -21,12 +21,13 @@ const MAX_DEVIATION: Duration = Duration::from_secs(1);
 /// What has to be added to a stream's timestamps to get the wall clock of its sender report, in units of `clock_rate` Hz, modulo
 /// 2^32 (RFC 3550 section 6.4.1). `None` if the sender has no wall clock.
 pub fn clock_alignment(info: &SenderInfo, clock_rate: u32) -> Option<u32> {
-    if info.ntp.0 == 0 {
-        return None;
-    }
-    let fraction = (u64::from(info.ntp.fraction()) * u64::from(clock_rate)) >> 32;
-    let wall = info.ntp.seconds().wrapping_mul(clock_rate).wrapping_add(fraction as u32);
-    Some(wall.wrapping_sub(info.rtp_timestamp))
+    (info.ntp.0 != 0).then(|| clock_reading(info.ntp, clock_rate).wrapping_sub(info.rtp_timestamp))
+}
+
+/// A wall clock's reading in units of `clock_rate` Hz, modulo 2^32.
+pub fn clock_reading(ntp: NtpTime, clock_rate: u32) -> u32 {
+    let fraction = (u64::from(ntp.fraction()) * u64::from(clock_rate)) >> 32;
+    ntp.seconds().wrapping_mul(clock_rate).wrapping_add(fraction as u32)
 }
 
 /// Timestamps that go on over switches.
@@ -98,6 +99,11 @@ impl Timeline {
         Ok(())
     }
 
+    /// What is added to timestamps of `encoding`, if that is the stream in use.
+    pub(crate) fn offset(&self, encoding: u8) -> Option<u32> {
+        (self.encoding == Some(encoding)).then(|| self.map.offset())
+    }
+
     /// The output for a packet of the stream in use.
     #[inline]
     pub(crate) fn map(&mut self, received_at: Time, timestamp: u32) -> u32 {
@@ -139,7 +145,6 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::frame_layers::FrameLayers;
-    use tureen_rtp_wire::NtpTime;
     use tureen_rtp_wire::payload::PayloadDescriptor;
 
     fn at(millis: u64, encoding: u8, timestamp: u32) -> PacketMeta {

@@ -3,7 +3,7 @@
 //! Each packet crosses to a shard once, however many consumers wait there. Must not know channels or wake-ups.
 
 use crate::id::{ProducerId, ShardId};
-use tureen_forwarding::{ActiveLayers, PacketMeta};
+use tureen_forwarding::{ActiveLayers, ClockOffset, PacketMeta};
 use tureen_rtp_wire::rtp::RtpLayout;
 
 /// A packet within a [`RelayBatch`].
@@ -27,6 +27,8 @@ pub(crate) enum RelayNews {
     Score(ProducerId, u8, u8),
     /// Home to mirrors: how the clock of an encoding lies to that of the others.
     Alignment(ProducerId, u8, u32),
+    /// Home to mirrors: how the wall clock of the source lies to ours.
+    Clock(ProducerId, ClockOffset),
     /// Home to mirrors: the layers that an encoding has now, if those are not all.
     ActiveLayers(ProducerId, u8, Option<ActiveLayers>),
     /// Home to mirrors: the stream of an encoding was exchanged for another one.

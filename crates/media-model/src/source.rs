@@ -8,7 +8,7 @@ use crate::id::{ProducerId, ShardId};
 use crate::producer::Producer;
 use crate::router::Router;
 use smallvec::SmallVec;
-use tureen_forwarding::{ActiveLayers, PacketStore, PacketStoreConfig};
+use tureen_forwarding::{ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig};
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
 
 /// Where a source's packets come from.
@@ -71,6 +71,8 @@ pub struct Source {
     pub mapping: RtpMapping,
     /// Whether its producer is paused.
     pub paused: bool,
+    /// How the wall clock of its sender lies to ours, once a sender report told.
+    pub clock: Option<ClockOffset>,
     /// By index of the encoding.
     pub streams: SmallVec<[SourceStream; 3]>,
     /// Who consumes it on this shard.

@@ -13,8 +13,8 @@ use crate::timers::Armed;
 use crate::trace::TransportTraceFlags;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
-use tureen_forwarding::RateWindow;
 use tureen_forwarding::rate::RATE_WINDOW;
+use tureen_forwarding::{RateWindow, SenderClock};
 use tureen_rtp_wire::{NtpTime, Time};
 use tureen_transport::{Component, Lane, RejectReason, SocketId};
 
@@ -150,6 +150,8 @@ pub(crate) struct TransportState<T> {
     pub transport_sequence_number: u16,
     /// Reports towards the remote.
     pub reports: Reports,
+    /// The wall clock of the remote.
+    pub clock: SenderClock,
     /// What it carried.
     pub meters: Meters,
     /// Datagrams dropped, by reason.

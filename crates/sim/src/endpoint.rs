@@ -10,7 +10,7 @@ mod sender;
 
 pub use host::{Host, HostStats};
 pub use media::{FrameTag, ModelCodec, Piece};
-pub use receiver::{Receiver, ReceiverConfig, ReceiverStats};
+pub use receiver::{Receiver, ReceiverConfig, ReceiverStats, Shown};
 pub use sender::{Sender, SenderConfig, SenderStats};
 
 /// SSRC and payload type of a retransmission stream (RFC 4588).

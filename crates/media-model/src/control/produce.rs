@@ -58,6 +58,7 @@ impl<T: Transport> Core<T> {
         let capabilities = router_capabilities(self, router_key);
         let consumable = get_consumable_rtp_parameters(options.kind, &parameters, &capabilities, &mapping)?;
         let codecs = CodecTable::new(&parameters, &mapping);
+        let clock = self.transports.get(transport_key).and_then(|transport| transport.clock.offset());
         let source = Source {
             producer_id: options.id,
             router: router_key,
@@ -69,6 +70,7 @@ impl<T: Transport> Core<T> {
             consumable: consumable.clone(),
             mapping: mapping.clone(),
             paused: options.paused,
+            clock,
             streams: source_streams(options.kind, &parameters, &codecs),
             consumers: Vec::new(),
             mirrors: SmallVec::new(),

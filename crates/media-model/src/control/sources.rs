@@ -74,6 +74,7 @@ impl<T: Transport> Core<T> {
             consumable: description.consumable_rtp_parameters,
             mapping: description.mapping,
             paused: description.paused,
+            clock: None,
             streams,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),

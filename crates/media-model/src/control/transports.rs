@@ -12,6 +12,7 @@ use crate::listener::Listener;
 use crate::transport_state::{IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
+use tureen_forwarding::SenderClock;
 use tureen_rtp_wire::Time;
 use tureen_transport::{RejectReason, Transport};
 
@@ -55,6 +56,7 @@ impl<T: Transport> Core<T> {
             next_mid: 0,
             transport_sequence_number: self.rng.next_u32() as u16,
             reports: Reports { own_ssrc, ..Reports::default() },
+            clock: SenderClock::default(),
             meters: Meters::default(),
             rejected: [0; RejectReason::ALL.len()],
             trace: Default::default(),

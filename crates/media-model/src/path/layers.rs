@@ -108,26 +108,6 @@ impl<T: Transport> Core<T> {
         }
         self.choose_layers(now, key, SwitchCause::PublisherLayers);
     }
-
-    /// Takes note of how the clock of a stream lies to that of the source's other streams.
-    pub(crate) fn set_alignment(&mut self, key: Key<Source>, encoding: u8, alignment: u32) {
-        let Some(source) = self.sources.get_mut(key).filter(|source| source.streams.len() > 1) else {
-            return;
-        };
-        let Some(stream) = source.streams.get_mut(usize::from(encoding)) else { return };
-        stream.alignment = Some(alignment);
-        for mirror in &source.mirrors {
-            let news = RelayNews::Alignment(source.producer_id, encoding, alignment);
-            self.relay.to(mirror.shard).push_news(news);
-        }
-        for &consumer in &source.consumers {
-            if let Some(Selector::Simulcast(selector)) =
-                self.consumers.get_mut(consumer).map(|consumer| &mut consumer.selector)
-            {
-                selector.set_alignment(encoding, alignment);
-            }
-        }
-    }
 }
 
 /// The nearest layers to those wanted, of those that are sent.

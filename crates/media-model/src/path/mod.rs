@@ -11,6 +11,7 @@
 //!
 //! Feedback sets state on the way and leaves when the batch is over or a timer fires ([`timeouts`], [`path_feedback`]).
 
+mod clocks;
 mod discover;
 mod fan_out;
 mod ingest;

@@ -53,6 +53,11 @@ impl<T: Transport> Core<T> {
                     self.set_alignment(key, encoding, alignment);
                 }
             }
+            RelayNews::Clock(producer, offset) => {
+                if let Ok(key) = self.source_key(producer) {
+                    self.set_clock(key, offset);
+                }
+            }
             RelayNews::ActiveLayers(producer, encoding, layers) => {
                 if let Ok(key) = self.source_key(producer) {
                     self.set_active_layers(now, key, encoding, layers);
@@ -86,6 +91,9 @@ impl<T: Transport> Core<T> {
             return;
         };
         way.push_news(RelayNews::Paused(subscription.producer, source.paused));
+        if let Some(offset) = source.clock {
+            way.push_news(RelayNews::Clock(subscription.producer, offset));
+        }
         for (encoding, stream) in (0..).zip(&source.streams) {
             way.push_news(RelayNews::Score(subscription.producer, encoding, stream.score));
             way.push_news(RelayNews::ActiveLayers(subscription.producer, encoding, stream.active_layers));

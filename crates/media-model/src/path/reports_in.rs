@@ -99,6 +99,7 @@ impl<T: Transport> Core<T> {
                 self.set_alignment(source, stream.encoding, alignment);
             }
         }
+        self.follow_clock(now, key, wire.ntp);
         self.follow_score(now, stream.producer, stream.encoding);
         if flags.sr {
             let info = TraceInfo::Sr {

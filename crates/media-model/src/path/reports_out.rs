@@ -123,10 +123,13 @@ impl<T: Transport> Core<T> {
             let streams = self.consumers.get(consumer).map_or(0, |consumer| consumer.streams.len());
             for stream in 0..streams {
                 let consumer = self.consumers.get(consumer);
-                let Some(stream) = consumer.and_then(|consumer| consumer.streams.get(stream)) else {
+                let Some((consumer, stream)) =
+                    consumer.and_then(|consumer| Some((consumer, consumer.streams.get(stream)?)))
+                else {
                     continue;
                 };
-                senders.extend(stream.send.sender_info(now, ntp).map(|info| (stream.ssrc, info)));
+                let info = self.sender_info(now, ntp, consumer, stream);
+                senders.extend(info.map(|info| (stream.ssrc, info)));
                 if senders.len() == MAX_SENDERS {
                     self.send_sender_reports(now, key, &senders, out);
                     senders.clear();

@@ -29,13 +29,24 @@ pub struct ReceiverConfig {
     pub patience: Duration,
     /// Asks for key frames this often, needed or not.
     pub pli_flood: Option<Duration>,
+    /// Notes when each frame was captured, see [`Receiver::shown`]. Default `false`.
+    pub note_capture: bool,
 }
 
 impl ReceiverConfig {
     /// A receiver that asks for what is missing.
     pub fn new(codec: ModelCodec, ssrc: u32, payload_type: u8) -> Self {
         let patience = Duration::from_millis(1500);
-        Self { codec, ssrc, payload_type, rtx: None, nack: true, patience, pli_flood: None }
+        Self {
+            codec,
+            ssrc,
+            payload_type,
+            rtx: None,
+            nack: true,
+            patience,
+            pli_flood: None,
+            note_capture: false,
+        }
     }
 }
 
@@ -89,6 +100,17 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
 const OWN_SSRC: u32 = 0x0bad_cafe;
 const MAX_JUMP: u64 = 3000;
 
+/// A frame that could be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its number at the source.
+    pub frame: u32,
+    /// When it could be.
+    pub at: Time,
+    /// When it was captured, in nanoseconds of the wall clock that the newest sender report tells of.
+    pub captured: i128,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Held {
     piece: Piece,
@@ -137,6 +159,9 @@ pub struct Receiver {
     next_report: Time,
     reported: Interval,
     sender_report: Option<(u32, Time)>,
+    /// Wall clock and timestamp of the newest sender report.
+    clock: Option<(u64, u32)>,
+    shown: Vec<Shown>,
     stats: ReceiverStats,
 }
 
@@ -160,6 +185,8 @@ impl Receiver {
             next_report: now + REPORT_INTERVAL,
             reported: Interval::default(),
             sender_report: None,
+            clock: None,
+            shown: Vec::new(),
             stats: ReceiverStats::default(),
             config,
         }
@@ -234,6 +261,7 @@ impl Receiver {
         if let Some(report) = report.filter(|report| report.ssrc == self.config.ssrc) {
             self.stats.sender_reports += 1;
             self.sender_report = Some(((report.ntp_time >> 16) as u32, now));
+            self.clock = Some((report.ntp_time, report.rtp_time));
         }
     }
 
@@ -345,12 +373,28 @@ impl Receiver {
         if let Some(last) = self.last_frame_at {
             self.stats.longest_freeze = self.stats.longest_freeze.max(now.since(last).as_millis() as u64);
         }
+        if let Some(captured) = self.captured(frame.timestamp).filter(|_| self.config.note_capture) {
+            self.shown.push(Shown { frame: tag.frame, at: now, captured });
+        }
         self.last_picture = frame.piece.picture_id;
         self.last_timestamp = Some(frame.timestamp);
         self.last_frame_at = Some(now);
         self.decoded = Some(frame);
         self.stats.frames += 1;
         self.stats.key_frames += u64::from(tag.is_key_frame);
+    }
+
+    /// The wall clock at `timestamp`, in nanoseconds, if a sender report told.
+    fn captured(&self, timestamp: u32) -> Option<i128> {
+        let (ntp, rtp) = self.clock?;
+        let since = i128::from(timestamp.wrapping_sub(rtp) as i32) * 1_000_000_000;
+        let report = (i128::from(ntp) * 1_000_000_000) >> 32;
+        Some(report + since / i128::from(self.config.codec.clock_rate()))
+    }
+
+    /// The frames that were decoded since the first sender report, if those are noted.
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
     }
 
     /// Gives up, asks and reports what is due.

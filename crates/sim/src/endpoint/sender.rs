@@ -40,6 +40,8 @@ pub struct SenderConfig {
     pub first_timestamp: u32,
     /// The first picture id, 15 bits.
     pub first_picture_id: u16,
+    /// How much faster than virtual time its clocks go, in millionths: that of its media and that of its reports.
+    pub drift: i32,
 }
 
 impl SenderConfig {
@@ -58,6 +60,7 @@ impl SenderConfig {
             first_sequence_number: 1000,
             first_timestamp: 500_000,
             first_picture_id: 77,
+            drift: 0,
         }
     }
 }
@@ -108,6 +111,8 @@ pub struct Sender {
     octets: u32,
     want_key_frame: bool,
     next_frame: Time,
+    /// When the newest frame was captured, and its timestamp.
+    captured: (Time, u32),
     next_report: Time,
     history: VecDeque<Sent>,
     stats: SenderStats,
@@ -124,6 +129,7 @@ impl Sender {
             octets: 0,
             want_key_frame: true,
             next_frame: now,
+            captured: (now, config.first_timestamp),
             next_report: now + REPORT_INTERVAL,
             history: VecDeque::new(),
             stats: SenderStats::default(),
@@ -136,6 +142,11 @@ impl Sender {
     /// How it sends.
     pub fn config(&self) -> &SenderConfig {
         &self.config
+    }
+
+    /// When a frame was captured, if it never stopped since `began`.
+    pub fn captured_at(&self, began: Time, frame: u32) -> Time {
+        began + self.passes(self.config.codec.frame_interval()) * frame
     }
 
     /// What it did and heard.
@@ -174,8 +185,9 @@ impl Sender {
             return;
         }
         if self.next_frame <= now {
+            self.captured = (self.next_frame, self.timestamp);
             self.send_frame(now, out);
-            self.next_frame += self.config.codec.frame_interval();
+            self.next_frame += self.passes(self.config.codec.frame_interval());
         }
         if self.next_report <= now {
             out.push(self.sender_report(now));
@@ -275,11 +287,27 @@ impl Sender {
         out.push(write(&packet));
     }
 
+    /// The virtual time in which this much passes on its clocks.
+    fn passes(&self, local: Duration) -> Duration {
+        let nanos = local.as_nanos() as i128 * 1_000_000 / i128::from(1_000_000 + self.config.drift);
+        Duration::from_nanos(nanos as u64)
+    }
+
+    /// What its clocks say has passed in this much virtual time.
+    fn local(&self, passed: Duration) -> Duration {
+        let nanos = passed.as_nanos() as i128 * i128::from(1_000_000 + self.config.drift) / 1_000_000;
+        Duration::from_nanos(nanos as u64)
+    }
+
     fn sender_report(&self, now: Time) -> Vec<u8> {
+        let (at, timestamp) = self.captured;
+        let since =
+            self.local(now.since(at)).as_micros() * u128::from(self.config.codec.clock_rate()) / 1_000_000;
+        let reading = Time::ZERO + self.local(now.since(Time::ZERO));
         let report = SenderReport {
             ssrc: self.config.ssrc,
-            ntp_time: self.wall_clock.ntp(now).0,
-            rtp_time: self.timestamp,
+            ntp_time: self.wall_clock.ntp(reading).0,
+            rtp_time: timestamp.wrapping_add(since as u32),
             packet_count: self.stats.packets as u32,
             octet_count: self.octets,
             ..Default::default()
