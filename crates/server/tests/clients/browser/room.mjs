@@ -2,7 +2,7 @@
 //   { url, room, seconds, peers: [{ browser, query, flags, executable }], screenshot?, outage?, overlay? }
 // Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`. `outage` is a list of
 // commands, run then: they take the network of the first peer away and give it another. With `overlay` the first peer looks at
-// the statistics of the others.
+// the statistics of the others, and whether sound and picture are together is looked at.
 
 import { execFileSync } from "node:child_process";
 import { pause, scenario, until } from "./lib-browsers.mjs";
@@ -94,6 +94,20 @@ function overlayTexts() {
     [...list.querySelectorAll("dt")].map((name) => [name.textContent, name.nextElementSibling.textContent])));
 }
 
+/** By how many milliseconds what is heard was captured later than what is seen, a few times. Runs in the page. */
+async function skews() {
+  const found = [];
+  for (let sample = 0; sample < 9; sample++) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const entries = [...(await window.tureen.receiveTransport.pc.getStats()).values()];
+    const playout = (wanted) => entries.find(({ type, kind, estimatedPlayoutTimestamp }) =>
+      type === "inbound-rtp" && kind === wanted && estimatedPlayoutTimestamp)?.estimatedPlayoutTimestamp;
+    const [heard, seen] = [playout("audio"), playout("video")];
+    if (heard && seen) found.push(heard - seen);
+  }
+  return found;
+}
+
 /** The largest difference of one channel between two grabs of the same picture. */
 const difference = (before, after) =>
   Math.max(0, ...before.pixels.map((value, at) => Math.abs(value - (after.pixels[at] ?? 0))));
@@ -147,10 +161,11 @@ scenario(async (options, start) => {
   const seconds = (Date.now() - started) / 1000;
   if (options.screenshot) await pages[0].screenshot({ path: options.screenshot });
   const overlay = options.overlay ? await pages[0].evaluate(overlayTexts) : null;
+  const skew = options.overlay ? await pages[0].evaluate(skews) : [];
   const moved = pages.map((_, at) =>
     after[at].pictures.map((picture, nth) => before[at].pictures[nth] ? difference(before[at].pictures[nth], picture) : 0));
   const healed = options.outage ? await heal(pages, options.outage) : null;
   const strip = (all) => all.map(({ pictures, ...rest }) =>
     ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
-  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay };
+  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay, skew };
 });
