@@ -9,7 +9,10 @@ use tureen_forwarding::{
     SimpleSelector, SimpleSelectorConfig, SimulcastSelector, SimulcastSelectorConfig, Verdict,
 };
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
+use tureen_rtp_wire::dependency_descriptor::{
+    DecodeTargetIndication, DecodeTargetIndications, DependencyDescriptor, FrameDependencies,
+    MandatoryFields, Template, TemplateStructure,
+};
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
 use tureen_rtp_wire::rtp::RtpPacket;
 
@@ -25,14 +28,15 @@ fn selector() -> Selector {
     Selector::Simple(Box::new(SimpleSelector::new(config)))
 }
 
-/// One that sends encoding 0 of several.
-fn simulcast() -> Selector {
+/// One that sends encoding 0 of several, with layers up to this one.
+fn simulcast(temporal_layer: u8) -> Selector {
     let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
         needs_key_frame: true,
         clock_rate: 90_000,
         first_sequence_number: 1,
     });
-    selector.set_target(0, u8::MAX);
+    selector.set_target(0, temporal_layer);
+    forwarded(selector.decide(&first_meta()));
     Selector::Simulcast(Box::new(selector))
 }
 
@@ -60,12 +64,7 @@ fn forwarded(verdict: Verdict) -> Rewrite {
     }
 }
 
-/// Dependency descriptors of one spatial and two temporal layers: the structure, then a frame of either layer.
-const STRUCTURE: [u8; 14] =
-    [0x80, 0x00, 0x01, 0x80, 0x00, 0x14, 0xea, 0xa8, 0x60, 0x41, 0x4d, 0x14, 0x10, 0x20];
-const FRAMES: [[u8; 3]; 2] = [[0xc0, 0, 2], [0xc1, 0, 3]];
-
-/// What dependency descriptors refer to.
+/// What dependency descriptors refer to: one spatial layer and two temporal ones, of which each has a decode target.
 struct Dependencies {
     structure: TemplateStructure,
     targets: DecodeTargets,
@@ -73,9 +72,33 @@ struct Dependencies {
 
 impl Dependencies {
     fn new() -> Self {
-        let mut structure = TemplateStructure::default();
-        DependencyDescriptor::parse(&STRUCTURE, &mut structure).expect("a structure");
-        Self { structure, targets: DecodeTargets::new(&structure) }
+        use DecodeTargetIndication::{Discardable, NotPresent, Switch};
+        let templates = [(0, [Switch, Switch]), (1, [NotPresent, Discardable])].map(|(temporal_id, row)| {
+            let indications = DecodeTargetIndications::default().with(0, row[0]).with(1, row[1]);
+            Template { temporal_id, indications, ..Template::default() }
+        });
+        let structure = TemplateStructure::new(0, 2, &templates, 0, &[], None).expect("a structure");
+        Self { targets: DecodeTargets::new(&structure), structure }
+    }
+
+    /// The descriptor of a frame of a layer, as it comes in a packet.
+    fn descriptor(&self, temporal_layer: u8) -> Vec<u8> {
+        let template = self.structure.template(temporal_layer).expect("a template of each layer");
+        let descriptor = DependencyDescriptor {
+            mandatory: MandatoryFields {
+                start_of_frame: true,
+                end_of_frame: true,
+                template_id: temporal_layer,
+                frame_number: u16::from(temporal_layer) + 1,
+            },
+            has_structure: false,
+            active_decode_targets: None,
+            frame: FrameDependencies::of_template(template),
+        };
+        let mut value = vec![0; 32];
+        let len = descriptor.write(&self.structure, &mut value).expect("it fits");
+        value.truncate(len);
+        value
     }
 
     fn read(&mut self, value: &[u8]) -> FrameLayers {
@@ -85,20 +108,11 @@ impl Dependencies {
 
     /// A packet of a frame of the lower layer, or of the upper one.
     fn metas(&mut self) -> [PacketMeta; 2] {
-        FRAMES.map(|value| PacketMeta { layers: self.read(&value), is_key_frame: false, ..first_meta() })
+        [0, 1].map(|temporal_layer| {
+            let value = self.descriptor(temporal_layer);
+            PacketMeta { layers: self.read(&value), is_key_frame: false, ..first_meta() }
+        })
     }
-}
-
-/// A selector that lets layers up to this one pass.
-fn layered(temporal_layer: u8) -> Selector {
-    let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
-        needs_key_frame: true,
-        clock_rate: 90_000,
-        first_sequence_number: 1,
-    });
-    selector.set_target(0, temporal_layer);
-    forwarded(selector.decide(&first_meta()));
-    Selector::Simulcast(Box::new(selector))
 }
 
 fn advance(meta: &mut PacketMeta) {
@@ -116,15 +130,14 @@ fn decide(criterion: &mut Criterion) {
         });
     });
     group.bench_function("one simulcast selector", |bencher| {
-        let (mut selector, mut meta) = (simulcast(), first_meta());
+        let (mut selector, mut meta) = (simulcast(u8::MAX), first_meta());
         bencher.iter(|| {
             advance(&mut meta);
             forwarded(selector.decide(black_box(&meta)))
         });
     });
     group.bench_function("one simulcast selector, another encoding", |bencher| {
-        let (mut selector, mut meta) = (simulcast(), first_meta());
-        forwarded(selector.decide(&meta));
+        let (mut selector, mut meta) = (simulcast(u8::MAX), first_meta());
         meta.encoding = 1;
         bencher.iter(|| {
             advance(&mut meta);
@@ -135,7 +148,7 @@ fn decide(criterion: &mut Criterion) {
         [("layers by dependency descriptor", 1), ("layers by dependency descriptor, half left out", 0)]
     {
         group.bench_function(name, |bencher| {
-            let (mut selector, metas) = (layered(temporal_layer), Dependencies::new().metas());
+            let (mut selector, metas) = (simulcast(temporal_layer), Dependencies::new().metas());
             let (mut next, mut turn) = (first_meta(), 0);
             bencher.iter(|| {
                 advance(&mut next);
@@ -149,7 +162,8 @@ fn decide(criterion: &mut Criterion) {
     }
     group.bench_function("reading a dependency descriptor", |bencher| {
         let mut dependencies = Dependencies::new();
-        bencher.iter(|| dependencies.read(black_box(&FRAMES[1])));
+        let value = dependencies.descriptor(1);
+        bencher.iter(|| dependencies.read(black_box(&value)));
     });
     group.throughput(Throughput::Elements(FAN_OUT as u64));
     group.bench_function("100 selectors", |bencher| {
