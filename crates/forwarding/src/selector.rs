@@ -238,6 +238,7 @@ mod tests {
             temporal_layer: 0,
             marker: false,
             is_key_frame,
+            primary: None,
             descriptor: PayloadDescriptor::Opaque,
             layers: FrameLayers::UNKNOWN,
         }

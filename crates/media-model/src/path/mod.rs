@@ -13,6 +13,7 @@
 
 mod discover;
 mod fan_out;
+mod forms;
 mod ingest;
 mod key_frames;
 mod layers;
