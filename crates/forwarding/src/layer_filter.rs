@@ -285,6 +285,7 @@ mod tests {
             temporal_layer: descriptor.temporal_layer(),
             marker: true,
             is_key_frame: false,
+            primary: None,
             layers: FrameLayers::of_payload(&descriptor),
             descriptor,
         }

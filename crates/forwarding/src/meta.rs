@@ -2,7 +2,7 @@
 
 use crate::frame_layers::FrameLayers;
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::payload::PayloadDescriptor;
+use tureen_rtp_wire::payload::{PayloadDescriptor, red};
 use tureen_rtp_wire::rtp::RtpPacket;
 
 /// The facts about one ingress packet. `Copy` and free of references: it goes to each consumer, into the store, and to other shards.
@@ -26,7 +26,9 @@ pub struct PacketMeta {
     pub marker: bool,
     /// A decoder can start here: the first packet of a key frame, as far as the codec can tell.
     pub is_key_frame: bool,
-    /// What the payload says of itself.
+    /// Of RED (RFC 2198), where its primary block is; receivers without RED get that alone.
+    pub primary: Option<red::Primary>,
+    /// What the payload says of itself; of RED, what its primary block says.
     pub descriptor: PayloadDescriptor,
     /// Which layers need it.
     pub layers: FrameLayers,
@@ -34,7 +36,7 @@ pub struct PacketMeta {
 
 impl PacketMeta {
     /// The facts about a packet whose parts are `packet` and `descriptor`. The layers and the key frame are the descriptor's; overwrite
-    /// them where a header extension knows better (AV1's dependency descriptor).
+    /// them where a header extension knows better (AV1's dependency descriptor). It is no RED; overwrite `primary` where it is.
     pub fn new(
         received_at: Time,
         extended_sequence: u64,
@@ -52,12 +54,13 @@ impl PacketMeta {
             temporal_layer: descriptor.temporal_layer(),
             marker: packet.marker(),
             is_key_frame: descriptor.is_key_frame(),
+            primary: None,
             descriptor,
             layers: FrameLayers::of_payload(&descriptor),
         }
     }
 
-    /// Whether it is an Opus frame of discontinuous transmission.
+    /// Whether it is an Opus frame of discontinuous transmission, alone or as the primary block of RED.
     pub fn is_dtx(&self) -> bool {
         matches!(self.descriptor, PayloadDescriptor::Opus(opus) if opus.is_dtx())
     }

@@ -63,7 +63,7 @@ pub struct PacketInfo {
     pub sequence_number: u16,
     /// Timestamp.
     pub timestamp: u32,
-    /// Payload type; of a retransmission, the original one.
+    /// Payload type; of a retransmission, the original one; of RED, that of its primary block.
     pub payload_type: u8,
     /// Bytes of the whole packet.
     pub size: usize,

@@ -251,6 +251,7 @@ mod tests {
             temporal_layer: 0,
             marker: false,
             is_key_frame,
+            primary: None,
             descriptor: PayloadDescriptor::Opaque,
             layers: FrameLayers::UNKNOWN,
         }

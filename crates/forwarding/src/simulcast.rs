@@ -332,6 +332,7 @@ mod tests {
             temporal_layer: 0,
             marker: true,
             is_key_frame,
+            primary: None,
             descriptor: PayloadDescriptor::Opaque,
             layers: FrameLayers::UNKNOWN,
         }

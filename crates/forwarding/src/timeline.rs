@@ -158,6 +158,7 @@ mod tests {
             temporal_layer: 0,
             marker: true,
             is_key_frame: true,
+            primary: None,
             descriptor: PayloadDescriptor::Opaque,
             layers: FrameLayers::UNKNOWN,
         }

@@ -235,6 +235,7 @@ fn describe(payload: &[u8], number: u64, picture: usize, marker: bool) -> Packet
         temporal_layer: descriptor.temporal_layer(),
         marker,
         is_key_frame: descriptor.is_key_frame(),
+        primary: None,
         layers: FrameLayers::of_payload(&descriptor),
         descriptor,
     }

@@ -2,10 +2,11 @@
 //!
 //! A dependency descriptor is believed alone: the payload may be encrypted end to end, and then says anything.
 
+use crate::codec::Content;
 use tureen_forwarding::{ActiveLayers, DecodeTargets, FrameLayers, PacketMeta, SequenceUnwrapper};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
-use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
+use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
 
 /// Reads the packets of one stream.
@@ -35,19 +36,26 @@ pub(crate) struct Description {
     pub(crate) is_key_frame: bool,
     pub(crate) spatial_layer: u8,
     pub(crate) temporal_layer: u8,
+    content: Content,
     payload: PayloadDescriptor,
     layers: FrameLayers,
 }
 
 impl Description {
-    fn of_payload(payload: PayloadDescriptor) -> Self {
+    fn of_payload(content: Content, payload: PayloadDescriptor) -> Self {
         Self {
             is_key_frame: payload.is_key_frame(),
             spatial_layer: payload.spatial_layer(),
             temporal_layer: payload.temporal_layer(),
+            content,
             payload,
             layers: FrameLayers::of_payload(&payload),
         }
+    }
+
+    /// The payload type of the media; of RED, that of its primary block.
+    pub(crate) fn payload_type(&self) -> u8 {
+        self.content.payload_type
     }
 
     /// The facts about the packet, in its place.
@@ -63,6 +71,7 @@ impl Description {
             spatial_layer: self.spatial_layer,
             temporal_layer: self.temporal_layer,
             layers: self.layers,
+            primary: self.content.primary,
             ..PacketMeta::new(now, extended_sequence, encoding, packet, self.payload)
         }
     }
@@ -73,31 +82,37 @@ impl Describer {
     /// breaks its format. Padding alone says nothing, which is fine.
     pub(crate) fn describe(
         &mut self,
-        format: PayloadFormat,
+        content: Content,
         dependencies: Option<u8>,
         packet: &RtpPacket<'_>,
     ) -> Option<Description> {
         if packet.payload().is_empty() {
-            return Some(Description::of_payload(PayloadDescriptor::Opaque));
+            return Some(Description::of_payload(content, PayloadDescriptor::Opaque));
         }
-        let payload = PayloadDescriptor::parse(format, packet.payload());
+        let payload = PayloadDescriptor::parse(content.format, content.of(packet.payload()));
         match dependencies.and_then(|id| packet.extension(id)) {
             Some(value) => {
                 let payload = payload.unwrap_or(PayloadDescriptor::Opaque);
-                Some(self.by_dependencies(packet.sequence_number(), value, payload))
+                Some(self.by_dependencies(packet.sequence_number(), value, content, payload))
             }
-            None => payload.map(Description::of_payload),
+            None => payload.map(|payload| Description::of_payload(content, payload)),
         }
     }
 
-    fn by_dependencies(&mut self, number: u16, value: &[u8], payload: PayloadDescriptor) -> Description {
+    fn by_dependencies(
+        &mut self,
+        number: u16,
+        value: &[u8],
+        content: Content,
+        payload: PayloadDescriptor,
+    ) -> Description {
         let dependencies = self.dependencies.get_or_insert_default();
         let place = dependencies.order.unwrap(u32::from(number));
         if (1..LATEST).contains(&dependencies.since.saturating_sub(place)) {
             // What it says of the stream is outdated: it came late, or was repaired.
-            return Dependencies::clone(dependencies).read(place, value, payload);
+            return Dependencies::clone(dependencies).read(place, value, content, payload);
         }
-        dependencies.read(place, value, payload)
+        dependencies.read(place, value, content, payload)
     }
 
     /// The layers that the stream has now, if it said that it has not all of them.
@@ -107,12 +122,25 @@ impl Describer {
 }
 
 impl Dependencies {
-    fn read(&mut self, place: u64, value: &[u8], payload: PayloadDescriptor) -> Description {
+    fn read(
+        &mut self,
+        place: u64,
+        value: &[u8],
+        content: Content,
+        payload: PayloadDescriptor,
+    ) -> Description {
         let Self { structure, targets, active, since, .. } = self;
         let Ok(found) = DependencyDescriptor::parse(value, structure) else {
             // Its structure was lost, so that it is no key frame.
             let layers = FrameLayers::UNKNOWN;
-            return Description { is_key_frame: false, spatial_layer: 0, temporal_layer: 0, payload, layers };
+            return Description {
+                is_key_frame: false,
+                spatial_layer: 0,
+                temporal_layer: 0,
+                content,
+                payload,
+                layers,
+            };
         };
         if found.has_structure {
             *targets = DecodeTargets::new(structure);
@@ -126,6 +154,7 @@ impl Dependencies {
             is_key_frame: found.has_structure && found.mandatory.start_of_frame,
             spatial_layer: found.frame.spatial_id,
             temporal_layer: found.frame.temporal_id,
+            content,
             payload,
             layers: targets.frame_layers(&found),
         }
@@ -138,8 +167,13 @@ mod tests {
     use tureen_rtp_wire::dependency_descriptor::{
         DecodeTargetIndication, DecodeTargetIndications, FrameDependencies, MandatoryFields, Template,
     };
+    use tureen_rtp_wire::payload::PayloadFormat;
 
     const ID: u8 = 3;
+
+    fn content(format: PayloadFormat) -> Content {
+        Content { payload_type: 96, format, primary: None }
+    }
 
     fn structure() -> TemplateStructure {
         let template = |temporal_id| Template {
@@ -179,7 +213,7 @@ mod tests {
 
     fn describe(describer: &mut Describer, bytes: &[u8]) -> Option<(bool, u8)> {
         let packet = RtpPacket::parse(bytes).expect("a packet");
-        let description = describer.describe(PayloadFormat::Av1, Some(ID), &packet)?;
+        let description = describer.describe(content(PayloadFormat::Av1), Some(ID), &packet)?;
         Some((description.is_key_frame, description.temporal_layer))
     }
 
@@ -212,7 +246,7 @@ mod tests {
     fn without_a_descriptor_the_payload_has_to_parse() {
         let bytes = packet(0, true, true);
         let packet = RtpPacket::parse(&bytes).expect("a packet");
-        assert_eq!(Describer::default().describe(PayloadFormat::Av1, None, &packet), None);
-        assert!(Describer::default().describe(PayloadFormat::Opaque, None, &packet).is_some());
+        assert_eq!(Describer::default().describe(content(PayloadFormat::Av1), None, &packet), None);
+        assert!(Describer::default().describe(content(PayloadFormat::Opaque), None, &packet).is_some());
     }
 }

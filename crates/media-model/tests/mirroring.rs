@@ -2,13 +2,14 @@
 
 mod support;
 
-use support::{Bench, vp8, vp8_parameters};
+use support::{Bench, audio, red_capabilities, red_parameters, red_payload, vp8, vp8_parameters};
 use tureen_media_model::{
-    CloseProducer, CloseRouter, ConsumerEvent, CreateRouter, DumpConsumer, Event, MirrorSource,
-    PauseProducer, ProducerId, PublishSource, RelayBatch, ResumeProducer, RouterOptions, ShardId,
-    SourceDescription, TransportId,
+    CloseProducer, CloseRouter, Consume, ConsumerEvent, ConsumerOptions, CreateRouter, DumpConsumer, Event,
+    MirrorSource, PauseProducer, ProducerId, PublishSource, RelayBatch, ResumeProducer, RouterOptions,
+    ShardId, SourceDescription, TransportId,
 };
-use tureen_rtp_dictionaries::MediaKind;
+use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
+use tureen_rtp_wire::rtp::RtpPacket;
 
 /// A producer on shard 0, and a shard 1 that may mirror it.
 struct Pair {
@@ -20,9 +21,13 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::of(MediaKind::Video, vp8_parameters(1000))
+    }
+
+    fn of(kind: MediaKind, parameters: RtpParameters) -> Self {
         let (mut home, mut far) = (Bench::on_shard(0), Bench::on_shard(1));
         let source = home.transport(1);
-        let producer = home.produce(source, MediaKind::Video, vp8_parameters(1000)).id;
+        let producer = home.produce(source, kind, parameters).id;
         let target = far.transport(2);
         Self { home, far, producer, target }
     }
@@ -142,4 +147,27 @@ fn news_of_an_old_publication_does_not_end_what_was_confirmed_since() {
     let consumer = pair.far.consume(pair.target, pair.producer);
     pair.settle();
     assert!(pair.far.ask(DumpConsumer { id: consumer.id }).is_err());
+}
+
+#[test]
+fn red_is_unpacked_on_the_shard_of_who_does_not_take_it() {
+    let mut pair = Pair::of(MediaKind::Audio, red_parameters(1000));
+    let source = pair.publish();
+    pair.far.ask(MirrorSource { source }).unwrap();
+    pair.far.consume(pair.target, pair.producer);
+    let with_red = pair.far.transport(3);
+    let options = pair.far.consumer_options(pair.producer);
+    let options = ConsumerOptions { rtp_capabilities: red_capabilities(), ..options };
+    pair.far.ask(Consume { transport: with_red, options }).unwrap();
+    pair.settle();
+    pair.home.receive(1, &audio(1000, 63, 7, &red_payload(111, &[0x78, 1], &[0x78, 2, 3])));
+    pair.settle();
+    for (socket, payload_type, payload) in
+        [(2, 100, vec![0x78, 2, 3]), (3, 105, red_payload(100, &[0x78, 1], &[0x78, 2, 3]))]
+    {
+        let (sent, _) = pair.far.sent_to(socket);
+        let packets: Vec<_> = sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+        assert_eq!(packets.len(), 1);
+        assert_eq!((packets[0].payload_type(), packets[0].payload()), (payload_type, &payload[..]));
+    }
 }

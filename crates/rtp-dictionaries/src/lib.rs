@@ -49,7 +49,8 @@
 //! # RED
 //! `audio/red` (RFC 2198) can be given to a router beside `audio/opus`. Its format parameters name payload types, which
 //! differ on each leg: the router renames them. See [`red_parameters`] for how they are written; a receiver
-//! without RED still gets the Opus codec, and whoever forwards has to take the primary block out.
+//! without RED still gets the Opus codec, and whoever forwards has to take the primary block out. The headers of the blocks
+//! name payload types as well, which have to be renamed on each leg like those of the parameters.
 
 mod capabilities;
 mod codec;

@@ -35,6 +35,8 @@ pub enum WireError {
     Count,
     /// A value that its field cannot carry.
     Value,
+    /// A RED block is RED itself (RFC 2198).
+    Nested,
     /// A dependency descriptor names a template of a structure that was not seen.
     UnknownTemplate,
     /// A piece was written after one that has to follow it.
@@ -57,6 +59,7 @@ impl fmt::Display for WireError {
             Self::PayloadType => "the payload type is over 127",
             Self::Count => "too many items for the count field",
             Self::Value => "a value does not fit its field",
+            Self::Nested => "a RED block is RED itself",
             Self::UnknownTemplate => "the dependency template is unknown",
             Self::Order => "the pieces were written out of order",
         })

@@ -15,6 +15,7 @@ fn main() -> std::io::Result<()> {
         ("rtp_packet", rtp_packets()),
         ("rtcp_compound", rtcp_compounds()),
         ("payload_descriptors", payload_descriptors()),
+        ("red", red()),
         ("layer_selector", layer_selector()),
         ("srtp_open", random(16, 200, 3)),
         ("rtp_parameters", rtp_parameters()),
@@ -195,6 +196,26 @@ fn payload_descriptors() -> Corpus {
     file.extend([3, 0xc0, 0x00, 0x02, 3, 0xc1, 0x00, 0x03, 5, 0xc1, 0x00, 0x04, 0x18, 0x33]);
     all.push(file);
     all.extend(random(4, 60, 8).into_iter().map(|bytes| [&[7, 20], &bytes[..]].concat()));
+    all
+}
+
+/// Payload type, a number to add, and a payload: of a redundant block or two, of the primary one alone, and broken.
+fn red() -> Corpus {
+    let bodies: [&[u8]; 9] = [
+        &[0xef, 0x0f, 0x00, 3, 111, 0x78, 1, 2, 0x78, 3, 4, 5],
+        &[0xef, 0x1e, 0x00, 2, 0xef, 0x0f, 0x00, 3, 111, 0x78, 1, 0x78, 2, 3, 0x78, 4, 5, 6],
+        &[111, 0x78, 1, 2, 3],
+        &[0xef, 0x0f, 0x00, 1, 111, 0x78, 0x78],
+        &[0xef, 0x0f, 0x00, 0, 111, 0x78, 1],
+        &[0x80, 0xff, 0xfc, 2, 0, 7, 7, 8, 8],
+        &[0xef, 0x0f, 0x00, 9, 111, 0x78, 1],
+        &[0xef, 0x0f, 0x00],
+        &[63, 111, 0x78, 1],
+    ];
+    let mut all: Corpus = bodies.iter().map(|body| [&[63, 0xf5], *body].concat()).collect();
+    // As many blocks as there may be, and a redundant one of the greatest length.
+    all.push([&[63, 1][..], &[0xef, 0, 0, 1].repeat(31), &[111], &[0x78; 40]].concat());
+    all.push([&[63, 1][..], &[0xef, 0x0f, 0x03, 0xff, 111], &[0x78; 1030]].concat());
     all
 }
 

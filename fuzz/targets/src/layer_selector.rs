@@ -123,6 +123,7 @@ impl Play {
             temporal_layer: descriptor.temporal_layer(),
             marker: operation & 0x40 != 0,
             is_key_frame,
+            primary: None,
             descriptor,
             layers,
         };

@@ -18,6 +18,7 @@ mod ice;
 mod ice_server;
 mod layer_selector;
 mod payload_descriptors;
+mod red;
 mod rtcp_compound;
 mod rtp_packet;
 mod rtp_parameters;
@@ -73,6 +74,8 @@ targets! {
     layer_selector,
     /// Codec payload descriptors and their patches, and the dependency descriptor.
     payload_descriptors,
+    /// The blocks of RED payloads, and other payload types for them.
+    red,
     /// SRTP: opens what was sealed and unaltered, once, and nothing else.
     srtp_open,
     /// JSON to dictionaries, validation and negotiation.

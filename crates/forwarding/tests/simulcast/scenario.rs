@@ -314,6 +314,7 @@ fn describe(frame: &Frame, encoding: usize, index: u64, picture: u16, short: boo
         temporal_layer: frame.layer,
         marker: index + 1 == frame.packets,
         is_key_frame: descriptor.is_key_frame(),
+        primary: None,
         descriptor,
         layers: FrameLayers::of_payload(&descriptor),
     }

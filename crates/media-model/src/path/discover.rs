@@ -168,7 +168,7 @@ fn match_encoding(
 }
 
 fn stream_config(producer: &Producer, encoding: u8, packet: &RtpPacket<'_>) -> Option<RecvStreamConfig> {
-    let codec = producer.codecs.get(packet.payload_type())?;
+    let codec = producer.codecs.media(packet.payload_type())?;
     let parameters = producer.definition.rtp_parameters.encodings.get(usize::from(encoding))?;
     let layers = parameters.layers();
     let rtx = codec.rtx_payload_type.map(|payload_type| RtxConfig {

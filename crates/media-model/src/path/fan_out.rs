@@ -9,8 +9,9 @@ use crate::consumer::Consumer;
 use crate::core::{Core, CoreCounters};
 use crate::event::{ConsumerEvent, Event, EventQueue};
 use crate::extensions::Elements;
+use crate::path::forms::Forms;
 use crate::path::ingest::trace_of;
-use crate::path::seal::{Outgoing, patch, seal};
+use crate::path::seal::{Outgoing, Payload, patch, seal};
 use crate::source::{Burst, Source};
 use crate::switches::SwitchCause;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
@@ -27,8 +28,7 @@ struct Departure<'a> {
     meta: &'a PacketMeta,
     packet: RtpPacket<'a>,
     elements: Elements<'a>,
-    /// The router's, not the source's.
-    payload_type: u8,
+    forms: Forms<'a>,
     /// A copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
     scratch: &'a mut [u8],
 }
@@ -58,11 +58,15 @@ impl<'a> Scratch<'a> {
 }
 
 impl<'a> Departure<'a> {
-    fn new(source: &Source, meta: &'a PacketMeta, packet: RtpPacket<'a>, scratch: &mut Scratch<'a>) -> Self {
-        let own = packet.payload_type();
-        let payload_type = source.mapping.payload_type(own).unwrap_or(own);
+    fn new(
+        source: &'a Source,
+        meta: &'a PacketMeta,
+        packet: RtpPacket<'a>,
+        scratch: &mut Scratch<'a>,
+    ) -> Self {
+        let forms = Forms::new(&source.mapping, meta, &packet);
         let scratch = scratch.take(source, meta, packet.payload());
-        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch }
+        Self { meta, elements: Elements::of(&packet), packet, forms, scratch }
     }
 }
 
@@ -303,8 +307,9 @@ fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, payload_type, scratch } = departure;
-    let index = consumer.route(*payload_type, meta)?;
+    let Departure { meta, packet, elements, forms, scratch } = departure;
+    let form = forms.taken_by(consumer.payload_types);
+    let index = consumer.route(form.payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
     let verdict = consumer.selector.decide(meta);
     let rewrite = match &verdict {
@@ -312,19 +317,19 @@ fn send<T: Transport>(
         Verdict::Drop(reason) => return Err(*reason),
     };
     let stream = consumer.streams.get_mut(index).ok_or(DropReason::UnknownEncoding)?;
-    let payload = match rewrite.payload {
-        PayloadPatch::None => Some(packet.payload()),
-        _ if scratch.is_empty() => None,
-        payload => {
+    let payload = match (rewrite.payload, form.block_numbers(&consumer.renumbering)) {
+        (PayloadPatch::None, None) => Payload::Ready(form.payload),
+        (payload, None) if !scratch.is_empty() => {
             patch(scratch, payload, &meta.descriptor);
-            Some(&**scratch)
+            Payload::Ready(scratch)
         }
+        (_, blocks) => Payload::Copied(form.payload, blocks),
     };
     let outgoing = Outgoing {
         lane: lane(consumer.transport, Component::Rtp),
         to,
         ssrc: stream.ssrc,
-        payload_type: consumer.renumbering.apply(*payload_type),
+        payload_type: consumer.renumbering.apply(form.payload_type),
         rewrite,
         rtx: None,
         descriptor: &meta.descriptor,
@@ -336,11 +341,13 @@ fn send<T: Transport>(
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
     let sent =
         SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite: *rewrite };
-    stream.send.on_sent(moment.now, sent, len, usize::from(meta.payload_size));
+    stream.send.on_sent(moment.now, sent, len, form.payload.len());
     if consumer.trace.rtp || consumer.trace.key_frame && meta.is_key_frame {
         let mut traced = trace_of(packet, meta, false);
         (traced.ssrc, traced.sequence_number) = (stream.ssrc, rewrite.sequence_number);
         (traced.timestamp, traced.payload_type) = (rewrite.timestamp, outgoing.payload_type);
+        traced.size -= traced.payload_size - form.payload.len();
+        traced.payload_size = form.payload.len();
         events.trace(trace_out(consumer, traced, moment.now));
     }
     Ok(len)

@@ -53,10 +53,10 @@ impl<T: Transport> Core<T> {
 
     fn ingest_media(&mut self, now: Time, stream: StreamRef, packet: &RtpPacket<'_>, out: &mut impl Egress) {
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
-        let format = producer.codecs.get(packet.payload_type()).map(|codec| codec.format);
+        let content = producer.codecs.content(packet.payload_type(), packet.payload());
         let dependencies = producer.extensions.dependency_descriptor;
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
-        let Some(description) = format.and_then(|it| state.describer.describe(it, dependencies, packet))
+        let Some(description) = content.and_then(|it| state.describer.describe(it, dependencies, packet))
         else {
             self.counters.bad_payload += 1;
             return;
@@ -85,7 +85,7 @@ impl<T: Transport> Core<T> {
             self.counters.bad_payload += 1;
             return;
         };
-        let (format, payload_type) = (codec.format, codec.payload_type);
+        let payload_type = codec.payload_type;
         let dependencies = producer.extensions.dependency_descriptor;
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
         let Some((original, _)) = decapsulate(rtx.payload()) else {
@@ -94,7 +94,10 @@ impl<T: Transport> Core<T> {
         };
         let media_ssrc = state.recv.config().ssrc;
         let Some(packet) = unwrap(bytes, layout, original, media_ssrc, payload_type) else { return };
-        let Some(description) = state.describer.describe(format, dependencies, &packet) else {
+        let content = producer.codecs.content(payload_type, packet.payload());
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        let Some(description) = content.and_then(|it| state.describer.describe(it, dependencies, &packet))
+        else {
             self.counters.bad_payload += 1;
             return;
         };
@@ -209,7 +212,7 @@ fn packet_info(packet: &RtpPacket<'_>, sequence_number: u16, description: &Descr
     PacketInfo {
         sequence_number,
         timestamp: packet.timestamp(),
-        payload_type: packet.payload_type(),
+        payload_type: description.payload_type(),
         size: packet.bytes().len(),
         is_key_frame: description.is_key_frame,
         spatial_layer: description.spatial_layer,

@@ -14,6 +14,7 @@
 mod clocks;
 mod discover;
 mod fan_out;
+mod forms;
 mod ingest;
 mod key_frames;
 mod layers;

@@ -4,7 +4,8 @@ use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::extensions::Elements;
-use crate::path::seal::{Outgoing, seal};
+use crate::path::forms::Forms;
+use crate::path::seal::{Outgoing, Payload, seal};
 use crate::transport_state::lane;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -57,15 +58,17 @@ impl<T: Transport> Core<T> {
         let store = source.streams.get_mut(usize::from(sent.encoding))?.store.as_ref()?;
         let stored = store.get_low(sent.source, now)?;
         let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
+        let forms = Forms::new(&source.mapping, stored.meta, &packet);
+        let form = forms.taken_by(consumer.payload_types);
         let outgoing = Outgoing {
             lane: lane(consumer.transport, Component::Rtp),
             to: &to,
             ssrc: stream.ssrc,
-            payload_type: consumer.renumbering.apply(source.mapping.payload_type(packet.payload_type())?),
+            payload_type: consumer.renumbering.apply(form.payload_type),
             rewrite: &sent.rewrite,
             rtx: resend.rtx,
             descriptor: &stored.meta.descriptor,
-            payload: None,
+            payload: Payload::Copied(form.payload, form.block_numbers(&consumer.renumbering)),
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
             frame_number_offset: consumer.selector.frame_number_offset(sent.encoding, sequence_number),

@@ -4,6 +4,7 @@
 //! it once, patches it and protects it in place; then commits.
 
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
+use crate::path::forms::BlockNumbers;
 use crate::transport_state::TransportState;
 use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
 use tureen_rtp_wire::payload::PayloadDescriptor;
@@ -24,13 +25,20 @@ pub(crate) struct Outgoing<'a> {
     /// What makes it a retransmission in a stream of its own.
     pub(crate) rtx: Option<RtxHeader>,
     pub(crate) descriptor: &'a PayloadDescriptor,
-    /// The payload as it goes out, if it is at hand; else it is copied from the packet and patched.
-    pub(crate) payload: Option<&'a [u8]>,
+    pub(crate) payload: Payload<'a>,
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
     pub(crate) abs_send_time: u32,
     /// What is added to the frame number of a dependency descriptor.
     pub(crate) frame_number_offset: u16,
+}
+
+/// What goes out as payload.
+pub(crate) enum Payload<'a> {
+    /// This, as it is.
+    Ready(&'a [u8]),
+    /// A copy of this, patched as `rewrite` says, and its blocks renumbered if it is RED.
+    Copied(&'a [u8], Option<BlockNumbers<'a>>),
 }
 
 /// Writes and protects a packet; returns the length of the datagram.
@@ -54,9 +62,10 @@ pub(crate) fn seal<T: Transport>(
     let header_len =
         write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
     let sealed = match outgoing.payload {
-        Some(payload) => cipher.protect_rtp_from(slot, header_len, payload),
-        None => {
-            let len = write_payload(slot, header_len, outgoing, packet).ok_or(DropReason::TooLarge)?;
+        Payload::Ready(payload) => cipher.protect_rtp_from(slot, header_len, payload),
+        Payload::Copied(payload, blocks) => {
+            let len =
+                write_payload(slot, header_len, outgoing, payload, blocks).ok_or(DropReason::TooLarge)?;
             match outgoing.repeat {
                 false => cipher.protect_rtp(slot, header_len, len),
                 true => cipher.protect_rtp_again(slot, header_len, len),
@@ -105,15 +114,19 @@ fn write_payload(
     slot: &mut [u8],
     header_len: usize,
     outgoing: &Outgoing<'_>,
-    packet: &RtpPacket<'_>,
+    source: &[u8],
+    blocks: Option<BlockNumbers<'_>>,
 ) -> Option<usize> {
     let prefix: &[u8] = outgoing.rtx.as_ref().map_or(&[], |rtx| &rtx.prefix);
     let payload_at = header_len + prefix.len();
     slot.get_mut(header_len..payload_at)?.copy_from_slice(prefix);
-    let len = payload_at + packet.payload().len();
+    let len = payload_at + source.len();
     let payload = slot.get_mut(payload_at..len)?;
-    payload.copy_from_slice(packet.payload());
+    payload.copy_from_slice(source);
     patch(payload, outgoing.rewrite.payload, outgoing.descriptor);
+    if let Some(blocks) = blocks {
+        blocks.write(payload);
+    }
     Some(len)
 }
 

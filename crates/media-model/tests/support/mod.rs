@@ -85,7 +85,8 @@ impl Bench {
         let media_codecs = serde_json::from_value(serde_json::json!([
             {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
             {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
-            {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000}
+            {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000},
+            {"kind": "audio", "mimeType": "audio/red", "clockRate": 48000, "channels": 2}
         ]))
         .unwrap();
         bench.ask(CreateRouter { id: router, options: RouterOptions { media_codecs } }).unwrap();
@@ -207,6 +208,44 @@ pub fn capabilities() -> RtpCapabilities {
         ]
     }))
     .unwrap()
+}
+
+/// The same of a receiver that takes RED too.
+pub fn red_capabilities() -> RtpCapabilities {
+    let mut capabilities = capabilities();
+    let red = serde_json::json!({
+        "kind": "audio", "mimeType": "audio/red", "clockRate": 48000, "channels": 2, "preferredPayloadType": 105,
+        "parameters": {"": "100/100"}, "rtcpFeedback": [{"type": "nack"}]
+    });
+    capabilities.codecs.push(serde_json::from_value(red).unwrap());
+    capabilities
+}
+
+/// A microphone: Opus as 111, RED of it as 63.
+pub fn red_parameters(ssrc: u32) -> RtpParameters {
+    serde_json::from_value(serde_json::json!({
+        "mid": "a",
+        "codecs": [
+            {"mimeType": "audio/red", "clockRate": 48000, "channels": 2, "payloadType": 63, "parameters": {"": "111/111"}},
+            {"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111,
+             "parameters": {"usedtx": 1}, "rtcpFeedback": [{"type": "nack"}]}
+        ],
+        "encodings": [{"ssrc": ssrc}],
+        "rtcp": {"cname": "tester"}
+    }))
+    .unwrap()
+}
+
+/// A RED payload whose blocks, one redundant, have this payload type.
+pub fn red_payload(block_type: u8, redundant: &[u8], primary: &[u8]) -> Vec<u8> {
+    let header = 1 << 31 | u32::from(block_type) << 24 | 960 << 10 | redundant.len() as u32;
+    [&header.to_be_bytes()[..], &[block_type], redundant, primary].concat()
+}
+
+/// An audio packet, 20 ms after the one before it.
+pub fn audio(ssrc: u32, payload_type: u8, sequence_number: u16, payload: &[u8]) -> Vec<u8> {
+    let timestamp = 960 * u32::from(sequence_number);
+    packet(&RtpHeader { marker: false, payload_type, sequence_number, timestamp, ssrc }, payload)
 }
 
 pub fn vp8_parameters(ssrc: u32) -> RtpParameters {
