@@ -45,6 +45,7 @@ pub mod key_frame;
 mod layer_filter;
 pub mod meta;
 pub mod nack;
+mod payload_ids;
 pub mod picture_id_map;
 pub mod rate;
 mod reception;
@@ -62,6 +63,7 @@ pub mod store;
 pub mod timeline;
 pub mod timestamp_map;
 pub mod verdict;
+mod vp9_ids;
 
 pub use decode_targets::{ActiveLayers, DecodeTargets};
 pub use frame_layers::FrameLayers;

@@ -5,12 +5,11 @@
 use crate::frame_numbers::FrameNumbers;
 use crate::key_frame::KeyFrameGate;
 use crate::meta::PacketMeta;
-use crate::picture_id_map::PictureIdMap;
+use crate::payload_ids::PayloadIds;
 use crate::sequence_map::SequenceMap;
 use crate::simulcast::SimulcastSelector;
 use crate::timestamp_map::TimestampMap;
-use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
-use tureen_rtp_wire::payload::PayloadDescriptor;
+use crate::verdict::{DropReason, Rewrite, Verdict};
 
 /// How a consumer chooses among the packets of its producer. New ways of choosing are new variants; callers see [`decide`](Self::decide)
 /// alone.
@@ -108,7 +107,7 @@ pub struct SimpleSelector {
     ignore_dtx: bool,
     sequence: SequenceMap,
     timestamp: TimestampMap,
-    pictures: PictureIdMap,
+    ids: PayloadIds,
     frames: FrameNumbers,
     /// Nothing was sent since it started, or started anew.
     is_new: bool,
@@ -122,7 +121,7 @@ impl SimpleSelector {
             ignore_dtx: config.ignore_dtx,
             sequence: SequenceMap::new(config.first_sequence_number),
             timestamp: TimestampMap::new(config.clock_rate),
-            pictures: PictureIdMap::new(),
+            ids: PayloadIds::new(),
             frames: FrameNumbers::new(),
             is_new: true,
         }
@@ -152,10 +151,7 @@ impl SimpleSelector {
             sequence_number,
             timestamp: self.timestamp.map(meta.received_at, meta.timestamp),
             marker: None,
-            payload: match &meta.descriptor {
-                PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
-                _ => PayloadPatch::None,
-            },
+            payload: self.ids.forward(&meta.descriptor),
         })
     }
 
@@ -164,7 +160,7 @@ impl SimpleSelector {
         self.gate.close();
         self.is_new = true;
         self.sequence.resync(0);
-        self.pictures.resync();
+        self.ids.resync();
     }
 
     /// The source is another one: as [`restart`](Self::restart), and the timestamps are aligned anew.
@@ -215,8 +211,9 @@ impl PipeSelector {
 mod tests {
     use super::*;
     use crate::frame_layers::FrameLayers;
+    use crate::verdict::PayloadPatch;
     use tureen_rtp_wire::Time;
-    use tureen_rtp_wire::payload::{PayloadFormat, vp8};
+    use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, vp8};
 
     fn video() -> SimpleSelector {
         SimpleSelector::new(SimpleSelectorConfig {
@@ -317,6 +314,25 @@ mod tests {
             panic!("a key frame passes")
         };
         assert_eq!(second.payload, patch(2));
+    }
+
+    #[test]
+    fn picture_ids_of_vp9_go_on_after_a_pause_and_are_left_alone_before() {
+        let mut selector = video();
+        let mut payload = |sequence: u64, high: u8, tl0_pic_idx: u8| {
+            let payload = [0xac, 0x80 | high, 0, 0x10, tl0_pic_idx, 0];
+            let descriptor = PayloadDescriptor::parse(PayloadFormat::Vp9, &payload).expect("VP9");
+            match selector.decide(&PacketMeta { descriptor, ..packet(sequence, true) }) {
+                Verdict::Forward(rewrite) => {
+                    selector.restart();
+                    rewrite.payload
+                }
+                Verdict::Drop(reason) => panic!("{reason:?}"),
+            }
+        };
+        assert_eq!(payload(1, 1, 200), PayloadPatch::None);
+        assert_eq!(payload(9, 77, 2), PayloadPatch::Vp9 { picture_id: 257, tl0_pic_idx: 201 });
+        assert_eq!(payload(20, 0, 9), PayloadPatch::Vp9 { picture_id: 258, tl0_pic_idx: 202 });
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::frame_layers::Limit;
 use crate::frame_numbers::FrameNumbers;
 use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
-use crate::picture_id_map::PictureIdMap;
+use crate::payload_ids::PayloadIds;
 use crate::sequence_map::SequenceMap;
 use crate::timeline::Timeline;
-use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
+use crate::verdict::{DropReason, Rewrite, Verdict};
 use tureen_rtp_wire::payload::PayloadDescriptor;
 
 /// Sequence numbers kept in front of a key frame whose first packet may be missing: parameter sets are that many at most.
@@ -90,7 +90,7 @@ struct Start {
     is_new: bool,
 }
 
-/// Forwards one encoding at a time, as one stream: sequence numbers, timestamps and VP8 picture ids go on over switches.
+/// Forwards one encoding at a time, as one stream: sequence numbers, timestamps and the picture ids of VP8 and VP9 go on over switches.
 #[derive(Clone, Debug)]
 pub struct SimulcastSelector {
     needs_key_frame: bool,
@@ -108,7 +108,7 @@ pub struct SimulcastSelector {
     layers: LayerFilter,
     sequence: SequenceMap,
     timeline: Timeline,
-    pictures: PictureIdMap,
+    ids: PayloadIds,
     frames: FrameNumbers,
 }
 
@@ -127,7 +127,7 @@ impl SimulcastSelector {
             layers: LayerFilter::new(),
             sequence: SequenceMap::new(config.first_sequence_number),
             timeline: Timeline::new(config.clock_rate),
-            pictures: PictureIdMap::new(),
+            ids: PayloadIds::new(),
             frames: FrameNumbers::new(),
         }
     }
@@ -237,7 +237,7 @@ impl SimulcastSelector {
         self.timeline.enter(meta)?;
         let room = room_before(meta, before);
         self.sequence.start(number, u8::from(self.cut_off), room);
-        self.pictures.resync();
+        self.ids.resync();
         self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
         self.start = Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
@@ -259,9 +259,7 @@ impl SimulcastSelector {
         }
         let ends_picture = self.layers.pass(meta).inspect_err(|_| {
             self.sequence.drop_packet(number);
-            if let PayloadDescriptor::Vp8(descriptor) = &meta.descriptor {
-                self.pictures.drop_picture(descriptor);
-            }
+            self.ids.leave_out(&meta.descriptor);
         })?;
         let sequence_number = self.sequence.forward(number)?;
         if let Some(frame) = meta.layers.frame_number() {
@@ -278,10 +276,7 @@ impl SimulcastSelector {
             sequence_number,
             timestamp: self.timeline.map(meta.received_at, meta.timestamp),
             marker: (ends_picture && !meta.marker).then_some(true),
-            payload: match &meta.descriptor {
-                PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
-                _ => PayloadPatch::None,
-            },
+            payload: self.ids.forward(&meta.descriptor),
         })
     }
 }
@@ -304,6 +299,7 @@ fn room_before(meta: &PacketMeta, came: Option<Backlog>) -> u8 {
 mod tests {
     use super::*;
     use crate::frame_layers::FrameLayers;
+    use crate::verdict::PayloadPatch;
     use tureen_rtp_wire::Time;
     use tureen_rtp_wire::payload::{PayloadFormat, vp8};
 

@@ -28,12 +28,14 @@ struct Departure<'a> {
     elements: Elements<'a>,
     /// The router's, not the source's.
     payload_type: u8,
-    /// A copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
+    /// Room for a copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
     scratch: &'a mut [u8],
+    /// The copy was made.
+    is_copied: bool,
 }
 
-/// Gives out copies of payloads that differ from consumer to consumer in a few octets: each overwrites these octets and
-/// seals from the copy, so that the rest is copied once for all.
+/// Gives out room for copies of payloads that differ from consumer to consumer in a few octets: the first of them makes the copy, each
+/// overwrites these octets and seals from it, so that the rest is copied once for all.
 struct Scratch<'a> {
     free: &'a mut [u8],
 }
@@ -42,17 +44,17 @@ impl<'a> Scratch<'a> {
     /// How many consumers a copy is worth its while for.
     const CONSUMERS: usize = 3;
 
-    /// A copy of the payload of a packet, or nothing where none is wanted.
+    /// Room for the payload of a packet, or nothing where no copy is wanted.
     fn take(&mut self, source: &Source, meta: &PacketMeta, payload: &[u8]) -> &'a mut [u8] {
-        if !matches!(meta.descriptor, PayloadDescriptor::Vp8(_)) || source.consumers.len() < Self::CONSUMERS {
+        let has_ids = matches!(meta.descriptor, PayloadDescriptor::Vp8(_) | PayloadDescriptor::Vp9(_));
+        if !has_ids || source.consumers.len() < Self::CONSUMERS {
             return &mut [];
         }
-        let Some((copy, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
+        let Some((room, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
             return &mut [];
         };
         self.free = free;
-        copy.copy_from_slice(payload);
-        copy
+        room
     }
 }
 
@@ -61,7 +63,7 @@ impl<'a> Departure<'a> {
         let own = packet.payload_type();
         let payload_type = source.mapping.payload_type(own).unwrap_or(own);
         let scratch = scratch.take(source, meta, packet.payload());
-        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch }
+        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch, is_copied: false }
     }
 }
 
@@ -302,7 +304,7 @@ fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, payload_type, scratch } = departure;
+    let Departure { meta, packet, elements, payload_type, scratch, is_copied } = departure;
     let index = consumer.route(*payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
     let verdict = consumer.selector.decide(meta);
@@ -315,6 +317,9 @@ fn send<T: Transport>(
         PayloadPatch::None => Some(packet.payload()),
         _ if scratch.is_empty() => None,
         payload => {
+            if !std::mem::replace(is_copied, true) {
+                scratch.copy_from_slice(packet.payload());
+            }
             patch(scratch, payload, &meta.descriptor);
             Some(&**scratch)
         }

@@ -6,7 +6,7 @@
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
 use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
-use tureen_rtp_wire::payload::PayloadDescriptor;
+use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
@@ -183,6 +183,9 @@ pub(crate) fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &Payloa
             if descriptor.tl0_pic_idx.is_some() {
                 overwrite(payload, at, &[tl0_pic_idx]);
             }
+        }
+        (PayloadPatch::Vp9 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp9(descriptor)) => {
+            vp9::overwrite_ids(payload, descriptor, picture_id, tl0_pic_idx);
         }
         (patch, descriptor) => {
             patch.apply(payload, descriptor);
