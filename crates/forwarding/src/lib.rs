@@ -37,10 +37,11 @@
 //! # Ok::<(), tureen_rtp_wire::WireError>(())
 //! ```
 
+pub mod active_targets;
 mod continuity;
 pub mod decode_targets;
+pub mod descriptor_changes;
 pub mod frame_layers;
-mod frame_numbers;
 pub mod key_frame;
 mod layer_filter;
 pub mod meta;
@@ -65,7 +66,9 @@ pub mod timestamp_map;
 pub mod verdict;
 mod vp9_ids;
 
+pub use active_targets::{ActiveTargets, StreamTargets};
 pub use decode_targets::{ActiveLayers, DecodeTargets};
+pub use descriptor_changes::DescriptorChange;
 pub use frame_layers::FrameLayers;
 pub use key_frame::{KeyFrameGate, KeyFrameRequest, KeyFrameRequests, KeyFrameRequestsConfig};
 pub use meta::PacketMeta;

@@ -23,6 +23,14 @@ impl PayloadIds {
         self.vp9.resync();
     }
 
+    /// As [`resync`](Self::resync), where the packet is known that the stream is entered with. It may be one that is left out.
+    pub(crate) fn begin(&mut self, descriptor: &PayloadDescriptor) {
+        self.resync();
+        if let PayloadDescriptor::Vp9(descriptor) = descriptor {
+            self.vp9.begin(descriptor);
+        }
+    }
+
     /// The patch for a packet that is forwarded.
     #[inline]
     pub(crate) fn forward(&mut self, descriptor: &PayloadDescriptor) -> PayloadPatch {

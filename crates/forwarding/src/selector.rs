@@ -2,7 +2,8 @@
 //!
 //! Sees [`PacketMeta`], never bytes. Pausing, connection and payload types are checked before, by whoever owns the consumer.
 
-use crate::frame_numbers::FrameNumbers;
+use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
+use crate::frame_layers::Limit;
 use crate::key_frame::KeyFrameGate;
 use crate::meta::PacketMeta;
 use crate::payload_ids::PayloadIds;
@@ -61,17 +62,14 @@ impl Selector {
         }
     }
 
-    /// What to add to the frame number in the dependency descriptor of a packet of `encoding` that is, or was, sent under this sequence
-    /// number.
+    /// What changes in the dependency descriptor of a packet of `encoding` that is, or was, sent under this sequence number: what is sent
+    /// again has to be what was sent first. `None` if that was too long ago to be known.
     #[inline]
-    pub fn frame_number_offset(&self, encoding: u8, sequence_number: u16) -> u16 {
+    pub fn descriptor_change(&self, encoding: u8, sequence_number: u16) -> Option<DescriptorChange> {
         match self {
-            Self::Simple(simple) => simple.frames.offset_at(sequence_number),
-            Self::Pipe(pipe) => {
-                let stream = pipe.streams.get(usize::from(encoding));
-                stream.map_or(0, |stream| stream.frames.offset_at(sequence_number))
-            }
-            Self::Simulcast(simulcast) => simulcast.frame_number_offset(sequence_number),
+            Self::Simple(simple) => simple.changes.at(sequence_number),
+            Self::Pipe(pipe) => pipe.streams.get(usize::from(encoding))?.changes.at(sequence_number),
+            Self::Simulcast(simulcast) => simulcast.descriptor_change(sequence_number),
         }
     }
 
@@ -108,7 +106,7 @@ pub struct SimpleSelector {
     sequence: SequenceMap,
     timestamp: TimestampMap,
     ids: PayloadIds,
-    frames: FrameNumbers,
+    changes: DescriptorChanges,
     /// Nothing was sent since it started, or started anew.
     is_new: bool,
 }
@@ -122,7 +120,7 @@ impl SimpleSelector {
             sequence: SequenceMap::new(config.first_sequence_number),
             timestamp: TimestampMap::new(config.clock_rate),
             ids: PayloadIds::new(),
-            frames: FrameNumbers::new(),
+            changes: DescriptorChanges::new(),
             is_new: true,
         }
     }
@@ -143,9 +141,9 @@ impl SimpleSelector {
         };
         if let Some(frame) = meta.layers.frame_number() {
             if std::mem::take(&mut self.is_new) {
-                self.frames.enter(frame, sequence_number);
+                self.changes.begin(frame, sequence_number, Limit::NONE);
             }
-            self.frames.note(frame);
+            self.changes.note(frame, sequence_number);
         }
         Verdict::Forward(Rewrite {
             sequence_number,

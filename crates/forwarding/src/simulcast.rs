@@ -3,8 +3,8 @@
 //! Does what it is told, it does not choose: whoever owns the consumer knows who is alive and what is wanted, and calls
 //! [`SimulcastSelector::set_target`]. A switch happens at a key frame of the target; until then the current encoding goes on.
 
+use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
 use crate::frame_layers::Limit;
-use crate::frame_numbers::FrameNumbers;
 use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
 use crate::payload_ids::PayloadIds;
@@ -86,6 +86,8 @@ struct Start {
     timestamp: u32,
     /// Numbers kept in front of it.
     room: u8,
+    /// Of the frame that it was entered with, be it one that is left out.
+    frame_number: Option<u16>,
     /// Nothing was sent since.
     is_new: bool,
 }
@@ -109,7 +111,7 @@ pub struct SimulcastSelector {
     sequence: SequenceMap,
     timeline: Timeline,
     ids: PayloadIds,
-    frames: FrameNumbers,
+    changes: DescriptorChanges,
 }
 
 impl SimulcastSelector {
@@ -119,7 +121,7 @@ impl SimulcastSelector {
             needs_key_frame: config.needs_key_frame,
             target: None,
             current: None,
-            start: Start { extended_sequence: 0, timestamp: 0, room: 0, is_new: false },
+            start: Start { extended_sequence: 0, timestamp: 0, room: 0, frame_number: None, is_new: false },
             waiting: None,
             newest: 0,
             cut_off: false,
@@ -128,7 +130,7 @@ impl SimulcastSelector {
             sequence: SequenceMap::new(config.first_sequence_number),
             timeline: Timeline::new(config.clock_rate),
             ids: PayloadIds::new(),
-            frames: FrameNumbers::new(),
+            changes: DescriptorChanges::new(),
         }
     }
 
@@ -155,10 +157,11 @@ impl SimulcastSelector {
         moved
     }
 
-    /// What to add to the frame number in the dependency descriptor of a packet that is, or was, sent under this sequence number: the
-    /// numbers of encodings need not have anything to do with each other, and receivers throw away what seems to be old.
-    pub fn frame_number_offset(&self, sequence_number: u16) -> u16 {
-        self.frames.offset_at(sequence_number)
+    /// What changes in the dependency descriptor of a packet that is, or was, sent under this sequence number: frame numbers of encodings
+    /// need not have anything to do with each other, and receivers throw away what seems to be old; and the first frame of other
+    /// layers says which those are. `None` if that was too long ago to be known.
+    pub fn descriptor_change(&self, sequence_number: u16) -> Option<DescriptorChange> {
+        self.changes.at(sequence_number)
     }
 
     /// What is wanted.
@@ -237,10 +240,16 @@ impl SimulcastSelector {
         self.timeline.enter(meta)?;
         let room = room_before(meta, before);
         self.sequence.start(number, u8::from(self.cut_off), room);
-        self.ids.resync();
+        self.ids.begin(&meta.descriptor);
         self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
-        self.start = Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
+        self.start = Start {
+            extended_sequence: number,
+            timestamp: meta.timestamp,
+            room,
+            frame_number: meta.layers.frame_number(),
+            is_new: true,
+        };
         self.newest = number;
         self.backlog = before.unwrap_or_default().behind(number);
         self.waiting = None;
@@ -263,10 +272,14 @@ impl SimulcastSelector {
         })?;
         let sequence_number = self.sequence.forward(number)?;
         if let Some(frame) = meta.layers.frame_number() {
+            let limit = self.layers.limit();
             if std::mem::take(&mut self.start.is_new) {
-                self.frames.enter(frame, sequence_number.wrapping_sub(u16::from(self.start.room)));
+                let first = sequence_number.wrapping_sub(u16::from(self.start.room));
+                self.changes.begin(self.start.frame_number.unwrap_or(frame), first, limit);
+            } else if meta.layers.starts_frame && number > self.newest {
+                self.changes.set_limit(limit, sequence_number);
             }
-            self.frames.note(frame);
+            self.changes.note(frame, sequence_number);
         }
         if number >= self.newest {
             self.newest = number;
@@ -442,8 +455,9 @@ mod tests {
         let mut sent = Vec::new();
         let mut send = |selector: &mut SimulcastSelector, meta: PacketMeta| {
             let (sequence_number, _) = outcome(selector, &meta).expect("it passes");
-            let offset = selector.frame_number_offset(sequence_number);
-            sent.push((sequence_number, meta.layers.number.wrapping_add(offset)));
+            let change = selector.descriptor_change(sequence_number).expect("it is known");
+            let frame_number = meta.layers.number.wrapping_add(change.frame_number_offset);
+            sent.push((sequence_number, frame_number));
         };
         selector.set_target(0, u8::MAX);
         send(&mut selector, numbered(0, 1, 65_535, true));
@@ -457,7 +471,8 @@ mod tests {
         let expected = [65_535, 0, 1, 3, 4, 5];
         assert_eq!(sent.iter().map(|(_, number)| *number).collect::<Vec<_>>(), expected);
         let (before, number) = sent[3];
-        assert_eq!(40_002u16.wrapping_add(selector.frame_number_offset(before)), number, "sent again");
+        let change = selector.descriptor_change(before).expect("it is known");
+        assert_eq!(40_002u16.wrapping_add(change.frame_number_offset), number, "sent again");
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl Vp9Ids {
         self.tl0_starts = true;
     }
 
+    /// The next run begins with this packet, whether it is forwarded or not: packets of its picture may come behind those of others.
+    pub(crate) fn begin(&mut self, descriptor: &Descriptor) {
+        self.resync();
+        if self.newest.is_some() || self.newest_tl0.is_some() {
+            self.forward(descriptor);
+        }
+    }
+
     /// The patch for a packet that is forwarded: none if its ids stay as they are.
     #[inline]
     pub(crate) fn forward(&mut self, descriptor: &Descriptor) -> PayloadPatch {

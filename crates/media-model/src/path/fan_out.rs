@@ -15,7 +15,9 @@ use crate::source::{Burst, Source};
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
-use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, Verdict};
+use tureen_forwarding::{
+    DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, StreamTargets, Verdict,
+};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -26,6 +28,8 @@ struct Departure<'a> {
     meta: &'a PacketMeta,
     packet: RtpPacket<'a>,
     elements: Elements<'a>,
+    /// What its stream's dependency descriptors say of decode targets.
+    targets: Option<&'a StreamTargets>,
     /// The router's, not the source's.
     payload_type: u8,
     /// Room for a copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
@@ -59,11 +63,19 @@ impl<'a> Scratch<'a> {
 }
 
 impl<'a> Departure<'a> {
-    fn new(source: &Source, meta: &'a PacketMeta, packet: RtpPacket<'a>, scratch: &mut Scratch<'a>) -> Self {
+    fn new(
+        source: &'a Source,
+        meta: &'a PacketMeta,
+        packet: RtpPacket<'a>,
+        scratch: &mut Scratch<'a>,
+    ) -> Self {
         let own = packet.payload_type();
         let payload_type = source.mapping.payload_type(own).unwrap_or(own);
         let scratch = scratch.take(source, meta, packet.payload());
-        Self { meta, elements: Elements::of(&packet), packet, payload_type, scratch, is_copied: false }
+        let targets =
+            source.streams.get(usize::from(meta.encoding)).and_then(|stream| stream.targets.as_deref());
+        let elements = Elements::of(&packet);
+        Self { meta, elements, packet, targets, payload_type, scratch, is_copied: false }
     }
 }
 
@@ -97,6 +109,9 @@ impl<T: Transport> Core<T> {
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
+        if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
+            stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
+        }
         let is_first = stream.packets == 1;
         let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
@@ -304,7 +319,7 @@ fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, payload_type, scratch, is_copied } = departure;
+    let Departure { meta, packet, elements, targets, payload_type, scratch, is_copied } = departure;
     let index = consumer.route(*payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
     let verdict = consumer.selector.decide(meta);
@@ -324,6 +339,8 @@ fn send<T: Transport>(
             Some(&**scratch)
         }
     };
+    let change =
+        consumer.selector.descriptor_change(meta.encoding, rewrite.sequence_number).unwrap_or_default();
     let outgoing = Outgoing {
         lane: lane(consumer.transport, Component::Rtp),
         to,
@@ -335,7 +352,8 @@ fn send<T: Transport>(
         payload,
         repeat: false,
         abs_send_time: moment.abs_send_time,
-        frame_number_offset: consumer.selector.frame_number_offset(meta.encoding, rewrite.sequence_number),
+        frame_number_offset: change.frame_number_offset,
+        active_targets: targets.and_then(|targets| targets.active_targets(meta.extended_sequence, &change)),
     };
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
     let sent =

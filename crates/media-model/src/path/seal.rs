@@ -5,7 +5,7 @@
 
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::transport_state::TransportState;
-use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
+use tureen_forwarding::{ActiveTargets, DropReason, PayloadPatch, Rewrite, RtxHeader};
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
@@ -31,6 +31,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) abs_send_time: u32,
     /// What is added to the frame number of a dependency descriptor.
     pub(crate) frame_number_offset: u16,
+    /// What a dependency descriptor is to say of decode targets.
+    pub(crate) active_targets: Option<ActiveTargets>,
 }
 
 /// Writes and protects a packet; returns the length of the datagram.
@@ -50,6 +52,7 @@ pub(crate) fn seal<T: Transport>(
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
         frame_number_offset: outgoing.frame_number_offset,
+        active_targets: outgoing.active_targets,
     };
     let header_len =
         write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
