@@ -207,7 +207,7 @@ fn vp8_rewrite() -> Corpus {
     let mut file = |index: u16| {
         let mut bytes = Vec::new();
         for picture in 0..20u16 {
-            let id = (index * 16_000 + picture) & 0x7fff;
+            let id = (0x7ff0 + index * 4000 + picture) & 0x7fff;
             let [high, low] = (id | 0x8000).to_be_bytes();
             let operation = (rng.next_u32() % 10) as u8;
             for first in [0x90, 0x80] {
@@ -256,7 +256,7 @@ fn dd_rewrite() -> Corpus {
         .map(|index| {
             let mut bytes = packet(index, u32::from(index), &STRUCTURE_L1T2);
             for frame in frames.iter().take(1 + usize::from(index)) {
-                bytes.extend(packet(index * 20_000, u32::from(index) - 1, frame));
+                bytes.extend(packet(index * 16_000, u32::from(index) - 1, frame));
             }
             bytes
         })

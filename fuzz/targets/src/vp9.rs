@@ -13,10 +13,8 @@ pub(crate) fn run(data: &[u8], fault: Fault) {
     let (picture_id, tl0_pic_idx) = (input.u16() & 0x7fff, input.u8());
     let payload = input.rest();
     let (ours, other) = (vp9::Descriptor::parse(payload), Reader::read(payload));
-    let (Some(descriptor), Some(other)) = (ours, other) else {
-        assert_eq!(ours.is_some(), other.is_some(), "the readers do not agree: {payload:02x?}");
-        return;
-    };
+    assert_eq!(ours.is_some(), other.is_some(), "the readers do not agree: {payload:02x?}");
+    let (Some(descriptor), Some(other)) = (ours, other) else { return };
     other.agrees(&descriptor);
     let mut patched = payload.to_vec();
     let patch = PayloadPatch::Vp9 { picture_id, tl0_pic_idx };
