@@ -199,14 +199,17 @@ mod tests {
         #[test]
         fn ids_are_the_distances_summed_up(
             is_long: bool,
-            runs in prop::collection::vec((any::<u16>(), prop::collection::vec((0u16..5, 0u16..4), 1..40)), 1..6),
+            runs in prop::collection::vec(
+                (any::<u16>(), prop::collection::vec((0u16..5, 0u16..4), 1..40)), 1..6,
+            ),
         ) {
             let mask = if is_long { 0x7fff } else { 0x7f };
             let mut ids = Vp9Ids::new();
             let mut expected = None;
             for (first, steps) in runs {
                 ids.resync();
-                let (mut source, mut newest) = (first & mask, expected.map_or(first & mask, |last: u16| last + 1 & mask));
+                let mut source = first & mask;
+                let mut newest = expected.map_or(source, |last: u16| (last + 1) & mask);
                 prop_assert_eq!(sent(&mut ids, source, is_long), newest);
                 let start = source;
                 for (ahead, back) in steps {
@@ -214,14 +217,17 @@ mod tests {
                     newest = newest.wrapping_add(ahead);
                     prop_assert_eq!(sent(&mut ids, source & mask, is_long), newest & mask);
                     let back = back.min(source.wrapping_sub(start));
-                    prop_assert_eq!(sent(&mut ids, source.wrapping_sub(back) & mask, is_long), newest.wrapping_sub(back) & mask);
+                    let late = sent(&mut ids, source.wrapping_sub(back) & mask, is_long);
+                    prop_assert_eq!(late, newest.wrapping_sub(back) & mask);
                 }
                 expected = Some(newest & mask);
             }
         }
 
         #[test]
-        fn no_id_is_too_wide_and_each_run_begins_with_the_next(packets in prop::collection::vec((any::<u16>(), any::<bool>(), any::<bool>()), 0..200)) {
+        fn no_id_is_too_wide_and_each_run_begins_with_the_next(
+            packets in prop::collection::vec((any::<u16>(), any::<bool>(), any::<bool>()), 0..200),
+        ) {
             let mut ids = Vp9Ids::new();
             for (picture_id, is_long, starts) in packets {
                 if starts {

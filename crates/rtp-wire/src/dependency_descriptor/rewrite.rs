@@ -70,7 +70,7 @@ impl MaskPlace {
         // Five flags: structure, mask, own indications, own references, own chains.
         let flags = if value.len() > 3 { reader.bits(5)? } else { 0 };
         writer.bits(5, flags | 0b01000)?;
-        writer.copy(&mut reader, self.at.checked_sub(29).unwrap_or_default())?;
+        writer.copy(&mut reader, self.at.saturating_sub(29))?;
         writer.bits(self.width.into(), mask)?;
         if self.mask.is_some() {
             reader.bits(self.width.into())?;
