@@ -9,13 +9,15 @@ use tureen_rtp_wire::dependency_descriptor::{
 };
 
 /// Which layers each decode target of a structure stands for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeTargets {
     count: usize,
     /// The highest layers in the target.
     layers: [Limit; MAX_DECODE_TARGETS],
     /// For which limits it is the best target.
     serves: [LimitSet; MAX_DECODE_TARGETS],
+    /// Bit j: each frame that the target needs, target j needs, too.
+    within: [u32; MAX_DECODE_TARGETS],
     spatial_nests: bool,
     temporal_nests: bool,
 }
@@ -38,6 +40,7 @@ impl Default for DecodeTargets {
             count: 0,
             layers: [Limit { spatial: 0, temporal: 0 }; MAX_DECODE_TARGETS],
             serves: [LimitSet::default(); MAX_DECODE_TARGETS],
+            within: [u32::MAX; MAX_DECODE_TARGETS],
             spatial_nests: true,
             temporal_nests: true,
         }
@@ -49,8 +52,6 @@ impl DecodeTargets {
     pub fn new(structure: &TemplateStructure) -> Self {
         let count = usize::from(structure.decode_target_count()).min(MAX_DECODE_TARGETS);
         let mut targets = Self { count, ..Self::default() };
-        // Bit j of `holds[i]`: each frame that target i needs, target j needs, too.
-        let mut holds = [u32::MAX; MAX_DECODE_TARGETS];
         for template in structure.templates() {
             let present = template.indications.present_mask();
             let needing = (0..count).filter(|target| present >> target & 1 == 1);
@@ -58,12 +59,25 @@ impl DecodeTargets {
                 let Limit { spatial, temporal } = &mut targets.layers[target];
                 *spatial = template.spatial_id.max(*spatial);
                 *temporal = template.temporal_id.max(*temporal);
-                holds[target] &= present;
+                targets.within[target] &= present;
             }
         }
-        targets.note_nesting(&holds);
+        targets.note_nesting();
         targets.assign_limits();
         targets
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u8 {
+        self.count as u8
+    }
+
+    /// The targets that can be decoded with the frames that the best one for `limit` needs, bit i for target i.
+    pub(crate) fn decodable_within(&self, limit: Limit) -> u32 {
+        let best = (0..self.count).find(|target| self.serves[*target].contains(limit));
+        let decodable =
+            (0..self.count).filter(|target| best.is_none_or(|best| self.within[*target] >> best & 1 == 1));
+        decodable.fold(0, |mask, target| mask | 1 << target)
     }
 
     /// The layers of the targets that `active` holds, bit i for target i; `None` if that is none.
@@ -91,6 +105,7 @@ impl DecodeTargets {
             references: references(frame),
             number: mandatory.frame_number,
             is_numbered: true,
+            starts_frame: mandatory.start_of_frame,
             ends_frame: mandatory.end_of_frame,
             enters_spatial: true,
             spatial_nests: self.spatial_nests,
@@ -109,9 +124,9 @@ impl DecodeTargets {
     }
 
     /// Whether lower targets need nothing that higher ones do without. Not so where each spatial layer refers to itself alone.
-    fn note_nesting(&mut self, holds: &[u32; MAX_DECODE_TARGETS]) {
-        for (low, holds) in holds[..self.count].iter().enumerate() {
-            for high in (0..self.count).filter(|high| holds >> high & 1 == 0) {
+    fn note_nesting(&mut self) {
+        for (low, within) in self.within[..self.count].iter().enumerate() {
+            for high in (0..self.count).filter(|high| within >> high & 1 == 0) {
                 let (from, to) = (self.layers[high], self.layers[low]);
                 if to.spatial == from.spatial && to.temporal <= from.temporal {
                     self.temporal_nests = false;

@@ -17,6 +17,9 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// All layers.
+    pub(crate) const NONE: Self = Self { spatial: u8::MAX, temporal: u8::MAX };
+
     /// A layer from 0 to 2 as a limit, or the last that is told apart: that one stands for all above it, too.
     pub(crate) const fn up_to(layer: u8) -> u8 {
         if layer < DEPTH - 1 { layer } else { u8::MAX }
@@ -97,6 +100,8 @@ pub struct FrameLayers {
     pub(crate) number: u16,
     pub(crate) spatial: u8,
     pub(crate) temporal: u8,
+    /// The packet is the first of its frame, where dependency descriptors say so.
+    pub(crate) starts_frame: bool,
     /// The packet is the last of its frame.
     pub(crate) ends_frame: bool,
     /// `entry` speaks of spatial layers, too.
@@ -119,6 +124,7 @@ impl FrameLayers {
         number: 0,
         spatial: 0,
         temporal: 0,
+        starts_frame: false,
         ends_frame: false,
         enters_spatial: false,
         spatial_nests: true,

@@ -88,7 +88,7 @@ pub(crate) struct LayerFilter {
 impl LayerFilter {
     /// A filter that lets all layers pass.
     pub(crate) const fn new() -> Self {
-        let target = Limit { spatial: u8::MAX, temporal: u8::MAX };
+        let target = Limit::NONE;
         Self {
             target,
             newest: Picture::at(0),

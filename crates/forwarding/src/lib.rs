@@ -37,14 +37,16 @@
 //! # Ok::<(), tureen_rtp_wire::WireError>(())
 //! ```
 
+pub mod active_targets;
 mod continuity;
 pub mod decode_targets;
+pub mod descriptor_changes;
 pub mod frame_layers;
-mod frame_numbers;
 pub mod key_frame;
 mod layer_filter;
 pub mod meta;
 pub mod nack;
+mod payload_ids;
 pub mod picture_id_map;
 pub mod rate;
 mod reception;
@@ -63,8 +65,11 @@ pub mod store;
 pub mod timeline;
 pub mod timestamp_map;
 pub mod verdict;
+mod vp9_ids;
 
+pub use active_targets::{ActiveTargets, StreamTargets};
 pub use decode_targets::{ActiveLayers, DecodeTargets};
+pub use descriptor_changes::DescriptorChange;
 pub use frame_layers::FrameLayers;
 pub use key_frame::{KeyFrameGate, KeyFrameRequest, KeyFrameRequests, KeyFrameRequestsConfig};
 pub use meta::PacketMeta;

@@ -2,15 +2,15 @@
 //!
 //! Sees [`PacketMeta`], never bytes. Pausing, connection and payload types are checked before, by whoever owns the consumer.
 
-use crate::frame_numbers::FrameNumbers;
+use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
+use crate::frame_layers::Limit;
 use crate::key_frame::KeyFrameGate;
 use crate::meta::PacketMeta;
-use crate::picture_id_map::PictureIdMap;
+use crate::payload_ids::PayloadIds;
 use crate::sequence_map::SequenceMap;
 use crate::simulcast::SimulcastSelector;
 use crate::timestamp_map::TimestampMap;
-use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
-use tureen_rtp_wire::payload::PayloadDescriptor;
+use crate::verdict::{DropReason, Rewrite, Verdict};
 
 /// How a consumer chooses among the packets of its producer. New ways of choosing are new variants; callers see [`decide`](Self::decide)
 /// alone.
@@ -62,17 +62,14 @@ impl Selector {
         }
     }
 
-    /// What to add to the frame number in the dependency descriptor of a packet of `encoding` that is, or was, sent under this sequence
-    /// number.
+    /// What changes in the dependency descriptor of a packet of `encoding` that is, or was, sent under this sequence number: what is sent
+    /// again has to be what was sent first. `None` if that was too long ago to be known.
     #[inline]
-    pub fn frame_number_offset(&self, encoding: u8, sequence_number: u16) -> u16 {
+    pub fn descriptor_change(&self, encoding: u8, sequence_number: u16) -> Option<DescriptorChange> {
         match self {
-            Self::Simple(simple) => simple.frames.offset_at(sequence_number),
-            Self::Pipe(pipe) => {
-                let stream = pipe.streams.get(usize::from(encoding));
-                stream.map_or(0, |stream| stream.frames.offset_at(sequence_number))
-            }
-            Self::Simulcast(simulcast) => simulcast.frame_number_offset(sequence_number),
+            Self::Simple(simple) => simple.changes.at(sequence_number),
+            Self::Pipe(pipe) => pipe.streams.get(usize::from(encoding))?.changes.at(sequence_number),
+            Self::Simulcast(simulcast) => simulcast.descriptor_change(sequence_number),
         }
     }
 
@@ -117,8 +114,8 @@ pub struct SimpleSelector {
     ignore_dtx: bool,
     sequence: SequenceMap,
     timestamp: TimestampMap,
-    pictures: PictureIdMap,
-    frames: FrameNumbers,
+    ids: PayloadIds,
+    changes: DescriptorChanges,
     /// Nothing was sent since it started, or started anew.
     is_new: bool,
 }
@@ -131,8 +128,8 @@ impl SimpleSelector {
             ignore_dtx: config.ignore_dtx,
             sequence: SequenceMap::new(config.first_sequence_number),
             timestamp: TimestampMap::new(config.clock_rate),
-            pictures: PictureIdMap::new(),
-            frames: FrameNumbers::new(),
+            ids: PayloadIds::new(),
+            changes: DescriptorChanges::new(),
             is_new: true,
         }
     }
@@ -153,18 +150,15 @@ impl SimpleSelector {
         };
         if let Some(frame) = meta.layers.frame_number() {
             if std::mem::take(&mut self.is_new) {
-                self.frames.enter(frame, sequence_number);
+                self.changes.begin(frame, sequence_number, Limit::NONE);
             }
-            self.frames.note(frame);
+            self.changes.note(frame, sequence_number);
         }
         Verdict::Forward(Rewrite {
             sequence_number,
             timestamp: self.timestamp.map(meta.received_at, meta.timestamp),
             marker: None,
-            payload: match &meta.descriptor {
-                PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
-                _ => PayloadPatch::None,
-            },
+            payload: self.ids.forward(&meta.descriptor),
         })
     }
 
@@ -173,7 +167,7 @@ impl SimpleSelector {
         self.gate.close();
         self.is_new = true;
         self.sequence.resync(0);
-        self.pictures.resync();
+        self.ids.resync();
     }
 
     /// The source is another one: as [`restart`](Self::restart), and the timestamps are aligned anew.
@@ -228,8 +222,9 @@ impl PipeSelector {
 mod tests {
     use super::*;
     use crate::frame_layers::FrameLayers;
+    use crate::verdict::PayloadPatch;
     use tureen_rtp_wire::Time;
-    use tureen_rtp_wire::payload::{PayloadFormat, vp8};
+    use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, vp8};
 
     fn video() -> SimpleSelector {
         SimpleSelector::new(SimpleSelectorConfig {
@@ -331,6 +326,25 @@ mod tests {
             panic!("a key frame passes")
         };
         assert_eq!(second.payload, patch(2));
+    }
+
+    #[test]
+    fn picture_ids_of_vp9_go_on_after_a_pause_and_are_left_alone_before() {
+        let mut selector = video();
+        let mut payload = |sequence: u64, high: u8, tl0_pic_idx: u8| {
+            let payload = [0xac, 0x80 | high, 0, 0x10, tl0_pic_idx, 0];
+            let descriptor = PayloadDescriptor::parse(PayloadFormat::Vp9, &payload).expect("VP9");
+            match selector.decide(&PacketMeta { descriptor, ..packet(sequence, true) }) {
+                Verdict::Forward(rewrite) => {
+                    selector.restart();
+                    rewrite.payload
+                }
+                Verdict::Drop(reason) => panic!("{reason:?}"),
+            }
+        };
+        assert_eq!(payload(1, 1, 200), PayloadPatch::None);
+        assert_eq!(payload(9, 77, 2), PayloadPatch::Vp9 { picture_id: 257, tl0_pic_idx: 201 });
+        assert_eq!(payload(20, 0, 9), PayloadPatch::Vp9 { picture_id: 258, tl0_pic_idx: 202 });
     }
 
     #[test]

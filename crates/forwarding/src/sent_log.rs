@@ -74,8 +74,11 @@ const MARKER_CHANGED: u8 = 1 << 1;
 const MARKER: u8 = 1 << 2;
 /// Resent at least once.
 const RESENT: u8 = 1 << 3;
-const VP8: u8 = 1 << 4;
+/// The payload was patched.
+const PATCHED: u8 = 1 << 4;
 const ENCODING_SHIFT: u32 = 5;
+/// Beside a picture id, which has 15 bits: it is one of VP9.
+const VP9: u16 = 1 << 15;
 
 /// A ring of the packets sent last, by output sequence number.
 #[derive(Clone, Debug)]
@@ -158,8 +161,12 @@ impl Entry {
         let (picture_id, tl0_pic_idx) = match rewrite.payload {
             PayloadPatch::None => (0, 0),
             PayloadPatch::Vp8 { picture_id, tl0_pic_idx } => {
-                flags |= VP8;
-                (picture_id, tl0_pic_idx)
+                flags |= PATCHED;
+                (picture_id & !VP9, tl0_pic_idx)
+            }
+            PayloadPatch::Vp9 { picture_id, tl0_pic_idx } => {
+                flags |= PATCHED;
+                (picture_id | VP9, tl0_pic_idx)
             }
         };
         Self {
@@ -175,10 +182,11 @@ impl Entry {
 
     fn unpack(&self) -> SentPacket {
         let has = |flag| self.flags & flag != 0;
-        let payload = if has(VP8) {
-            PayloadPatch::Vp8 { picture_id: self.picture_id, tl0_pic_idx: self.tl0_pic_idx }
-        } else {
-            PayloadPatch::None
+        let (picture_id, tl0_pic_idx) = (self.picture_id & !VP9, self.tl0_pic_idx);
+        let payload = match has(PATCHED) {
+            false => PayloadPatch::None,
+            true if self.picture_id & VP9 != 0 => PayloadPatch::Vp9 { picture_id, tl0_pic_idx },
+            true => PayloadPatch::Vp8 { picture_id, tl0_pic_idx },
         };
         SentPacket {
             encoding: self.flags >> ENCODING_SHIFT,
@@ -245,9 +253,13 @@ mod tests {
         #[test]
         fn what_comes_back_is_what_went_in(
             encoding in 0..MAX_LOGGED_ENCODINGS, source: u32, sequence_number: u16, timestamp: u32,
-            marker: Option<bool>, ids: Option<(u16, u8)>,
+            marker: Option<bool>, codec in 0..3u8, picture_id in 0..1u16 << 15, tl0_pic_idx: u8,
         ) {
-            let payload = ids.map_or(PayloadPatch::None, |(picture_id, tl0_pic_idx)| PayloadPatch::Vp8 { picture_id, tl0_pic_idx });
+            let payload = match codec {
+                0 => PayloadPatch::None,
+                1 => PayloadPatch::Vp8 { picture_id, tl0_pic_idx },
+                _ => PayloadPatch::Vp9 { picture_id, tl0_pic_idx },
+            };
             let packet = SentPacket { encoding, source, rewrite: Rewrite { sequence_number, timestamp, marker, payload } };
             let mut log = SentLog::new(64);
             log.insert(Time::ZERO, packet);

@@ -3,14 +3,14 @@
 //! Does what it is told, it does not choose: whoever owns the consumer knows who is alive and what is wanted, and calls
 //! [`SimulcastSelector::set_target`]. A switch happens at a key frame of the target; until then the current encoding goes on.
 
+use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
 use crate::frame_layers::Limit;
-use crate::frame_numbers::FrameNumbers;
 use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
-use crate::picture_id_map::PictureIdMap;
+use crate::payload_ids::PayloadIds;
 use crate::sequence_map::SequenceMap;
 use crate::timeline::Timeline;
-use crate::verdict::{DropReason, PayloadPatch, Rewrite, Verdict};
+use crate::verdict::{DropReason, Rewrite, Verdict};
 use tureen_rtp_wire::payload::PayloadDescriptor;
 
 /// Sequence numbers kept in front of a key frame whose first packet may be missing: parameter sets are that many at most.
@@ -86,11 +86,13 @@ struct Start {
     timestamp: u32,
     /// Numbers kept in front of it.
     room: u8,
+    /// Of the frame that it was entered with, be it one that is left out.
+    frame_number: Option<u16>,
     /// Nothing was sent since.
     is_new: bool,
 }
 
-/// Forwards one encoding at a time, as one stream: sequence numbers, timestamps and VP8 picture ids go on over switches.
+/// Forwards one encoding at a time, as one stream: sequence numbers, timestamps and the picture ids of VP8 and VP9 go on over switches.
 #[derive(Clone, Debug)]
 pub struct SimulcastSelector {
     needs_key_frame: bool,
@@ -108,8 +110,8 @@ pub struct SimulcastSelector {
     layers: LayerFilter,
     sequence: SequenceMap,
     timeline: Timeline,
-    pictures: PictureIdMap,
-    frames: FrameNumbers,
+    ids: PayloadIds,
+    changes: DescriptorChanges,
 }
 
 impl SimulcastSelector {
@@ -119,7 +121,7 @@ impl SimulcastSelector {
             needs_key_frame: config.needs_key_frame,
             target: None,
             current: None,
-            start: Start { extended_sequence: 0, timestamp: 0, room: 0, is_new: false },
+            start: Start { extended_sequence: 0, timestamp: 0, room: 0, frame_number: None, is_new: false },
             waiting: None,
             newest: 0,
             cut_off: false,
@@ -127,8 +129,8 @@ impl SimulcastSelector {
             layers: LayerFilter::new(),
             sequence: SequenceMap::new(config.first_sequence_number),
             timeline: Timeline::new(config.clock_rate),
-            pictures: PictureIdMap::new(),
-            frames: FrameNumbers::new(),
+            ids: PayloadIds::new(),
+            changes: DescriptorChanges::new(),
         }
     }
 
@@ -155,10 +157,11 @@ impl SimulcastSelector {
         moved
     }
 
-    /// What to add to the frame number in the dependency descriptor of a packet that is, or was, sent under this sequence number: the
-    /// numbers of encodings need not have anything to do with each other, and receivers throw away what seems to be old.
-    pub fn frame_number_offset(&self, sequence_number: u16) -> u16 {
-        self.frames.offset_at(sequence_number)
+    /// What changes in the dependency descriptor of a packet that is, or was, sent under this sequence number: frame numbers of encodings
+    /// need not have anything to do with each other, and receivers throw away what seems to be old; and the first frame of other
+    /// layers says which those are. `None` if that was too long ago to be known.
+    pub fn descriptor_change(&self, sequence_number: u16) -> Option<DescriptorChange> {
+        self.changes.at(sequence_number)
     }
 
     /// What is wanted.
@@ -242,10 +245,16 @@ impl SimulcastSelector {
         self.timeline.enter(meta)?;
         let room = room_before(meta, before);
         self.sequence.start(number, u8::from(self.cut_off), room);
-        self.pictures.resync();
+        self.ids.begin(&meta.descriptor);
         self.layers.start(meta.timestamp);
         self.current = Some(meta.encoding);
-        self.start = Start { extended_sequence: number, timestamp: meta.timestamp, room, is_new: true };
+        self.start = Start {
+            extended_sequence: number,
+            timestamp: meta.timestamp,
+            room,
+            frame_number: meta.layers.frame_number(),
+            is_new: true,
+        };
         self.newest = number;
         self.backlog = before.unwrap_or_default().behind(number);
         self.waiting = None;
@@ -264,16 +273,18 @@ impl SimulcastSelector {
         }
         let ends_picture = self.layers.pass(meta).inspect_err(|_| {
             self.sequence.drop_packet(number);
-            if let PayloadDescriptor::Vp8(descriptor) = &meta.descriptor {
-                self.pictures.drop_picture(descriptor);
-            }
+            self.ids.leave_out(&meta.descriptor);
         })?;
         let sequence_number = self.sequence.forward(number)?;
         if let Some(frame) = meta.layers.frame_number() {
+            let limit = self.layers.limit();
             if std::mem::take(&mut self.start.is_new) {
-                self.frames.enter(frame, sequence_number.wrapping_sub(u16::from(self.start.room)));
+                let first = sequence_number.wrapping_sub(u16::from(self.start.room));
+                self.changes.begin(self.start.frame_number.unwrap_or(frame), first, limit);
+            } else if meta.layers.starts_frame && number > self.newest {
+                self.changes.set_limit(limit, sequence_number);
             }
-            self.frames.note(frame);
+            self.changes.note(frame, sequence_number);
         }
         if number >= self.newest {
             self.newest = number;
@@ -283,10 +294,7 @@ impl SimulcastSelector {
             sequence_number,
             timestamp: self.timeline.map(meta.received_at, meta.timestamp),
             marker: (ends_picture && !meta.marker).then_some(true),
-            payload: match &meta.descriptor {
-                PayloadDescriptor::Vp8(descriptor) => self.pictures.forward(descriptor),
-                _ => PayloadPatch::None,
-            },
+            payload: self.ids.forward(&meta.descriptor),
         })
     }
 }
@@ -309,6 +317,7 @@ fn room_before(meta: &PacketMeta, came: Option<Backlog>) -> u8 {
 mod tests {
     use super::*;
     use crate::frame_layers::FrameLayers;
+    use crate::verdict::PayloadPatch;
     use tureen_rtp_wire::Time;
     use tureen_rtp_wire::payload::{PayloadFormat, vp8};
 
@@ -452,8 +461,9 @@ mod tests {
         let mut sent = Vec::new();
         let mut send = |selector: &mut SimulcastSelector, meta: PacketMeta| {
             let (sequence_number, _) = outcome(selector, &meta).expect("it passes");
-            let offset = selector.frame_number_offset(sequence_number);
-            sent.push((sequence_number, meta.layers.number.wrapping_add(offset)));
+            let change = selector.descriptor_change(sequence_number).expect("it is known");
+            let frame_number = meta.layers.number.wrapping_add(change.frame_number_offset);
+            sent.push((sequence_number, frame_number));
         };
         selector.set_target(0, u8::MAX);
         send(&mut selector, numbered(0, 1, 65_535, true));
@@ -467,7 +477,8 @@ mod tests {
         let expected = [65_535, 0, 1, 3, 4, 5];
         assert_eq!(sent.iter().map(|(_, number)| *number).collect::<Vec<_>>(), expected);
         let (before, number) = sent[3];
-        assert_eq!(40_002u16.wrapping_add(selector.frame_number_offset(before)), number, "sent again");
+        let change = selector.descriptor_change(before).expect("it is known");
+        assert_eq!(40_002u16.wrapping_add(change.frame_number_offset), number, "sent again");
     }
 
     #[test]

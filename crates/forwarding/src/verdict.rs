@@ -1,6 +1,6 @@
 //! What becomes of a packet, as data: forwarded with these changes, or dropped for this reason.
 
-use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
+use tureen_rtp_wire::payload::{PayloadDescriptor, vp8, vp9};
 
 /// The decision about one packet for one consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,16 @@ pub enum PayloadPatch {
     None,
     /// VP8 payload descriptor (RFC 7741 section 4.2); each id is written where the packet has one.
     Vp8 {
-        /// PictureID; a short one takes the low 7 bits.
+        /// PictureID, 15 bits; a short one takes the low 7 bits.
         picture_id: u16,
         /// TL0PICIDX.
+        tl0_pic_idx: u8,
+    },
+    /// VP9 payload descriptor (RFC 9628 section 4.2); each id is written where the packet has one.
+    Vp9 {
+        /// Picture ID, 15 bits; a short one takes the low 7 bits.
+        picture_id: u16,
+        /// TL0PICIDX, which packets in flexible mode do not have.
         tl0_pic_idx: u8,
     },
 }
@@ -49,7 +56,10 @@ impl PayloadPatch {
             (Self::Vp8 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp8(descriptor)) => {
                 vp8::patch(payload, descriptor, picture_id, tl0_pic_idx)
             }
-            (Self::Vp8 { .. }, _) => false,
+            (Self::Vp9 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp9(descriptor)) => {
+                vp9::patch(payload, descriptor, picture_id, tl0_pic_idx)
+            }
+            (Self::Vp8 { .. } | Self::Vp9 { .. }, _) => false,
         }
     }
 }
@@ -183,6 +193,13 @@ mod tests {
         assert_eq!(payload, [0x90, 0xc0, 0x81, 0x02, 7, 0x01, 0]);
         assert!(!patch.apply(&mut payload, &PayloadDescriptor::Opaque));
         assert!(PayloadPatch::None.apply(&mut payload, &PayloadDescriptor::Opaque));
+        // I, L, B; 15-bit picture id 300; no layer; TL0PICIDX 9.
+        let mut payload = [0xa8, 0x81, 0x2c, 0, 9, 0xff];
+        let descriptor = PayloadDescriptor::Vp9(vp9::Descriptor::parse(&payload).unwrap());
+        assert!(!patch.apply(&mut payload, &descriptor), "meant for another codec");
+        let patch = PayloadPatch::Vp9 { picture_id: 0x0102, tl0_pic_idx: 7 };
+        assert!(patch.apply(&mut payload, &descriptor));
+        assert_eq!(payload, [0xa8, 0x81, 0x02, 0, 7, 0xff]);
     }
 
     #[test]

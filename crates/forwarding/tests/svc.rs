@@ -5,14 +5,15 @@
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tureen_forwarding::{
-    DecodeTargets, DropReason, FrameLayers, PacketMeta, SimulcastSelector, SimulcastSelectorConfig, Verdict,
+    DecodeTargets, DropReason, FrameLayers, PacketMeta, PayloadPatch, SimulcastSelector,
+    SimulcastSelectorConfig, Verdict,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::dependency_descriptor::{
     DecodeTargetIndication, DecodeTargetIndications, DependencyDescriptor, Fdiffs, FrameDependencies,
     MandatoryFields, Template, TemplateStructure,
 };
-use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
+use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, vp9};
 
 const PICTURES: usize = 200;
 /// The last pictures come without trouble.
@@ -26,6 +27,8 @@ struct LayerFrame {
     first: u64,
     last: u64,
     picture: usize,
+    /// TL0PICIDX.
+    tl0: u8,
 }
 
 /// What became of a packet.
@@ -35,8 +38,16 @@ struct Decided {
     run: u32,
     /// It came while a key frame was waited for.
     early: bool,
-    /// Its sequence number and marker.
-    sent: Option<(u16, bool)>,
+    sent: Option<Sent>,
+}
+
+/// How a packet was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    sequence_number: u16,
+    marker: bool,
+    /// Picture id, 7 bits, and TL0PICIDX.
+    ids: (u8, u8),
 }
 
 #[derive(Default)]
@@ -128,6 +139,7 @@ struct Encoder {
     decode_targets: Option<DecodeTargets>,
     next_number: u64,
     phase: usize,
+    tl0: u8,
     /// By spatial and temporal layer, the last frame.
     last: [[Option<usize>; 3]; 3],
 }
@@ -146,6 +158,7 @@ impl Encoder {
         }
         let temporal = [0, 2, 1, 2][self.phase % 4];
         self.phase += 1;
+        self.tl0 = self.tl0.wrapping_add(u8::from(temporal == 0));
         let up = temporal == 0 && (picture + CALM >= PICTURES || dice.one_in(2));
         let mut packets = Vec::new();
         for spatial in 0..3usize {
@@ -171,7 +184,7 @@ impl Encoder {
                     | u8::from(number == last) << 2;
                 let layers =
                     (temporal as u8) << 5 | u8::from(up) << 4 | (spatial as u8) << 1 | u8::from(inter_layer);
-                let payload = [flags, picture as u8 & 0x7f, layers, 1, 0];
+                let payload = [flags, picture as u8 & 0x7f, layers, self.tl0, 0];
                 let mut meta = describe(&payload, number, picture, spatial == 2 && number == last);
                 if let Some(targets) = &self.decode_targets {
                     let standing = Standing { spatial, temporal, key, up };
@@ -187,7 +200,7 @@ impl Encoder {
                 self.last[spatial][2] = None;
             }
             self.last[spatial][temporal] = Some(record.frames.len());
-            record.frames.push(LayerFrame { references, first, last, picture });
+            record.frames.push(LayerFrame { references, first, last, picture, tl0: self.tl0 });
         }
         packets
     }
@@ -265,7 +278,7 @@ fn play(seed: u64, described: Described) -> Record {
     };
     let decode_targets = (described == Described::ByDependencies).then(|| decode_targets(inter_layer));
     let last = [[None; 3]; 3];
-    let mut encoder = Encoder { inter_layer, decode_targets, next_number, phase: 0, last };
+    let mut encoder = Encoder { inter_layer, decode_targets, next_number, phase: 0, tl0: 250, last };
     let mut under_way: BTreeMap<(usize, u64), PacketMeta> = BTreeMap::new();
     let mut store: BTreeMap<u64, PacketMeta> = BTreeMap::new();
     let mut run = 0;
@@ -311,12 +324,23 @@ fn play(seed: u64, described: Described) -> Record {
 fn decide(selector: &mut SimulcastSelector, packet: &PacketMeta, run: u32, record: &mut Record) {
     let (early, sent) = match selector.decide(packet) {
         Verdict::Forward(rewrite) => {
-            (false, Some((rewrite.sequence_number, rewrite.marker.unwrap_or(packet.marker))))
+            let ids = match (rewrite.payload, &packet.descriptor) {
+                (PayloadPatch::Vp9 { picture_id, tl0_pic_idx }, _) => (picture_id as u8, tl0_pic_idx),
+                (PayloadPatch::None, PayloadDescriptor::Vp9(vp9)) => own_ids(vp9),
+                other => panic!("{other:?}"),
+            };
+            let marker = rewrite.marker.unwrap_or(packet.marker);
+            (false, Some(Sent { sequence_number: rewrite.sequence_number, marker, ids }))
         }
         Verdict::Drop(DropReason::WaitingForKeyFrame | DropReason::KeyFrameBehind) => (true, None),
         Verdict::Drop(_) => (false, None),
     };
     record.decided.push(Decided { number: packet.extended_sequence, run, early, sent });
+}
+
+fn own_ids(vp9: &vp9::Descriptor) -> (u8, u8) {
+    let tl0 = vp9.layers.and_then(|layers| layers.tl0_pic_idx).expect("TL0PICIDX");
+    (vp9.picture_id.expect("a picture id").value as u8, tl0)
 }
 
 /// What is wrong with what was sent between two pauses.
@@ -337,7 +361,7 @@ fn judge_run(record: &Record, decided: &[Decided]) -> Result<(), String> {
         newest = newest.max(decided.number);
     }
     let mut before: Option<(u64, u16)> = None;
-    for (&number, &(sequence_number, _)) in &sent {
+    for (&number, &Sent { sequence_number, .. }) in &sent {
         if let Some((last, from)) = before {
             let holes = (last + 1..number).filter(|number| !settled.contains(number)).count() as u16;
             if sequence_number.wrapping_sub(from) != 1 + holes {
@@ -364,14 +388,10 @@ fn judge_run(record: &Record, decided: &[Decided]) -> Result<(), String> {
 }
 
 /// One marker a picture, on its last packet; missing only if packets of the picture did not come.
-fn markers(
-    record: &Record,
-    sent: &BTreeMap<u64, (u16, bool)>,
-    dropped: &BTreeSet<u64>,
-) -> Result<(), String> {
+fn markers(record: &Record, sent: &BTreeMap<u64, Sent>, dropped: &BTreeSet<u64>) -> Result<(), String> {
     for layers in record.frames.chunk_by(|one, other| one.picture == other.picture) {
         let numbers = layers[0].first..=layers[2].last;
-        let of_picture: Vec<bool> = sent.range(numbers.clone()).map(|(_, (_, marker))| *marker).collect();
+        let of_picture: Vec<bool> = sent.range(numbers.clone()).map(|(_, sent)| sent.marker).collect();
         let Some((last, others)) = of_picture.split_last() else { continue };
         let all_came = numbers.clone().all(|number| sent.contains_key(&number) || dropped.contains(&number));
         if others.contains(&true) || all_came && !last {
@@ -381,10 +401,40 @@ fn markers(
     Ok(())
 }
 
+/// The ids of pictures, picture by picture: all its packets have the same, their distances are those of the source within a run, and a
+/// run goes on with the next, or some later where the picture that it begins with was left out.
+fn ids(record: &Record) -> Result<(), String> {
+    let frame_of = |number: u64| record.frames.iter().rfind(|frame| frame.first <= number).expect("a frame");
+    // Of the run before, the newest picture and its base.
+    let mut newest: Option<(u8, u8)> = None;
+    for decided in record.decided.chunk_by(|one, other| one.run == other.run) {
+        let sent = decided.iter().filter_map(|decided| Some((frame_of(decided.number), decided.sent?.ids)));
+        let mut sent: Vec<_> = sent.collect();
+        sent.sort_by_key(|(frame, _)| frame.picture);
+        let Some(&(first, (first_id, first_tl0))) = sent.first() else { continue };
+        for (frame, (id, tl0)) in &sent {
+            let pictures = (frame.picture - first.picture) as u8;
+            let bases = frame.tl0.wrapping_sub(first.tl0);
+            if id.wrapping_sub(first_id) & 0x7f != pictures & 0x7f || tl0.wrapping_sub(first_tl0) != bases {
+                return Err(format!("{id} {tl0} for picture {} of {}", frame.picture, first.picture));
+            }
+        }
+        let (id, tl0) =
+            newest.map_or((first.picture as u8, first.tl0), |(id, tl0)| (id + 1, tl0.wrapping_add(1)));
+        let (skipped, skipped_bases) = (first_id.wrapping_sub(id) & 0x7f, first_tl0.wrapping_sub(tl0));
+        if skipped > 8 || skipped_bases > skipped || newest.is_none() && skipped > 0 {
+            return Err(format!("{first_id} {first_tl0} after {newest:?}"));
+        }
+        newest = sent.last().map(|(_, ids)| *ids);
+    }
+    Ok(())
+}
+
 fn judge(record: &Record) -> Result<(), String> {
     for decided in record.decided.chunk_by(|one, other| one.run == other.run) {
         judge_run(record, decided)?;
     }
+    ids(record)?;
     if record.reached != record.wanted {
         return Err(format!("{:?} wanted, {:?} reached", record.wanted, record.reached));
     }

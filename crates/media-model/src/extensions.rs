@@ -3,7 +3,9 @@
 //! Must not know negotiation, only its result.
 
 use smallvec::SmallVec;
+use tureen_forwarding::ActiveTargets;
 use tureen_rtp_dictionaries::{HeaderExtensionUri, RtpHeaderExtensionParameters};
+use tureen_rtp_wire::dependency_descriptor::add_to_frame_number;
 use tureen_rtp_wire::rtp::{RtpPacket, RtpWriter, extension};
 
 /// Ids of the extensions that the Core itself reads from incoming packets.
@@ -101,7 +103,13 @@ pub struct SendValues {
     pub transport_sequence_number: u16,
     /// What is added to the frame number of a dependency descriptor.
     pub frame_number_offset: u16,
+    /// What a dependency descriptor is to say of decode targets, if not what it says.
+    pub active_targets: Option<ActiveTargets>,
 }
+
+/// The longest value of an element in the one-byte and the two-byte form (RFC 8285 sections 4.2 and 4.3).
+const LONGEST_SHORT: usize = 16;
+const LONGEST: usize = 255;
 
 /// The most octets of a prepared header extension, those of profile and length included.
 pub(crate) const BLOCK_LEN: usize = 32;
@@ -273,15 +281,26 @@ impl ExtensionPlan {
     ) -> Option<u8> {
         let mut end = end;
         for (from, value) in elements.iter() {
-            if let Some(id) = self.copy_of(from) {
+            let Some(id) = self.copy_of(from) else { continue };
+            if self.dependency_descriptor != Some(id) {
                 end = push(place, end, id, value)?;
-                if self.dependency_descriptor == Some(id) {
-                    let start = usize::from(end).checked_sub(value.len())?;
-                    renumber(place.get_mut(start..)?, values.frame_number_offset);
-                }
+            } else if values.active_targets.is_some_and(|targets| targets.concern(value)) {
+                let mut room = [0; LONGEST];
+                end = push(place, end, id, rewrite_dependencies(value, values, LONGEST_SHORT, &mut room)?)?;
+            } else {
+                end = push(place, end, id, value)?;
+                let start = usize::from(end).checked_sub(value.len())?;
+                add_to_frame_number(place.get_mut(start..)?, values.frame_number_offset);
             }
         }
         Some(end)
+    }
+
+    /// The dependency descriptor among `elements`, if it is copied.
+    pub(crate) fn dependencies_of<'a>(&self, elements: &Elements<'a>) -> Option<&'a [u8]> {
+        let own = self.dependency_descriptor?;
+        let is_it = |(from, _): &(u8, &[u8])| self.copy_of(*from) == Some(own);
+        elements.iter().find(is_it).map(|(_, value)| value)
     }
 
     /// Whether packets carry a transport-wide sequence number.
@@ -311,14 +330,13 @@ impl ExtensionPlan {
         if let Some((id, mid)) = &self.mid {
             writer.push_extension(*id, mid).ok()?;
         }
+        let longest = if self.two_byte(elements) { LONGEST } else { LONGEST_SHORT };
         for (from, value) in elements.iter() {
             match self.copy_of(from) {
-                Some(id) if self.dependency_descriptor == Some(id) && values.frame_number_offset != 0 => {
-                    let mut copy = [0; 255];
-                    let copy = copy.get_mut(..value.len())?;
-                    copy.copy_from_slice(value);
-                    renumber(copy, values.frame_number_offset);
-                    writer.push_extension(id, copy).ok()?;
+                Some(id) if self.dependency_descriptor == Some(id) => {
+                    let mut room = [0; LONGEST];
+                    let value = rewrite_dependencies(value, values, longest, &mut room)?;
+                    writer.push_extension(id, value).ok()?;
                 }
                 Some(id) => writer.push_extension(id, value).ok()?,
                 None => {}
@@ -336,11 +354,22 @@ impl ExtensionPlan {
     }
 }
 
-/// Adds to the frame number of a dependency descriptor: its second and third octet (section A.8.2 of the AV1 payload format).
-fn renumber(descriptor: &mut [u8], offset: u16) {
-    if let [_, high, low, ..] = descriptor {
-        [*high, *low] = u16::from_be_bytes([*high, *low]).wrapping_add(offset).to_be_bytes();
+/// A dependency descriptor with its frame number and its active decode targets changed. One that would become longer than `longest` keeps
+/// its targets.
+fn rewrite_dependencies<'r>(
+    value: &[u8],
+    values: SendValues,
+    longest: usize,
+    room: &'r mut [u8; LONGEST],
+) -> Option<&'r [u8]> {
+    let narrowed = values.active_targets.and_then(|targets| targets.write(value, room.get_mut(..longest)?));
+    let len = narrowed.unwrap_or(value.len());
+    let written = room.get_mut(..len)?;
+    if narrowed.is_none() {
+        written.copy_from_slice(value);
     }
+    add_to_frame_number(written, values.frame_number_offset);
+    Some(written)
 }
 
 #[cfg(test)]
@@ -385,6 +414,7 @@ mod tests {
             abs_send_time: 0x01_0203,
             transport_sequence_number: 0x0405,
             frame_number_offset: 3,
+            active_targets: None,
         };
         let all = [
             (Mid, 1),
@@ -411,7 +441,12 @@ mod tests {
         let plan =
             |mid| ExtensionPlan::new(&parameters(&[(HeaderExtensionUri::Mid, 1)]), &[], Some(mid), true);
         let packet = RtpPacket::parse(&[0x80; 12]).expect("a packet");
-        let values = SendValues { abs_send_time: 0, transport_sequence_number: 0, frame_number_offset: 0 };
+        let values = SendValues {
+            abs_send_time: 0,
+            transport_sequence_number: 0,
+            frame_number_offset: 0,
+            active_targets: None,
+        };
         let mut block = [0; BLOCK_LEN];
         let mut short = |plan: ExtensionPlan| plan.write_short(&mut block, &Elements::of(&packet), values);
         assert_eq!(short(plan("12345678901234567")), None);

@@ -8,7 +8,7 @@ use crate::id::{ProducerId, ShardId};
 use crate::producer::Producer;
 use crate::router::Router;
 use smallvec::SmallVec;
-use tureen_forwarding::{ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig};
+use tureen_forwarding::{ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, StreamTargets};
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
 
 /// Where a source's packets come from.
@@ -48,6 +48,8 @@ pub struct SourceStream {
     pub alignment: Option<u32>,
     /// The layers that it has now, if it said that it has not all of them.
     pub active_layers: Option<ActiveLayers>,
+    /// What its dependency descriptors say of decode targets; none before the first.
+    pub targets: Option<Box<StreamTargets>>,
 }
 
 /// A source of packets for consumers.
@@ -69,6 +71,8 @@ pub struct Source {
     pub consumable: RtpParameters,
     /// How payload types map to the router's.
     pub mapping: RtpMapping,
+    /// The id of dependency descriptors in its packets.
+    pub dependency_descriptor: Option<u8>,
     /// Whether its producer is paused.
     pub paused: bool,
     /// How the wall clock of its sender lies to ours, once a sender report told.

@@ -4,13 +4,13 @@
 mod support;
 
 use support::{Bench, packet_with, vp8_parameters};
-use tureen_media_model::{ConsumerEvent, ConsumerInfo, Event, SetPreferredLayers};
-use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RtpParameters};
+use tureen_media_model::{Consume, ConsumerEvent, ConsumerInfo, Event, SetPreferredLayers};
+use tureen_rtp_dictionaries::{HeaderExtensionUri, MediaKind, MediaLayers, RtpParameters};
 use tureen_rtp_wire::dependency_descriptor::{
     self, DecodeTargetIndication, DecodeTargetIndications, DependencyDescriptor, Fdiffs, FrameDependencies,
     MandatoryFields, Template, TemplateStructure,
 };
-use tureen_rtp_wire::rtcp::{Compound, RtcpPacket};
+use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
 
 const SSRC: u32 = 1000;
@@ -56,6 +56,8 @@ struct Call {
     number: u16,
     /// How many spatial layers are sent, and whether the next key picture is to say so.
     spatial_layers: u8,
+    /// The least octets of a descriptor that brings a structure; zeros behind what it needs.
+    padded: usize,
 }
 
 /// What the viewer got of a picture: the spatial and temporal layer of each packet, and its marker.
@@ -66,20 +68,35 @@ impl Call {
         let mut bench = Bench::new();
         let (source, target) = (bench.transport(1), bench.transport(2));
         let producer = bench.produce(source, MediaKind::Video, parameters());
-        let consumer = bench.consume(target, producer.id);
-        Self { bench, consumer, picture: 0, number: 100, spatial_layers: 2 }
+        let mut options = bench.consumer_options(producer.id);
+        let mut capabilities = serde_json::to_value(&options.rtp_capabilities).unwrap();
+        let extensions = capabilities["headerExtensions"].as_array_mut().unwrap();
+        let extension = serde_json::json!({
+            "kind": "video", "uri": dependency_descriptor::URI, "preferredId": 7
+        });
+        extensions.push(extension);
+        options.rtp_capabilities = serde_json::from_value(capabilities).unwrap();
+        let consumer = bench.ask(Consume { transport: target, options }).unwrap();
+        Self { bench, consumer, picture: 0, number: 100, spatial_layers: 2, padded: 0 }
     }
 
     /// Sends a picture, a packet a frame. `news` is what its first packet says of the targets that are active from then on.
     fn picture(&mut self, key: bool, news: Option<u32>) -> Got {
+        let sent = self.send(key, news);
+        let packets = sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap());
+        packets.map(|packet| (packet.payload()[1], packet.payload()[2], packet.marker())).collect()
+    }
+
+    /// The same; gives what the viewer was sent.
+    fn send(&mut self, key: bool, news: Option<u32>) -> Vec<Vec<u8>> {
         let temporal = if key { 0 } else { (self.picture % 2) as u8 };
         for spatial in 0..self.spatial_layers {
             self.frame(key, spatial, temporal, news.filter(|_| spatial == 0));
         }
-        let got = self.got();
+        let (sent, _) = self.bench.sent_to(2);
         self.picture += 1;
         self.bench.pass(33);
-        got
+        sent
     }
 
     fn frame(&mut self, key: bool, spatial: u8, temporal: u8, news: Option<u32>) {
@@ -108,7 +125,8 @@ impl Call {
             },
         };
         let mut value = [0; 32];
-        let len = descriptor.write(&structure, &mut value).unwrap();
+        let needed = descriptor.write(&structure, &mut value).unwrap();
+        let len = if has_structure { needed.max(self.padded) } else { needed };
         let header = RtpHeader {
             marker: spatial + 1 == self.spatial_layers,
             payload_type: 98,
@@ -122,10 +140,41 @@ impl Call {
         self.bench.receive(1, &packet_with(&header, &[(EXTENSION, &value[..len])], &payload));
     }
 
-    fn got(&mut self) -> Got {
-        let (sent, _) = self.bench.sent_to(2);
-        let packets = sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap());
-        packets.map(|packet| (packet.payload()[1], packet.payload()[2], packet.marker())).collect()
+    /// The dependency descriptor in a packet for the viewer.
+    fn descriptor<'a>(&self, packet: &'a [u8]) -> &'a [u8] {
+        let extensions = &self.consumer.rtp_parameters.header_extensions;
+        let is_it = |uri: &HeaderExtensionUri| *uri == HeaderExtensionUri::DependencyDescriptor;
+        let id = extensions.iter().find(|extension| is_it(&extension.uri)).unwrap().id;
+        RtpPacket::parse(packet).unwrap().extension(id).unwrap()
+    }
+
+    /// What the packets say of active decode targets.
+    fn masks(&self, packets: &[Vec<u8>]) -> Vec<Option<u32>> {
+        let mask = |packet: &Vec<u8>| {
+            let found = DependencyDescriptor::parse(self.descriptor(packet), &mut structure()).unwrap();
+            found.active_decode_targets
+        };
+        packets.iter().map(mask).collect()
+    }
+
+    /// How often a packet is sent again that the viewer says it has lost: as it was, but for the time at which it is sent.
+    fn repeats(&mut self, packet: &[u8]) -> usize {
+        let number = RtpPacket::parse(packet).unwrap().sequence_number();
+        let ssrc = self.consumer.rtp_parameters.encodings[0].ssrc.unwrap();
+        let mut nack = [0; 100];
+        let mut writer = RtcpWriter::new(&mut nack);
+        writer.receiver_report(5, &[]).unwrap();
+        writer.nack(5, ssrc, [number]).unwrap();
+        let len = writer.finish();
+        self.bench.receive(2, &nack[..len]);
+        let (again, _) = self.bench.sent_to(2);
+        let essence = |packet: &[u8]| {
+            let view = RtpPacket::parse(packet).unwrap();
+            let numbers = (view.sequence_number(), view.timestamp(), view.marker());
+            (numbers, self.descriptor(packet).to_vec(), view.payload().to_vec())
+        };
+        again.iter().for_each(|repeat| assert_eq!(essence(repeat), essence(packet)));
+        again.len()
     }
 
     fn asked(&mut self) -> bool {
@@ -198,4 +247,79 @@ fn a_layer_that_is_no_longer_sent_is_left_and_rejoined() {
     call.spatial_layers = 2;
     assert_eq!(call.picture(true, None), [(0, 0, false), (1, 0, true)]);
     assert_eq!(call.told(), Some((1, 1)));
+}
+
+/// A viewer who wanted the lowest layers of a call, and got them.
+fn lowest(padded: usize) -> (Call, Vec<Vec<u8>>) {
+    let mut call = Call { padded, ..Call::new() };
+    let first = call.send(true, None);
+    assert_eq!(call.masks(&first), [Some(0b1111), None], "who gets all layers is told of all");
+    call.bench.pass(1100);
+    call.asked();
+    call.prefer(0, 0);
+    let sent = call.send(true, None);
+    (call, sent)
+}
+
+#[test]
+fn who_gets_lower_layers_is_told_of_no_higher_targets() {
+    let (mut call, mut sent) = lowest(0);
+    assert_eq!(call.masks(&sent), [Some(0b0001)], "with the structure");
+    // Then temporal layers 0 and 1 by turns.
+    call.prefer(0, 1);
+    sent.extend(call.send(false, None));
+    sent.extend(call.send(false, None));
+    sent.extend(call.send(false, None));
+    assert_eq!(call.masks(&sent[1..]), [Some(0b0011), None, None], "once, where it is entered");
+    call.prefer(0, 0);
+    for _ in 0..3 {
+        sent.extend(call.send(false, None));
+    }
+    assert_eq!(call.masks(&sent[4..]), [Some(0b0001)], "and where it is left");
+    for first in sent {
+        assert_eq!(call.repeats(&first), 1);
+    }
+    let news = call.send(false, Some(0b0011));
+    assert_eq!(call.masks(&news), [Some(0b0001)], "of what the publisher sends");
+    assert_eq!(call.repeats(&news[0]), 1);
+}
+
+#[test]
+fn who_gets_all_layers_again_is_told_of_all() {
+    let (mut call, _) = lowest(0);
+    call.bench.pass(1100);
+    call.asked();
+    call.prefer(1, 1);
+    let sent = call.send(true, None);
+    assert_eq!(call.masks(&sent), [Some(0b1111), None]);
+    assert_eq!(call.told(), Some((1, 1)));
+    call.prefer(1, 0);
+    call.send(false, None);
+    let lower = call.send(false, None);
+    assert_eq!(call.masks(&lower), [Some(0b0100)], "the base layer's own targets need what is left out");
+    call.prefer(1, 1);
+    call.send(false, None);
+    let whole = call.send(false, None);
+    assert_eq!(call.masks(&whole), [Some(0b1111)], "without a structure");
+    assert_eq!(call.repeats(&whole[0]), 1);
+}
+
+#[test]
+fn what_was_said_by_another_structure_is_not_sent_again() {
+    let (mut call, sent) = lowest(0);
+    // Another set of targets is active: what the first key picture said is not known any more.
+    call.send(false, None);
+    call.send(false, Some(0b0111));
+    assert_eq!(call.repeats(&sent[0]), 0);
+    let next = call.send(true, None);
+    assert_eq!(call.repeats(&next[0]), 1);
+}
+
+#[test]
+fn a_mask_takes_no_more_room_than_the_form_has() {
+    for (padded, expected) in [(0, 0b0001), (16, 0b1111), (17, 0b0001), (31, 0b0001)] {
+        let (mut call, sent) = lowest(padded);
+        assert_eq!(call.masks(&sent), [Some(expected)], "{padded}");
+        assert_eq!(call.repeats(&sent[0]), 1);
+    }
 }

@@ -9,7 +9,7 @@ use tureen_media_model::{
 };
 use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RtpParameters};
 use tureen_rtp_wire::NtpTime;
-use tureen_rtp_wire::payload::vp8::Descriptor;
+use tureen_rtp_wire::payload::{vp8::Descriptor, vp9};
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
 
@@ -37,9 +37,13 @@ struct Call {
 
 impl Call {
     fn new(encodings: &[u32], mode: Option<&str>, preferred_layers: Option<MediaLayers>) -> Self {
+        Self::of(parameters(encodings, mode), preferred_layers)
+    }
+
+    fn of(parameters: RtpParameters, preferred_layers: Option<MediaLayers>) -> Self {
         let mut bench = Bench::new();
         let (source, target) = (bench.transport(1), bench.transport(2));
-        let producer = bench.produce(source, MediaKind::Video, parameters(encodings, mode));
+        let producer = bench.produce(source, MediaKind::Video, parameters);
         let mut options = bench.consumer_options(producer.id);
         options.preferred_layers = preferred_layers;
         let consumer = bench.ask(Consume { transport: target, options }).unwrap();
@@ -251,6 +255,74 @@ fn temporal_layers_of_a_lone_stream_are_left_out() {
     temporal_layers_are_left_out(&ENCODINGS[..1]);
 }
 
+fn vp9_parameters(encodings: serde_json::Value) -> RtpParameters {
+    let mut parameters = serde_json::to_value(vp8_parameters(1000)).unwrap();
+    parameters["codecs"] = serde_json::json!([{
+        "mimeType": "video/VP9", "clockRate": 90000, "payloadType": 98,
+        "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]
+    }]);
+    parameters["encodings"] = encodings;
+    serde_json::from_value(parameters).unwrap()
+}
+
+/// Picture id and TL0PICIDX of a VP9 packet.
+fn vp9_ids(packet: &[u8]) -> (u16, u8) {
+    let packet = RtpPacket::parse(packet).unwrap();
+    let vp9 = vp9::Descriptor::parse(packet.payload()).unwrap();
+    (vp9.picture_id.unwrap().value, vp9.layers.unwrap().tl0_pic_idx.unwrap())
+}
+
+#[test]
+fn picture_ids_of_vp9_go_on_over_switches_and_are_the_same_when_sent_again() {
+    let encodings = serde_json::json!([{"ssrc": ENCODINGS[0]}, {"ssrc": ENCODINGS[1]}]);
+    let lowest = MediaLayers { spatial_layer: 0, temporal_layer: None };
+    let mut call = Call::of(vp9_parameters(encodings), Some(lowest));
+    let mut sent = Vec::new();
+    for frame in 0..90u16 {
+        if frame == 40 || frame == 80 {
+            assert_eq!(call.told_spatial(), Some(Some(u8::from(frame == 80))));
+            call.prefer(u8::from(frame == 40), None);
+        }
+        let asked = call.asked();
+        for encoding in [0, 1] {
+            let picture_id = [32_750, 500][encoding] + frame;
+            let [high, low] = picture_id.to_be_bytes();
+            let first = 0xac | u8::from(!asked.contains(&encoding)) << 6;
+            let payload =
+                [first, 0x80 | high, low, 0x10, [250u8, 9][encoding].wrapping_add(frame as u8), 1, 2, 3];
+            let header = RtpHeader {
+                marker: true,
+                payload_type: 98,
+                sequence_number: call.number(encoding),
+                timestamp: call.timestamp(encoding),
+                ssrc: ENCODINGS[encoding],
+            };
+            call.bench.receive(1, &packet(&header, &payload));
+        }
+        sent.extend(call.bench.sent_to(2).0);
+        call.tick();
+    }
+    assert_eq!(call.told_spatial(), Some(Some(0)));
+    let ids: Vec<_> = sent.iter().map(|packet| vp9_ids(packet)).collect();
+    assert_eq!(ids[0], (32_751, 251), "as they came, before the first switch");
+    let next = |(picture_id, tl0): (u16, u8)| ((picture_id + 1) & 0x7fff, tl0.wrapping_add(1));
+    assert!(ids.windows(2).all(|pair| pair[1] == next(pair[0])), "{ids:?}");
+    let ssrc = call.consumer.rtp_parameters.encodings[0].ssrc.unwrap();
+    for first_sent in &sent[sent.len() - 15..] {
+        let number = RtpPacket::parse(first_sent).unwrap().sequence_number();
+        let mut nack = [0; 100];
+        let mut writer = RtcpWriter::new(&mut nack);
+        writer.receiver_report(5, &[]).unwrap();
+        writer.nack(5, ssrc, [number]).unwrap();
+        let len = writer.finish();
+        call.bench.receive(2, &nack[..len]);
+        let again = call.bench.sent_to(2).0;
+        assert_eq!(again.len(), 1);
+        let [first_sent, again] = [first_sent, &again[0]].map(|bytes| RtpPacket::parse(bytes).unwrap());
+        assert_eq!((again.sequence_number(), again.payload()), (number, first_sent.payload()));
+    }
+}
+
 /// The layer frames of a VP9 picture with three spatial layers, a packet each (RFC 9628 section 4.2, non-flexible mode), all of
 /// temporal layer 0. Layers depend on the ones below in key pictures alone (K-SVC).
 fn vp9_picture(first: u16, timestamp: u32, key_picture: bool) -> [Vec<u8>; 3] {
@@ -271,17 +343,8 @@ fn vp9_picture(first: u16, timestamp: u32, key_picture: bool) -> [Vec<u8>; 3] {
 
 #[test]
 fn spatial_layers_of_vp9_are_left_out_and_entered_at_a_key_picture() {
-    let mut bench = Bench::new();
-    let (source, target) = (bench.transport(1), bench.transport(2));
-    let mut parameters = serde_json::to_value(vp8_parameters(1000)).unwrap();
-    parameters["codecs"] = serde_json::json!([{
-        "mimeType": "video/VP9", "clockRate": 90000, "payloadType": 98,
-        "rtcpFeedback": [{"type": "nack"}, {"type": "nack", "parameter": "pli"}]
-    }]);
-    parameters["encodings"] = serde_json::json!([{"ssrc": 1000, "scalabilityMode": "L3T3_KEY"}]);
-    let producer = bench.produce(source, MediaKind::Video, serde_json::from_value(parameters).unwrap());
-    let consumer = bench.consume(target, producer.id);
-    let mut call = Call { bench, consumer, next: [100, 0, 0], frames: 0 };
+    let encodings = serde_json::json!([{"ssrc": 1000, "scalabilityMode": "L3T3_KEY"}]);
+    let mut call = Call::of(vp9_parameters(encodings), None);
     let mut markers = Vec::new();
     let mut numbers = Vec::new();
     for picture in 0..40u16 {

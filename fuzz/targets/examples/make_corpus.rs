@@ -17,6 +17,9 @@ fn main() -> std::io::Result<()> {
         ("payload_descriptors", payload_descriptors()),
         ("red", red()),
         ("layer_selector", layer_selector()),
+        ("vp8_rewrite", vp8_rewrite()),
+        ("vp9", vp9()),
+        ("dd_rewrite", dd_rewrite()),
         ("srtp_open", random(16, 200, 3)),
         ("rtp_parameters", rtp_parameters()),
         ("core_datagrams", core_datagrams()),
@@ -216,6 +219,70 @@ fn red() -> Corpus {
     // As many blocks as there may be, and a redundant one of the greatest length.
     all.push([&[63, 1][..], &[0xef, 0, 0, 1].repeat(31), &[111], &[0x78; 40]].concat());
     all.push([&[63, 1][..], &[0xef, 0x0f, 0x03, 0xff, 111], &[0x78; 1030]].concat());
+    all
+}
+
+/// Runs of pictures of two packets each, some left out, in both widths.
+fn vp8_rewrite() -> Corpus {
+    let mut rng = Pcg64Mcg::seed_from_u64(18);
+    let mut file = |index: u16| {
+        let mut bytes = Vec::new();
+        for picture in 0..20u16 {
+            let id = (0x7ff0 + index * 4000 + picture) & 0x7fff;
+            let [high, low] = (id | 0x8000).to_be_bytes();
+            let operation = (rng.next_u32() % 10) as u8;
+            for first in [0x90, 0x80] {
+                let layers = [picture as u8, (picture % 3) as u8 * 64, 1, 9];
+                let id: &[u8] = if index % 2 == 0 { &[high, low] } else { &[low & 0x7f] };
+                let payload = [&[first, [0xe0, 0xf0, 0xc0][usize::from(index % 3)]], id, &layers].concat();
+                bytes.extend([operation, payload.len() as u8]);
+                bytes.extend(payload);
+            }
+        }
+        bytes
+    };
+    (0..8).map(&mut file).collect()
+}
+
+fn vp9() -> Corpus {
+    let payloads: [&[u8]; 9] = [
+        &[0x8c, 0x92, 0x34, 1],
+        &[0xac, 0x05, 0x10, 9, 0, 1],
+        &[0xac, 0x85, 0x06, 0x10, 9, 0, 1],
+        &[0x2c, 0x32, 9, 0, 1],
+        &[0xf5, 0x05, 0x35, 0x03, 0x06, 0, 1],
+        &[0xd4, 0x85, 0x11, 0x07, 0x05, 0x02, 0, 1],
+        &[0x8a, 0x81, 0x00, 0x38, 0x02, 0x80, 0x01, 0x68, 1, 0x04, 1, 1],
+        &[0xaa, 0x81, 0x02, 0, 9, 0x38, 1, 0x40, 0, 0xb4, 2, 0x80, 1, 0x68, 2, 4, 1, 0x30, 0xff],
+        &[0x0c, 1, 2],
+    ];
+    payloads.iter().map(|payload| [&[0x12, 0x85, 77], *payload].concat()).collect()
+}
+
+/// Structures, and frames that name their templates: as they are, with masks, and with values of their own.
+fn dd_rewrite() -> Corpus {
+    let packet = |offset: u16, mask: u32, value: &[u8]| {
+        let [high, low] = offset.to_be_bytes();
+        let [a, b, c, d] = mask.to_be_bytes();
+        [&[high, low, a, b, c, d, value.len() as u8], value].concat()
+    };
+    let frames: [&[u8]; 5] = [
+        &[0xc0, 0x00, 0x02],
+        &[0xc1, 0xff, 0xff],
+        &[0xc1, 0x00, 0x04, 0x18, 0x33],
+        &[0xc1, 0x00, 0x05, 0x50],
+        &[0x81, 0x00, 0x06, 0x48],
+    ];
+    let mut all: Corpus = (1..=4u16)
+        .map(|index| {
+            let mut bytes = packet(index, u32::from(index), &STRUCTURE_L1T2);
+            for frame in frames.iter().take(1 + usize::from(index)) {
+                bytes.extend(packet(index * 16_000, u32::from(index) - 1, frame));
+            }
+            bytes
+        })
+        .collect();
+    all.extend(random(4, 80, 19).into_iter().map(|bytes| [&[0, 1, 0, 0, 0, 3, 20], &bytes[..]].concat()));
     all
 }
 

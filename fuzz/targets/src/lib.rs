@@ -12,6 +12,7 @@
 mod bytes;
 mod core_datagrams;
 mod core_operations;
+mod dd_rewrite;
 mod dtls_peer;
 mod dtls_records;
 mod ice;
@@ -26,6 +27,8 @@ mod scene;
 mod sdp_offer;
 mod srtp_open;
 mod stun;
+mod vp8_rewrite;
+mod vp9;
 mod webrtc_transport;
 mod whip_request;
 mod ws_message;
@@ -76,6 +79,12 @@ targets! {
     payload_descriptors,
     /// The blocks of RED payloads, and other payload types for them.
     red,
+    /// VP8's ids through their map, and into the payload.
+    vp8_rewrite,
+    /// VP9's payload descriptor beside a second reader, and its ids written back.
+    vp9,
+    /// Frame numbers and masks of decode targets written into dependency descriptors.
+    dd_rewrite,
     /// SRTP: opens what was sealed and unaltered, once, and nothing else.
     srtp_open,
     /// JSON to dictionaries, validation and negotiation.

@@ -74,11 +74,11 @@ pub(crate) fn spoilt(record: &Record) -> Vec<Record> {
         patched(&|sent| sent.timestamp = sent.timestamp.wrapping_add(1)),
         patched(&|sent| {
             let (picture_id, tl0_pic_idx) = ids(sent);
-            sent.payload = PayloadPatch::Vp8 { picture_id: picture_id ^ 1, tl0_pic_idx };
+            set_ids(sent, picture_id ^ 1, tl0_pic_idx);
         }),
         patched(&|sent| {
             let (picture_id, tl0_pic_idx) = ids(sent);
-            sent.payload = PayloadPatch::Vp8 { picture_id, tl0_pic_idx: tl0_pic_idx.wrapping_add(1) };
+            set_ids(sent, picture_id, tl0_pic_idx.wrapping_add(1));
         }),
         Record { reached: None, ..record.clone() },
     ]
@@ -143,9 +143,15 @@ fn settled<T: Copy + Ord>(places: impl Iterator<Item = (T, bool)>) -> BTreeSet<T
 
 fn ids(rewrite: &Rewrite) -> (u16, u8) {
     match rewrite.payload {
-        PayloadPatch::Vp8 { picture_id, tl0_pic_idx } => (picture_id, tl0_pic_idx),
-        other => panic!("all packets have picture ids: {other:?}"),
+        PayloadPatch::Vp8 { picture_id, tl0_pic_idx } | PayloadPatch::Vp9 { picture_id, tl0_pic_idx } => {
+            (picture_id, tl0_pic_idx)
+        }
+        PayloadPatch::None => panic!("all packets have picture ids"),
     }
+}
+
+fn set_ids(rewrite: &mut Rewrite, picture_id: u16, tl0_pic_idx: u8) {
+    rewrite.payload = PayloadPatch::Vp8 { picture_id, tl0_pic_idx };
 }
 
 impl Run<'_> {
@@ -202,9 +208,10 @@ impl Run<'_> {
         (after + 1..before).filter(|number| !self.settled.0.contains(number)).count() as u16
     }
 
-    /// The same for frames.
+    /// The same for frames. All that VP9 leaves out keep their numbers.
     fn picture_holes(&self, after: usize, before: usize) -> u16 {
-        (after + 1..before).filter(|frame| !self.settled.1.contains(frame)).count() as u16
+        let is_hole = |frame: &usize| self.record.vp9 || !self.settled.1.contains(frame);
+        (after + 1..before).filter(is_hole).count() as u16
     }
 
     fn picture_step(&self, from: u16, to: u16) -> u16 {
@@ -231,8 +238,8 @@ impl Run<'_> {
                 if found != expected {
                     return Err(Fault::Gap { after, found, expected });
                 }
-                let same = u16::from(after.frame != packet.frame);
-                let expected = same * (1 + self.picture_holes(after.frame, packet.frame));
+                let other = u16::from(after.frame != packet.frame);
+                let expected = other * (1 + self.picture_holes(after.frame, packet.frame));
                 let found = self.picture_step(ids(from).0, ids(sent).0);
                 if found != expected {
                     return Err(Fault::PictureGap { after, found, expected });
@@ -269,7 +276,9 @@ impl Run<'_> {
         let (&(number, last), sent) = self.sent.last_key_value().expect("a run has sent something");
         let came = self.decided.iter().map(|decided| decided.packet);
         let newest = came.clone().map(|packet| self.number(packet)).max().expect("it was decided");
-        let newest_frame = came.map(|packet| packet.frame).max().expect("it was decided");
+        // Of what is left out behind the last picture, VP9 knows nothing.
+        let frames = came.map(|packet| packet.frame).filter(|_| !self.record.vp9);
+        let newest_frame = frames.max().unwrap_or(last.frame);
         let cut_off = u16::from(last.index + 1 < self.frame(last.frame).packets);
         let (picture, _) = ids(sent);
         let mut base_index = ids(sent).1;

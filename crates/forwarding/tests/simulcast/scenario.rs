@@ -1,11 +1,11 @@
-//! A publisher of three VP8 encodings with three temporal layers each, a network, and one viewer who changes their mind.
+//! A publisher of three encodings, VP8 or VP9, with three temporal layers each, a network, and one viewer who changes their mind.
 
 use std::collections::BTreeMap;
 use tureen_forwarding::{
-    FrameLayers, PacketMeta, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict,
+    FrameLayers, PacketMeta, PayloadPatch, Rewrite, SimulcastSelector, SimulcastSelectorConfig, Verdict,
 };
 use tureen_rtp_wire::Time;
-use tureen_rtp_wire::payload::{PayloadDescriptor, vp8};
+use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat};
 
 pub(crate) const ENCODINGS: usize = 3;
 const FRAMES: u64 = 240;
@@ -57,6 +57,8 @@ pub(crate) struct Record {
     pub(crate) streams: Vec<Stream>,
     /// In the order of time.
     pub(crate) decided: Vec<Decided>,
+    /// VP9, whose picture ids keep the gaps of what is left out; else VP8, whose ids have none.
+    pub(crate) vp9: bool,
     /// Picture ids have 7 bits.
     pub(crate) short_ids: bool,
     /// Encoding and temporal layer wanted and sent at the end.
@@ -112,7 +114,7 @@ struct World {
     packets: u64,
 }
 
-/// Plays the scenario of a seed.
+/// Plays the scenario of a seed: VP9 if it is odd.
 pub(crate) fn play(seed: u64) -> Record {
     let mut dice = Dice(seed | 1);
     for _ in 0..8 {
@@ -134,6 +136,7 @@ pub(crate) fn play(seed: u64) -> Record {
         pauses: 0,
         packets: 0,
     };
+    world.record.vp9 = seed % 2 == 1;
     world.record.short_ids = world.dice.one_in(4);
     for _ in 0..ENCODINGS {
         let encoder = world.start_encoder();
@@ -223,11 +226,18 @@ impl World {
         }
         let layer = [0, 2, 1, 2][encoder.phase % 4];
         encoder.phase += 1;
+        let vp9 = self.record.vp9;
         // The first frame of a layer has nothing but the base to refer to; others may choose to.
-        let sync = layer > 0 && (calm || dice.one_in(3) || encoder.last[layer].is_none() && layer == 1);
+        let sync =
+            !vp9 && layer > 0 && (calm || dice.one_in(3) || encoder.last[layer].is_none() && layer == 1);
+        // With VP9 it is the base that says that nothing behind it refers to higher layers in front of it.
+        let up = vp9 && layer == 0 && (calm || dice.one_in(2));
         let lower = if sync { &encoder.last[..1] } else { &encoder.last[..=layer] };
         let references: Vec<usize> =
             if is_key { Vec::new() } else { lower.iter().flatten().copied().collect() };
+        if up {
+            encoder.last = [None; 3];
+        }
         if layer == 0 {
             encoder.tl0 = encoder.tl0.wrapping_add(1);
         }
@@ -245,10 +255,18 @@ impl World {
         let place = stream.frames.len();
         let picture = encoder.picture_origin.wrapping_add(place as u16) & 0x7fff;
         let (stream, short) = (encoder.stream, self.record.short_ids);
+        let entry = sync || up;
         self.record.streams[stream].frames.push(frame.clone());
         for index in 0..frame.packets {
             let packet = Packet { stream, frame: place, index };
-            let meta = describe(&frame, encoding, index, picture, short, sync);
+            let payload = if vp9 {
+                vp9_payload(&frame, index, picture, short, entry)
+            } else {
+                vp8_payload(&frame, index, picture, short, entry)
+            };
+            let format = if vp9 { PayloadFormat::Vp9 } else { PayloadFormat::Vp8 };
+            let descriptor = PayloadDescriptor::parse(format, &payload).expect("a descriptor");
+            let meta = describe(&frame, encoding, index, descriptor);
             self.by_number.insert((stream, meta.extended_sequence), packet);
             self.send(packet, meta, now, calm);
         }
@@ -288,22 +306,49 @@ impl World {
 
     fn decide(&mut self, packet: Packet, meta: &PacketMeta) {
         let sent = match self.selector.decide(meta) {
-            Verdict::Forward(rewrite) => Some(rewrite),
+            Verdict::Forward(rewrite) => {
+                let payload = ids_sent(rewrite.payload, &meta.descriptor);
+                Some(Rewrite { payload, ..rewrite })
+            }
             Verdict::Drop(_) => None,
         };
         self.record.decided.push(Decided { packet, pauses: self.pauses, sent });
     }
 }
 
-fn describe(frame: &Frame, encoding: usize, index: u64, picture: u16, short: bool, sync: bool) -> PacketMeta {
+/// The ids that a packet has when it is sent, be they its own.
+fn ids_sent(patch: PayloadPatch, descriptor: &PayloadDescriptor) -> PayloadPatch {
+    match (patch, descriptor) {
+        (PayloadPatch::None, PayloadDescriptor::Vp9(vp9)) => PayloadPatch::Vp9 {
+            picture_id: vp9.picture_id.expect("it has a picture id").value,
+            tl0_pic_idx: vp9.layers.and_then(|layers| layers.tl0_pic_idx).expect("it has layers"),
+        },
+        (patch, _) => patch,
+    }
+}
+
+fn picture_id(picture: u16, short: bool) -> Vec<u8> {
     let [high, low] = (picture | 0x8000).to_be_bytes();
-    let start = if index == 0 { 0x90 } else { 0x80 };
-    let layers = frame.layer << 6 | u8::from(sync) << 5;
-    let header = u8::from(!frame.is_key);
-    let long = [start, 0xe0, high, low, frame.tl0, layers, header];
-    let brief = [start, 0xe0, low & 0x7f, frame.tl0, layers, header];
-    let payload: &[u8] = if short { &brief } else { &long };
-    let descriptor = PayloadDescriptor::Vp8(vp8::Descriptor::parse(payload).expect("a descriptor"));
+    if short { vec![low & 0x7f] } else { vec![high, low] }
+}
+
+fn vp8_payload(frame: &Frame, index: u64, picture: u16, short: bool, sync: bool) -> Vec<u8> {
+    let mut payload = vec![if index == 0 { 0x90 } else { 0x80 }, 0xe0];
+    payload.extend(picture_id(picture, short));
+    payload.extend([frame.tl0, frame.layer << 6 | u8::from(sync) << 5, u8::from(!frame.is_key)]);
+    payload
+}
+
+/// In non-flexible mode.
+fn vp9_payload(frame: &Frame, index: u64, picture: u16, short: bool, up: bool) -> Vec<u8> {
+    let (starts, ends) = (index == 0, index + 1 == frame.packets);
+    let mut payload = vec![0xa0 | u8::from(!frame.is_key) << 6 | u8::from(starts) << 3 | u8::from(ends) << 2];
+    payload.extend(picture_id(picture, short));
+    payload.extend([frame.layer << 5 | u8::from(up) << 4, frame.tl0, 0]);
+    payload
+}
+
+fn describe(frame: &Frame, encoding: usize, index: u64, descriptor: PayloadDescriptor) -> PacketMeta {
     PacketMeta {
         received_at: Time::ZERO,
         extended_sequence: frame.number + index,

@@ -69,6 +69,7 @@ impl<T: Transport> Core<T> {
             rtp_parameters: parameters.clone(),
             consumable: consumable.clone(),
             mapping: mapping.clone(),
+            dependency_descriptor: SourceExtensions::new(&parameters.header_extensions).dependency_descriptor,
             paused: options.paused,
             clock,
             streams: source_streams(options.kind, &parameters, &codecs),
@@ -174,7 +175,7 @@ pub(crate) fn source_streams(
 ) -> SmallVec<[SourceStream; 3]> {
     let streams = parameters.encodings.iter().map(|_| {
         let store = codecs.first().filter(|codec| codec.feedback.nack).map(|_| new_store(kind));
-        SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None }
+        SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None, targets: None }
     });
     streams.collect()
 }

@@ -7,6 +7,7 @@ use crate::control::produce::source_streams;
 use crate::core::Core;
 use crate::description::SourceDescription;
 use crate::error::NotFoundError;
+use crate::extensions::SourceExtensions;
 use crate::relay::{RelayNews, Subscription};
 use crate::source::{Mirror, Origin, Source};
 use smallvec::SmallVec;
@@ -64,6 +65,7 @@ impl<T: Transport> Core<T> {
         for (stream, score) in streams.iter_mut().zip(&description.scores) {
             stream.score = *score;
         }
+        let extensions = SourceExtensions::new(&description.rtp_parameters.header_extensions);
         self.insert_source(Source {
             producer_id: description.producer_id,
             router,
@@ -73,6 +75,7 @@ impl<T: Transport> Core<T> {
             rtp_parameters: description.rtp_parameters,
             consumable: description.consumable_rtp_parameters,
             mapping: description.mapping,
+            dependency_descriptor: extensions.dependency_descriptor,
             paused: description.paused,
             clock: None,
             streams,

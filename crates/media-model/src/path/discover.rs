@@ -89,6 +89,7 @@ impl<T: Transport> Core<T> {
         if let Some(stream) = source.streams.get_mut(usize::from(encoding)) {
             stream.store = stream.store.take().map(|_| new_store(kind));
             stream.alignment = None;
+            stream.targets = None;
         }
         for mirror in &source.mirrors {
             self.relay.to(mirror.shard).push_news(RelayNews::Exchanged(producer_id, encoding));

@@ -17,7 +17,9 @@ use crate::switches::SwitchCause;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
-use tureen_forwarding::{DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, Verdict};
+use tureen_forwarding::{
+    DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, StreamTargets, Verdict,
+};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadDescriptor;
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -29,12 +31,16 @@ struct Departure<'a> {
     packet: RtpPacket<'a>,
     elements: Elements<'a>,
     forms: Forms<'a>,
-    /// A copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
+    /// What its stream's dependency descriptors say of decode targets.
+    targets: Option<&'a StreamTargets>,
+    /// Room for a copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
     scratch: &'a mut [u8],
+    /// The copy was made.
+    is_copied: bool,
 }
 
-/// Gives out copies of payloads that differ from consumer to consumer in a few octets: each overwrites these octets and
-/// seals from the copy, so that the rest is copied once for all.
+/// Gives out room for copies of payloads that differ from consumer to consumer in a few octets: the first of them makes the copy, each
+/// overwrites these octets and seals from it, so that the rest is copied once for all.
 struct Scratch<'a> {
     free: &'a mut [u8],
 }
@@ -43,17 +49,17 @@ impl<'a> Scratch<'a> {
     /// How many consumers a copy is worth its while for.
     const CONSUMERS: usize = 3;
 
-    /// A copy of the payload of a packet, or nothing where none is wanted.
+    /// Room for the payload of a packet, or nothing where no copy is wanted.
     fn take(&mut self, source: &Source, meta: &PacketMeta, payload: &[u8]) -> &'a mut [u8] {
-        if !matches!(meta.descriptor, PayloadDescriptor::Vp8(_)) || source.consumers.len() < Self::CONSUMERS {
+        let has_ids = matches!(meta.descriptor, PayloadDescriptor::Vp8(_) | PayloadDescriptor::Vp9(_));
+        if !has_ids || source.consumers.len() < Self::CONSUMERS {
             return &mut [];
         }
-        let Some((copy, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
+        let Some((room, free)) = std::mem::take(&mut self.free).split_at_mut_checked(payload.len()) else {
             return &mut [];
         };
         self.free = free;
-        copy.copy_from_slice(payload);
-        copy
+        room
     }
 }
 
@@ -66,7 +72,10 @@ impl<'a> Departure<'a> {
     ) -> Self {
         let forms = Forms::new(&source.mapping, meta, &packet);
         let scratch = scratch.take(source, meta, packet.payload());
-        Self { meta, elements: Elements::of(&packet), packet, forms, scratch }
+        let targets =
+            source.streams.get(usize::from(meta.encoding)).and_then(|stream| stream.targets.as_deref());
+        let elements = Elements::of(&packet);
+        Self { meta, elements, packet, forms, targets, scratch, is_copied: false }
     }
 }
 
@@ -100,6 +109,9 @@ impl<T: Transport> Core<T> {
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
+        if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
+            stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
+        }
         let is_first = stream.packets == 1;
         let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
@@ -307,7 +319,7 @@ fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, forms, scratch } = departure;
+    let Departure { meta, packet, elements, forms, targets, scratch, is_copied } = departure;
     let form = forms.taken_by(consumer.payload_types);
     let index = consumer.route(form.payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
@@ -320,11 +332,16 @@ fn send<T: Transport>(
     let payload = match (rewrite.payload, form.block_numbers(&consumer.renumbering)) {
         (PayloadPatch::None, None) => Payload::Ready(form.payload),
         (payload, None) if !scratch.is_empty() => {
+            if !std::mem::replace(is_copied, true) {
+                scratch.copy_from_slice(packet.payload());
+            }
             patch(scratch, payload, &meta.descriptor);
             Payload::Ready(scratch)
         }
         (_, blocks) => Payload::Copied(form.payload, blocks),
     };
+    let change =
+        consumer.selector.descriptor_change(meta.encoding, rewrite.sequence_number).unwrap_or_default();
     let outgoing = Outgoing {
         lane: lane(consumer.transport, Component::Rtp),
         to,
@@ -336,7 +353,8 @@ fn send<T: Transport>(
         payload,
         repeat: false,
         abs_send_time: moment.abs_send_time,
-        frame_number_offset: consumer.selector.frame_number_offset(meta.encoding, rewrite.sequence_number),
+        frame_number_offset: change.frame_number_offset,
+        active_targets: targets.and_then(|targets| targets.active_targets(meta.extended_sequence, &change)),
     };
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
     let sent =

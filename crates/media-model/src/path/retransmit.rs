@@ -54,12 +54,26 @@ impl<T: Transport> Core<T> {
         let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
         let resend = stream.send.resend(now, sequence_number).ok()?;
         let sent = resend.packet;
-        let source = sources.get_mut(consumer.source)?;
-        let store = source.streams.get_mut(usize::from(sent.encoding))?.store.as_ref()?;
-        let stored = store.get_low(sent.source, now)?;
+        let source = sources.get(consumer.source)?;
+        let source_stream = source.streams.get(usize::from(sent.encoding))?;
+        let stored = source_stream.store.as_ref()?.get_low(sent.source, now)?;
         let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
         let forms = Forms::new(&source.mapping, stored.meta, &packet);
         let form = forms.taken_by(consumer.payload_types);
+        let elements = Elements::of(&packet);
+        let change = consumer.selector.descriptor_change(sent.encoding, sequence_number)?;
+        let active_targets = match source_stream.targets.as_deref() {
+            Some(targets) => {
+                let number = stored.meta.extended_sequence;
+                let descriptor = consumer.extensions.dependencies_of(&elements);
+                // What is sent again is what was sent first, or nothing (RFC 3711 section 9.1).
+                if descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
+                    return None;
+                }
+                targets.active_targets(number, &change)
+            }
+            None => None,
+        };
         let outgoing = Outgoing {
             lane: lane(consumer.transport, Component::Rtp),
             to: &to,
@@ -71,10 +85,10 @@ impl<T: Transport> Core<T> {
             payload: Payload::Copied(form.payload, form.block_numbers(&consumer.renumbering)),
             repeat: resend.rtx.is_none(),
             abs_send_time: config.wall_clock.abs_send_time(now),
-            frame_number_offset: consumer.selector.frame_number_offset(sent.encoding, sequence_number),
+            frame_number_offset: change.frame_number_offset,
+            active_targets,
         };
-        let len =
-            seal(transport, &consumer.extensions, &outgoing, &packet, &Elements::of(&packet), out).ok()?;
+        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).ok()?;
         stream.send.on_resent(now, len);
         transport.meters.rtx_sent.add(now, len);
         counters.packets_sent += 1;

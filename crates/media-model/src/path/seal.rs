@@ -6,8 +6,8 @@
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::path::forms::BlockNumbers;
 use crate::transport_state::TransportState;
-use tureen_forwarding::{DropReason, PayloadPatch, Rewrite, RtxHeader};
-use tureen_rtp_wire::payload::PayloadDescriptor;
+use tureen_forwarding::{ActiveTargets, DropReason, PayloadPatch, Rewrite, RtxHeader};
+use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
@@ -31,6 +31,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) abs_send_time: u32,
     /// What is added to the frame number of a dependency descriptor.
     pub(crate) frame_number_offset: u16,
+    /// What a dependency descriptor is to say of decode targets.
+    pub(crate) active_targets: Option<ActiveTargets>,
 }
 
 /// What goes out as payload.
@@ -58,6 +60,7 @@ pub(crate) fn seal<T: Transport>(
         abs_send_time: outgoing.abs_send_time,
         transport_sequence_number: transport.transport_sequence_number,
         frame_number_offset: outgoing.frame_number_offset,
+        active_targets: outgoing.active_targets,
     };
     let header_len =
         write_header(slot, plan, outgoing, packet, elements, values).ok_or(DropReason::TooLarge)?;
@@ -196,6 +199,9 @@ pub(crate) fn patch(payload: &mut [u8], patch: PayloadPatch, descriptor: &Payloa
             if descriptor.tl0_pic_idx.is_some() {
                 overwrite(payload, at, &[tl0_pic_idx]);
             }
+        }
+        (PayloadPatch::Vp9 { picture_id, tl0_pic_idx }, PayloadDescriptor::Vp9(descriptor)) => {
+            vp9::overwrite_ids(payload, descriptor, picture_id, tl0_pic_idx);
         }
         (patch, descriptor) => {
             patch.apply(payload, descriptor);

@@ -309,7 +309,11 @@ pub fn packet(header: &RtpHeader, payload: &[u8]) -> Vec<u8> {
 /// A packet with header extension elements.
 pub fn packet_with(header: &RtpHeader, extensions: &[(u8, &[u8])], payload: &[u8]) -> Vec<u8> {
     let mut buffer = vec![0; 1500];
-    let mut writer = RtpWriter::new(&mut buffer, header, ExtensionForm::OneByte).unwrap();
+    let form = match extensions.iter().all(|(_, value)| value.len() <= 16) {
+        true => ExtensionForm::OneByte,
+        false => ExtensionForm::TwoByte,
+    };
+    let mut writer = RtpWriter::new(&mut buffer, header, form).unwrap();
     for (id, value) in extensions {
         writer.push_extension(*id, value).unwrap();
     }

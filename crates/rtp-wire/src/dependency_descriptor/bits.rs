@@ -12,6 +12,11 @@ impl<'a> BitReader<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// How many bits were read.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// `f(n)`, `n` from 0 to 32.
     pub(super) fn bits(&mut self, n: u32) -> Option<u32> {
         let mut value = 0u64;
@@ -71,6 +76,15 @@ impl<'b> BitWriter<'b> {
 
     pub(super) fn flag(&mut self, value: bool) -> Option<()> {
         self.bits(1, u32::from(value))
+    }
+
+    /// The next `n` bits of a reader, however many.
+    pub(super) fn copy(&mut self, reader: &mut BitReader<'_>, n: usize) -> Option<()> {
+        for _ in 0..n / 32 {
+            self.bits(32, reader.bits(32)?)?;
+        }
+        let rest = (n % 32) as u32;
+        self.bits(rest, reader.bits(rest)?)
     }
 
     /// `ns(n)` of `value`, which is less than `n`.

@@ -6,9 +6,11 @@
 
 mod bits;
 mod descriptor;
+mod rewrite;
 mod structure;
 
 pub use descriptor::{DependencyDescriptor, FrameDependencies, MandatoryFields};
+pub use rewrite::{MaskPlace, add_to_frame_number, tells_of_targets};
 pub use structure::{Fdiffs, Template, TemplateStructure};
 
 /// Most decode targets (dt_cnt_minus_one has 5 bits).

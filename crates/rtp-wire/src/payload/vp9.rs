@@ -128,24 +128,34 @@ pub fn patch(payload: &mut [u8], descriptor: &Descriptor, picture_id: u16, tl0_p
     if Descriptor::parse(payload).is_none_or(|found| shape(&found) != shape(descriptor)) {
         return false;
     }
-    let mut at = 1;
-    let mut put = |value: &[u8]| {
-        if let Some(slot) = payload.get_mut(at..at + value.len()) {
-            slot.copy_from_slice(value);
-        }
-        at += value.len();
-    };
-    match descriptor.picture_id {
-        Some(PictureId { long: true, .. }) => put(&(picture_id | 0x8000).to_be_bytes()),
-        Some(PictureId { long: false, .. }) => put(&[picture_id.to_be_bytes()[1] & 0x7f]),
-        None => {}
-    }
-    if descriptor.layers.is_some_and(|layers| layers.tl0_pic_idx.is_some())
-        && let Some(slot) = payload.get_mut(at + 1)
-    {
-        *slot = tl0_pic_idx;
-    }
+    overwrite_ids(payload, descriptor, picture_id, tl0_pic_idx);
     true
+}
+
+/// As [`patch`], where the payload is known to carry the descriptor: it is not read again. In any other payload up to three of the
+/// first five octets change.
+#[inline]
+pub fn overwrite_ids(payload: &mut [u8], descriptor: &Descriptor, picture_id: u16, tl0_pic_idx: u8) {
+    // The picture id stands behind the octet of flags, TL0PICIDX behind TID, U, SID and D.
+    let mut at = 1;
+    if let Some(PictureId { long, .. }) = descriptor.picture_id {
+        let [high, low] = (picture_id | 0x8000).to_be_bytes();
+        if long {
+            overwrite(payload, at, high);
+            at += 1;
+        }
+        overwrite(payload, at, if long { low } else { low & 0x7f });
+        at += 1;
+    }
+    if descriptor.layers.is_some_and(|layers| layers.tl0_pic_idx.is_some()) {
+        overwrite(payload, at + 1, tl0_pic_idx);
+    }
+}
+
+fn overwrite(payload: &mut [u8], at: usize, octet: u8) {
+    if let Some(place) = payload.get_mut(at) {
+        *place = octet;
+    }
 }
 
 struct Octets<'a> {
