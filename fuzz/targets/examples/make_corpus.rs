@@ -233,7 +233,7 @@ fn vp8_rewrite() -> Corpus {
             let operation = (rng.next_u32() % 10) as u8;
             for first in [0x90, 0x80] {
                 let layers = [picture as u8, (picture % 3) as u8 * 64, 1, 9];
-                let id: &[u8] = if index % 2 == 0 { &[high, low] } else { &[low & 0x7f] };
+                let id: &[u8] = if index.is_multiple_of(2) { &[high, low] } else { &[low & 0x7f] };
                 let payload = [&[first, [0xe0, 0xf0, 0xc0][usize::from(index % 3)]], id, &layers].concat();
                 bytes.extend([operation, payload.len() as u8]);
                 bytes.extend(payload);

@@ -74,13 +74,13 @@ impl Reader {
             }
         }
         let mut differences = Vec::new();
-        while flexible && predicted {
+        let mut more = flexible && predicted;
+        while more {
             let (_, reference) = octet()?;
             differences.push(reference / 2);
-            match (reference % 2 == 1, differences.len()) {
-                (true, 3) => return None,
-                (true, _) => {}
-                (false, _) => break,
+            more = reference % 2 == 1;
+            if more && differences.len() == 3 {
+                return None;
             }
         }
         let mut spatial_layers = None;
