@@ -18,6 +18,7 @@ fn produce(kind: MediaKind, rtp_parameters: RtpParameters) -> Result<ProducerInf
         rtp_parameters,
         paused: false,
         key_frame_request_delay: Default::default(),
+        key_frame_cache: None,
     };
     bench.ask(Produce { transport, options })
 }

@@ -143,6 +143,7 @@ impl World {
                 rtp_parameters: rtp_parameters(&config),
                 paused: options.paused,
                 key_frame_request_delay: std::time::Duration::ZERO,
+                key_frame_cache: None,
             },
         };
         let shard = self.shard_of(host);

@@ -33,6 +33,21 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) frame_number_offset: u16,
 }
 
+/// Whether the egress has a slot for a packet, as [`seal`] asks for it.
+pub(crate) fn has_room<T: Transport>(
+    transport: &mut TransportState<T>,
+    lane: Lane,
+    to: &Destination,
+    packet: &RtpPacket<'_>,
+    out: &mut impl Egress,
+) -> bool {
+    out.reserve(lane, to, capacity_for(transport, packet)).is_some()
+}
+
+fn capacity_for<T: Transport>(transport: &mut TransportState<T>, packet: &RtpPacket<'_>) -> usize {
+    packet.bytes().len() + GROWTH + transport.adapter.cipher().rtp_overhead()
+}
+
 /// Writes and protects a packet; returns the length of the datagram.
 #[inline]
 pub(crate) fn seal<T: Transport>(
@@ -43,8 +58,8 @@ pub(crate) fn seal<T: Transport>(
     elements: &Elements<'_>,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
+    let capacity = capacity_for(transport, packet);
     let cipher = transport.adapter.cipher();
-    let capacity = packet.bytes().len() + GROWTH + cipher.rtp_overhead();
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,

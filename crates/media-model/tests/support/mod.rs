@@ -132,6 +132,7 @@ impl Bench {
             rtp_parameters: parameters,
             paused: false,
             key_frame_request_delay: Default::default(),
+            key_frame_cache: None,
         };
         self.ask(Produce { transport, options }).unwrap()
     }
