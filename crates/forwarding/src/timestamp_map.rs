@@ -7,8 +7,8 @@ use tureen_rtp_wire::Time;
 const SQUEEZE: u32 = 32;
 /// The most where there is little room: at 90 kHz it keeps frames of up to 175 a second apart.
 const MAX_SQUEEZE: u32 = 512;
-/// Timestamps that much ahead of a run are no part of it any more; half of what a comparison modulo 2^32 can tell.
-const FORGET_SQUEEZE: u32 = 1 << 30;
+/// Once timestamps are that much ahead of a run, nothing of it comes any more: 12 s at 90 kHz.
+const FORGET_SQUEEZE: u32 = 1 << 20;
 
 /// Timestamps before `newest`, of the source, move towards it.
 #[derive(Clone, Copy, Debug)]

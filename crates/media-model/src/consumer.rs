@@ -154,7 +154,8 @@ pub struct Consumer {
     pub preferred_layers: Option<MediaLayers>,
     /// Which traces are asked for.
     pub trace: ConsumerTraceFlags,
-    pub(crate) replay: Option<Replay>,
+    /// Apart from what packets need, since few have it.
+    pub(crate) replay: Option<Box<Replay>>,
     pub(crate) score_promised: bool,
     pub(crate) layers_promised: bool,
     pub(crate) told_layers: Option<MediaLayers>,

@@ -39,7 +39,7 @@ impl<T: Transport> Core<T> {
         if !consumer.selector.starts_with(encoding) {
             return false;
         }
-        let replay = consumer.replay.insert(Replay::new(encoding));
+        let replay = consumer.replay.insert(Box::new(Replay::new(encoding)));
         replay.timer.arm(&mut self.timers, Time::ZERO, Timer::Replay(key));
         true
     }
