@@ -24,7 +24,7 @@ impl RoomShared {
 
     /// What is kept of the room's video since the last key frame.
     pub(crate) fn key_frame_cache(&self) -> Option<KeyFrameCache> {
-        self.rooms.upgrade()?.options.key_frame_cache
+        self.rooms.upgrade()?.key_frame_cache()
     }
 
     pub(crate) fn tell(&self, event: impl FnOnce(String) -> RoomsEvent) {

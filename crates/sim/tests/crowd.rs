@@ -74,7 +74,7 @@ fn crowd(shards: u8, cache: Option<KeyFrameCache>, quiet: Duration, evenly: bool
 }
 
 fn runs() -> impl Iterator<Item = (u8, Duration, bool)> {
-    let quiet = (0..40).step_by(7).map(|phase| Duration::from_millis(5000 + phase));
+    let quiet = (0..40).step_by(13).map(|phase| Duration::from_millis(5000 + phase));
     quiet.flat_map(|quiet| [(1, quiet, true), (1, quiet, false), (2, quiet, true)])
 }
 
