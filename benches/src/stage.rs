@@ -137,6 +137,7 @@ impl Stage {
             rtp_parameters: producer_parameters(),
             paused: false,
             key_frame_request_delay: Default::default(),
+            key_frame_cache: None,
         };
         self.ask(Produce { transport, options }).expect("a producer");
     }

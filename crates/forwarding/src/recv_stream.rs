@@ -534,9 +534,7 @@ impl RecvStream {
         {
             rate.add(now, packet.size);
         }
-        if packet.is_key_frame {
-            self.key_frames.on_key_frame();
-        }
+        self.key_frames.on_packet(packet.timestamp, packet.size, packet.is_key_frame);
         let Some(nack) = self.nack.as_mut().filter(|_| !self.paused) else {
             return false;
         };

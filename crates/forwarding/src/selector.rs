@@ -5,6 +5,7 @@
 use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
 use crate::frame_layers::Limit;
 use crate::key_frame::KeyFrameGate;
+use crate::key_frame_run::KeyFrameRun;
 use crate::meta::PacketMeta;
 use crate::payload_ids::PayloadIds;
 use crate::sequence_map::SequenceMap;
@@ -94,6 +95,28 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// Whether nothing flows, and a key frame of `encoding` is waited for: the packets since the last one would do, see
+    /// [`start_from`](Self::start_from). Not where the far end selects.
+    pub fn starts_with(&self, encoding: u8) -> bool {
+        match self {
+            Self::Simple(simple) => simple.needs_key_frame(),
+            Self::Pipe(_) => false,
+            Self::Simulcast(simulcast) => simulcast.starts_with(encoding),
+        }
+    }
+
+    /// The packets of `run` come next, in order and all at once. Their timestamps will lie close together just before that of the newest,
+    /// which is returned. `None`, and nothing has changed, if they cannot be sent without going back in time, or are not what is waited for.
+    pub fn start_from(&mut self, run: &KeyFrameRun) -> Option<u32> {
+        match self {
+            Self::Simple(simple) => simple.start_from(run),
+            Self::Pipe(_) => None,
+            Self::Simulcast(simulcast) => simulcast.start_from(run),
+        }
+    }
+}
+
 /// What a [`SimpleSelector`] is made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SimpleSelectorConfig {
@@ -174,6 +197,16 @@ impl SimpleSelector {
     pub const fn source_changed(&mut self) {
         self.restart();
         self.timestamp.realign();
+    }
+
+    /// The packets of `run` come next, see [`Selector::start_from`].
+    pub fn start_from(&mut self, run: &KeyFrameRun) -> Option<u32> {
+        let KeyFrameRun { first, newest } = run;
+        if !self.needs_key_frame() {
+            return None;
+        }
+        let offset = self.timestamp.offset_at(newest.received_at, newest.timestamp);
+        self.timestamp.squeeze(offset, first.timestamp, newest.timestamp)
     }
 
     /// Whether a key frame is waited for.

@@ -144,6 +144,12 @@ impl SendStream {
         }
     }
 
+    /// Frames up to `timestamp` are about to be sent at once, and the one of that timestamp arrived at `at`: sender reports go by that
+    /// until a later one is sent.
+    pub const fn anchor(&mut self, timestamp: u32, at: Time) {
+        self.last = Some(LastPacket { timestamp, at });
+    }
+
     /// Counts a NACK message that asks for `packets` packets; each is then asked for with [`resend`](Self::resend).
     pub fn on_nack(&mut self, packets: usize) {
         self.stats.nack_count += 1;
@@ -333,6 +339,22 @@ mod tests {
         let mut stream = stream(false);
         stream.on_sent(Time::ZERO, packet(9, 1), 100, 88);
         assert_eq!(stream.resend(Time::ZERO, 9), Ok(Resend { packet: packet(9, 1), rtx: None }));
+    }
+
+    #[test]
+    fn sender_reports_go_by_the_newest_frame_of_what_is_sent_at_once() {
+        let mut stream = stream(false);
+        stream.anchor(90_000, Time::from_millis(1000));
+        for (sequence, timestamp) in [(1, 89_900), (2, 90_000)] {
+            stream.on_sent(Time::from_millis(1020), packet(sequence, timestamp), 100, 88);
+        }
+        let ntp = NtpTime::new(1, 0);
+        let at = |stream: &SendStream, millis| {
+            stream.sender_info(Time::from_millis(millis), ntp, None).unwrap().rtp_timestamp
+        };
+        assert_eq!(at(&stream, 1020), 90_000 + 1800);
+        stream.on_sent(Time::from_millis(1040), packet(3, 93_000), 100, 88);
+        assert_eq!(at(&stream, 1040), 93_000);
     }
 
     #[test]

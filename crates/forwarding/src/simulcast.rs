@@ -5,6 +5,7 @@
 
 use crate::descriptor_changes::{DescriptorChange, DescriptorChanges};
 use crate::frame_layers::Limit;
+use crate::key_frame_run::KeyFrameRun;
 use crate::layer_filter::LayerFilter;
 use crate::meta::PacketMeta;
 use crate::payload_ids::PayloadIds;
@@ -231,6 +232,22 @@ impl SimulcastSelector {
         self.needs_key_frame
             && self.target == Some(encoding)
             && (self.current != Some(encoding) || self.layers.waits_for_key_frame())
+    }
+
+    /// Whether nothing flows, and a key frame of `encoding` is waited for.
+    pub fn starts_with(&self, encoding: u8) -> bool {
+        self.current.is_none() && self.needs_key_frame(encoding)
+    }
+
+    /// The packets of `run` come next, in order and all at once. Returns the timestamp that its newest packet will have, or `None` if they
+    /// cannot be sent without going back in time, or are not what is waited for.
+    pub fn start_from(&mut self, run: &KeyFrameRun) -> Option<u32> {
+        if !self.starts_with(run.first.encoding) {
+            return None;
+        }
+        let timestamp = self.timeline.enter_run(run)?;
+        self.waiting = None;
+        Some(timestamp)
     }
 
     /// Switches to the target, if `meta` lets it.

@@ -2,6 +2,7 @@
 //!
 //! Knows no consumer. Whatever a consumer changed is written anew when a packet is sent again.
 
+use crate::key_frame_run::{KeyFrameRun, RunLimits, RunTracker};
 use crate::meta::PacketMeta;
 use std::fmt;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct PacketStoreConfig {
     /// Bytes of a slot; larger packets are not kept. A power of two is raised by a cache line, so that slots do not crowd into the same
     /// cache sets.
     pub stride: usize,
-    /// Age at which a packet is not handed out any more, and its slot is free.
+    /// Age at which a packet is not handed out any more, and its slot is free; see also [`PacketStore::keeping_runs`].
     pub max_age: Duration,
 }
 
@@ -88,6 +89,10 @@ pub struct PacketStore {
     blocks: Vec<Box<[u8]>>,
     oldest: u16,
     newest: u16,
+    /// The highest number kept so far.
+    highest: u64,
+    /// What came since the newest key frame, where that is kept for newcomers.
+    run: Option<RunTracker>,
 }
 
 impl PacketStore {
@@ -105,7 +110,16 @@ impl PacketStore {
             blocks: Vec::with_capacity(capacity.div_ceil(BLOCK)),
             oldest: NONE,
             newest: NONE,
+            highest: 0,
+            run: None,
         }
+    }
+
+    /// The same, and the packets since the newest key frame stay in it beyond their age, as long as they are within `limits`.
+    #[must_use]
+    pub fn keeping_runs(mut self, limits: RunLimits) -> Self {
+        self.run = Some(RunTracker::new(limits));
+        self
     }
 
     /// Copies a packet in; its age counts from `meta.received_at`, its key is `meta.extended_sequence`.
@@ -125,7 +139,38 @@ impl PacketStore {
         if let Some(entry) = self.index.get_mut(place) {
             *entry = number;
         }
+        self.highest = self.highest.max(meta.extended_sequence);
+        if let Some(run) = &mut self.run {
+            run.on_kept(meta, bytes.len());
+        }
         Stored::Kept
+    }
+
+    /// The packets since the newest key frame, if each of them is there and all are within the limits at `now`.
+    pub fn run(&self, now: Time) -> Option<KeyFrameRun> {
+        let run = self.run.as_ref()?;
+        let (first, newest) = (run.first(now)?, self.highest);
+        if newest.saturating_sub(first) >= self.capacity as u64 {
+            return None;
+        }
+        let mut bytes = 0usize;
+        for number in first..=newest {
+            bytes = bytes.saturating_add(self.get(number, now)?.bytes.len());
+        }
+        let meta = |number| self.get(number, now).map(|stored| *stored.meta);
+        (bytes <= run.max_bytes()).then_some(KeyFrameRun { first: meta(first)?, newest: meta(newest)? })
+    }
+
+    /// What came so far is no start for newcomers: the stream goes on elsewhere.
+    pub fn forget_run(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.forget();
+        }
+    }
+
+    /// The highest extended sequence number kept so far, 0 if there was none.
+    pub const fn highest(&self) -> u64 {
+        self.highest
     }
 
     /// The packet, unless it is unknown or too old at `now`.
@@ -173,6 +218,7 @@ impl PacketStore {
 
     fn is_expired(&self, slot: &Slot, now: Time) -> bool {
         now.since(slot.meta.received_at) >= self.max_age
+            && !self.run.as_ref().is_some_and(|run| run.contains(slot.meta.extended_sequence))
     }
 
     /// Puts `slot` into the oldest place if that is free or the capacity is reached, and into a new one otherwise.
@@ -198,8 +244,12 @@ impl PacketStore {
         let Some(slot) = self.slots.get(usize::from(number)) else {
             return number;
         };
-        let place = self.place(slot.meta.extended_sequence);
-        self.oldest = slot.newer;
+        let (evicted, newer) = (slot.meta.extended_sequence, slot.newer);
+        let place = self.place(evicted);
+        if let Some(run) = &mut self.run {
+            run.on_evicted(evicted);
+        }
+        self.oldest = newer;
         if self.oldest == NONE {
             self.newest = NONE;
         }

@@ -3,6 +3,7 @@
 //! Where senders said how their streams' clocks lie to each other (sender reports), that counts; else the time of arrival. Time never
 //! goes back.
 
+use crate::key_frame_run::KeyFrameRun;
 use crate::meta::PacketMeta;
 use crate::sent_log::MAX_LOGGED_ENCODINGS;
 use crate::timestamp_map::{TimestampMap, clock_units};
@@ -43,6 +44,8 @@ pub(crate) struct Timeline {
     alignments: [Option<u32>; MAX_LOGGED_ENCODINGS as usize],
     /// A key frame was not taken because it would have had to be moved too far.
     held_back: bool,
+    /// The stream of which a run follows, with timestamps that are settled.
+    run: Option<u8>,
 }
 
 impl Timeline {
@@ -55,6 +58,7 @@ impl Timeline {
             encoding: None,
             alignments: [None; MAX_LOGGED_ENCODINGS as usize],
             held_back: false,
+            run: None,
         }
     }
 
@@ -73,11 +77,28 @@ impl Timeline {
         if self.encoding == Some(encoding) {
             self.encoding = None;
         }
+        self.run = None;
     }
 
     /// Another stream is wanted.
     pub(crate) const fn retarget(&mut self) {
         self.held_back = false;
+        self.run = None;
+    }
+
+    /// The stream of `run` goes on with all of it at once: what is before its newest packet moves close to that, see
+    /// [`TimestampMap::squeeze`]. Returns the newest packet's output, or `None`, and nothing has changed, if there is no room.
+    pub(crate) fn enter_run(&mut self, run: &KeyFrameRun) -> Option<u32> {
+        let newest = &run.newest;
+        let base = match self.map.highest() {
+            Some((highest, at)) => self.base_of(newest, highest, at),
+            None => self.map.offset(),
+        };
+        let output = self.map.squeeze(base, run.first.timestamp, newest.timestamp)?;
+        (self.base, self.encoding) = (base, Some(newest.encoding));
+        self.run = Some(newest.encoding);
+        self.held_back = false;
+        Some(output)
     }
 
     /// The stream of `meta` goes on from here.
@@ -85,6 +106,9 @@ impl Timeline {
     /// # Errors
     /// [`DropReason::KeyFrameBehind`], once in a row.
     pub(crate) fn enter(&mut self, meta: &PacketMeta) -> Result<(), DropReason> {
+        if self.run.take() == Some(meta.encoding) {
+            return Ok(());
+        }
         let Some((highest, at)) = self.map.highest() else {
             self.encoding = Some(meta.encoding);
             return Ok(());

@@ -94,6 +94,7 @@ fn main() -> Result<(), Error> {
         rtp_parameters,
         paused: false,
         key_frame_request_delay: Default::default(),
+        key_frame_cache: None,
     };
     ask(&mut core, now, Produce { transport: source, options: producer })??;
     let consumer = ConsumerOptions {

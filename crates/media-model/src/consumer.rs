@@ -6,6 +6,7 @@ use crate::extensions::ExtensionPlan;
 use crate::id::ConsumerId;
 use crate::source::Source;
 use crate::switches::SwitchLog;
+use crate::timers::Armed;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
@@ -90,6 +91,25 @@ impl Renumbering {
     }
 }
 
+/// How far a consumer is that starts from what came since the last key frame of an encoding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replay {
+    pub(crate) encoding: u8,
+    /// The extended sequence number to send next; `None` if it has not begun.
+    pub(crate) next: Option<u64>,
+    /// How many more times the next packet may find no room in the egress.
+    pub(crate) patience: u8,
+    pub(crate) timer: Armed,
+}
+
+impl Replay {
+    /// Whether a packet, which is in the store, will be sent by it: nothing overtakes what comes before.
+    #[inline]
+    pub(crate) fn comes_to(&self, meta: &PacketMeta) -> bool {
+        self.encoding == meta.encoding && self.next.is_none_or(|next| meta.extended_sequence >= next)
+    }
+}
+
 /// What keeps a consumer's media from flowing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PauseState {
@@ -135,6 +155,8 @@ pub struct Consumer {
     pub preferred_layers: Option<MediaLayers>,
     /// Which traces are asked for.
     pub trace: ConsumerTraceFlags,
+    /// Apart from what packets need, since few have it.
+    pub(crate) replay: Option<Box<Replay>>,
     pub(crate) score_promised: bool,
     pub(crate) layers_promised: bool,
     pub(crate) told_layers: Option<MediaLayers>,

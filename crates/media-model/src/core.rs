@@ -70,6 +70,8 @@ pub struct CoreCounters {
     pub relayed: u64,
     /// Key frames asked for.
     pub key_frame_requests: u64,
+    /// Consumers that started from what came since the last key frame, without asking for one.
+    pub replays: u64,
 }
 
 /// How many objects a Core holds.

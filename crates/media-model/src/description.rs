@@ -1,6 +1,7 @@
 //! How objects describe themselves: on creation, in dumps, and across shards.
 
 use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
+use crate::options::KeyFrameCache;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tureen_rtp_dictionaries::{
@@ -62,6 +63,8 @@ pub struct SourceDescription {
     pub consumable_rtp_parameters: RtpParameters,
     /// How payload types and SSRCs map to the router's.
     pub mapping: RtpMapping,
+    /// What is kept since the last key frame, for consumers to start from.
+    pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether it is paused.
     pub paused: bool,
     /// Scores of its streams.
@@ -182,6 +185,8 @@ pub struct ProducerDump {
     pub rtp_streams: Vec<RtpStreamDump>,
     /// Names of the trace events asked for.
     pub trace_event_types: Vec<&'static str>,
+    /// What is kept since the last key frame, for consumers to start from; `None` if nothing is.
+    pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether it is paused.
     pub paused: bool,
 }

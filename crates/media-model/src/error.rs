@@ -1,6 +1,7 @@
 //! Errors of the control plane: one enum per operation, each naming the field or object at fault.
 
 use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::options::{KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES};
 use tureen_rtp_dictionaries as dict;
 
 /// An object that is not, or no longer, there.
@@ -101,6 +102,19 @@ pub enum ProduceError {
     /// `rtpParameters.encodings` has more than one, and the codec is none that simulcast is made of: VP8, VP9, H264, AV1.
     #[error("rtpParameters.encodings must be one for {0}")]
     SimulcastCodec(String),
+    /// `keyFrameCache.maxBytes` is out of range.
+    #[error("keyFrameCache.maxBytes must be {} to {}", KEY_FRAME_CACHE_BYTES.start(), KEY_FRAME_CACHE_BYTES.end())]
+    KeyFrameCacheMaxBytes,
+    /// `keyFrameCache.maxAge` is out of range.
+    #[error(
+        "keyFrameCache.maxAge must be {} to {} ms",
+        KEY_FRAME_CACHE_AGE.start().as_millis(),
+        KEY_FRAME_CACHE_AGE.end().as_millis()
+    )]
+    KeyFrameCacheMaxAge,
+    /// `keyFrameCache` is given, and the media is audio, or of a codec whose key frames cannot be told.
+    #[error("keyFrameCache needs video of a codec whose key frames can be told")]
+    KeyFrameCacheUnsuited,
     /// A header extension id is 0 or 15, or is used for two extensions.
     #[error("rtpParameters.headerExtensions[{0}].id is out of range or in use for another extension")]
     HeaderExtensionId(usize),

@@ -1,10 +1,15 @@
 //! What objects are made with. Identifiers come from outside, so that a Core draws none.
 
+use crate::codec::payload_format;
+use crate::error::ProduceError;
 use crate::id::{ConsumerId, ProducerId};
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use tureen_rtp_dictionaries::{
     MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
 };
+use tureen_rtp_wire::payload::PayloadFormat;
 
 /// How a router is made.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +38,68 @@ pub struct ProducerOptions {
     pub paused: bool,
     /// The least time between two key-frame requests towards the source. Default 0.
     pub key_frame_request_delay: Duration,
+    /// What is kept since the last key frame, for consumers to start from instead of asking the source. Default nothing. Of use for
+    /// video whose key frames can be told, and refused for anything else.
+    pub key_frame_cache: Option<KeyFrameCache>,
+}
+
+/// The range of [`KeyFrameCache::max_bytes`]: up to what a receiver that missed some of it can ask for again.
+pub const KEY_FRAME_CACHE_BYTES: RangeInclusive<usize> = 1024..=1_048_576;
+/// The range of [`KeyFrameCache::max_age`].
+pub const KEY_FRAME_CACHE_AGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(10);
+
+/// What is kept of each of a producer's streams, so that a consumer that comes to wait for a key frame, and has no picture yet, is sent all
+/// that came since the last one. The source is not asked for a key frame then, however many consumers come. Where it came longer ago,
+/// more than that came since, or any of it is missing, the source is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct KeyFrameCache {
+    /// The most bytes of packets, [`KEY_FRAME_CACHE_BYTES`]. Default 524288.
+    pub max_bytes: usize,
+    /// The longest time since the key frame began, [`KEY_FRAME_CACHE_AGE`]. Default 2 s. In JSON in milliseconds.
+    #[serde(with = "millis")]
+    pub max_age: Duration,
+}
+
+impl Default for KeyFrameCache {
+    fn default() -> Self {
+        Self { max_bytes: 524_288, max_age: Duration::from_secs(2) }
+    }
+}
+
+impl KeyFrameCache {
+    /// Whether it can be of use: for video of codecs whose key frames can be told.
+    pub fn suits(kind: MediaKind, parameters: &RtpParameters) -> bool {
+        let mut media = parameters.codecs.iter().filter(|codec| codec.mime_type.codec().is_media());
+        kind == MediaKind::Video && media.all(|codec| payload_format(codec) != PayloadFormat::Opaque)
+    }
+
+    pub(crate) fn check(self, kind: MediaKind, parameters: &RtpParameters) -> Result<(), ProduceError> {
+        if !KEY_FRAME_CACHE_BYTES.contains(&self.max_bytes) {
+            return Err(ProduceError::KeyFrameCacheMaxBytes);
+        }
+        if !KEY_FRAME_CACHE_AGE.contains(&self.max_age) {
+            return Err(ProduceError::KeyFrameCacheMaxAge);
+        }
+        if !Self::suits(kind, parameters) {
+            return Err(ProduceError::KeyFrameCacheUnsuited);
+        }
+        Ok(())
+    }
+}
+
+/// A duration as a number of milliseconds.
+mod millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 /// Whose payload types and header-extension ids a consumer's packets carry.

@@ -6,6 +6,7 @@ use crate::describe::Describer;
 use crate::event::VideoOrientation;
 use crate::extensions::SourceExtensions;
 use crate::id::ProducerId;
+use crate::options::KeyFrameCache;
 use crate::source::Source;
 use crate::timers::Armed;
 use crate::trace::ProducerTraceFlags;
@@ -30,6 +31,8 @@ pub struct ProducerDefinition {
     pub mapping: RtpMapping,
     /// The least time between two key-frame requests.
     pub key_frame_request_delay: Duration,
+    /// What is kept since the last key frame, for consumers to start from.
+    pub key_frame_cache: Option<KeyFrameCache>,
 }
 
 /// One stream of a producer, once its first packet was seen.

@@ -5,10 +5,13 @@
 use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::id::{ProducerId, ShardId};
+use crate::options::KeyFrameCache;
 use crate::producer::Producer;
 use crate::router::Router;
 use smallvec::SmallVec;
-use tureen_forwarding::{ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, StreamTargets};
+use tureen_forwarding::{
+    ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, RunLimits, StreamTargets,
+};
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
 
 /// Where a source's packets come from.
@@ -37,7 +40,8 @@ pub struct Mirror {
 /// What consumers need of one stream.
 #[derive(Debug)]
 pub struct SourceStream {
-    /// Packets for retransmission, one copy for all consumers; `None` if the codec has no NACK.
+    /// Packets for retransmission and for consumers to start from, one copy for all consumers; `None` if the codec has no NACK and no
+    /// consumer starts from them.
     pub store: Option<PacketStore>,
     /// 0 to 10; 0 while it is silent or was not seen yet.
     pub score: u8,
@@ -73,6 +77,8 @@ pub struct Source {
     pub mapping: RtpMapping,
     /// The id of dependency descriptors in its packets.
     pub dependency_descriptor: Option<u8>,
+    /// What is kept of its streams since the last key frame, for consumers to start from.
+    pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether its producer is paused.
     pub paused: bool,
     /// How the wall clock of its sender lies to ours, once a sender report told.
@@ -136,10 +142,14 @@ impl Source {
     }
 }
 
-/// A store that holds what NACKs ask for: packets of up to 2 s of video or 1 s of audio.
-pub(crate) fn new_store(kind: MediaKind) -> PacketStore {
-    match kind {
-        MediaKind::Video => PacketStore::new(PacketStoreConfig::VIDEO),
-        MediaKind::Audio => PacketStore::new(PacketStoreConfig::AUDIO),
+/// A store that holds what NACKs ask for, packets of up to 2 s of video or 1 s of audio, and what consumers may start from.
+pub(crate) fn new_store(kind: MediaKind, cache: Option<KeyFrameCache>) -> PacketStore {
+    let store = PacketStore::new(match kind {
+        MediaKind::Video => PacketStoreConfig::VIDEO,
+        MediaKind::Audio => PacketStoreConfig::AUDIO,
+    });
+    match cache {
+        Some(KeyFrameCache { max_bytes, max_age }) => store.keeping_runs(RunLimits { max_bytes, max_age }),
+        None => store,
     }
 }

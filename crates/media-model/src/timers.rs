@@ -1,6 +1,7 @@
 //! Deadlines of the Core: one heap, at most one entry for each timer that runs.
 
 use crate::arena::Key;
+use crate::consumer::Consumer;
 use crate::producer::Producer;
 use crate::transport_state::TransportTag;
 use std::cmp::Reverse;
@@ -19,6 +20,8 @@ pub enum Timer {
     Transport(Key<TransportTag>),
     /// Feedback about the path of a transport is due: which packets arrived when, or a bitrate.
     Feedback(Key<TransportTag>),
+    /// A consumer that starts from what came since the last key frame gets the next portion.
+    Replay(Key<Consumer>),
 }
 
 /// When a deadline was reached that nobody waits for any more, its timer finds nothing to do; setting a timer earlier than

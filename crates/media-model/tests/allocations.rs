@@ -187,6 +187,7 @@ impl Call {
             rtp_parameters: congestion_parameters(SSRC, &[feedback]),
             paused: false,
             key_frame_request_delay: Default::default(),
+            key_frame_cache: None,
         };
         call.ask(Produce { transport: TransportId(0), options }).unwrap();
         for socket in 1..=CONSUMERS {

@@ -2,13 +2,23 @@
 
 mod support;
 
+use std::time::Duration;
 use support::{Bench, vp8_parameters};
 use tureen_media_model::{
-    Consume, ConsumeError, ConsumerOptions, Produce, ProduceError, ProducerId, ProducerInfo, ProducerOptions,
+    Consume, ConsumeError, ConsumerOptions, KeyFrameCache, Produce, ProduceError, ProducerId, ProducerInfo,
+    ProducerOptions,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
 
 fn produce(kind: MediaKind, rtp_parameters: RtpParameters) -> Result<ProducerInfo, ProduceError> {
+    produce_keeping(kind, rtp_parameters, None)
+}
+
+fn produce_keeping(
+    kind: MediaKind,
+    rtp_parameters: RtpParameters,
+    key_frame_cache: Option<KeyFrameCache>,
+) -> Result<ProducerInfo, ProduceError> {
     let mut bench = Bench::new();
     let transport = bench.transport(1);
     let id = ProducerId(bench.id());
@@ -18,6 +28,7 @@ fn produce(kind: MediaKind, rtp_parameters: RtpParameters) -> Result<ProducerInf
         rtp_parameters,
         paused: false,
         key_frame_request_delay: Default::default(),
+        key_frame_cache,
     };
     bench.ask(Produce { transport, options })
 }
@@ -52,4 +63,45 @@ fn only_codecs_that_can_are_simulcast() {
     assert_eq!(refused, Some(ProduceError::SimulcastCodec("audio/opus".to_owned())));
     let alone = RtpParameters { encodings: audio.encodings[..1].to_vec(), ..audio };
     assert!(produce(MediaKind::Audio, alone).is_ok());
+}
+
+#[test]
+fn a_key_frame_cache_has_its_limits_and_needs_key_frames_that_can_be_told() {
+    let video = |max_bytes, millis| {
+        let cache = KeyFrameCache { max_bytes, max_age: Duration::from_millis(millis) };
+        produce_keeping(MediaKind::Video, vp8_parameters(1000), Some(cache)).err()
+    };
+    for (max_bytes, millis) in [(1024, 1), (1_048_576, 10_000)] {
+        assert_eq!(video(max_bytes, millis), None);
+    }
+    for max_bytes in [0, 1023, 1_048_577] {
+        assert_eq!(video(max_bytes, 2000), Some(ProduceError::KeyFrameCacheMaxBytes));
+    }
+    for millis in [0, 10_001] {
+        assert_eq!(video(500_000, millis), Some(ProduceError::KeyFrameCacheMaxAge));
+    }
+    assert!(
+        ProduceError::KeyFrameCacheMaxBytes
+            .to_string()
+            .contains("keyFrameCache.maxBytes must be 1024 to 1048576")
+    );
+    assert!(
+        ProduceError::KeyFrameCacheMaxAge.to_string().contains("keyFrameCache.maxAge must be 1 to 10000 ms")
+    );
+    let audio: RtpParameters = serde_json::from_value(serde_json::json!({
+        "codecs": [{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 100}],
+        "encodings": [{"ssrc": 5}]
+    }))
+    .unwrap();
+    assert!(produce(MediaKind::Audio, audio.clone()).is_ok());
+    let refused = produce_keeping(MediaKind::Audio, audio, Some(KeyFrameCache::default())).err();
+    assert_eq!(refused, Some(ProduceError::KeyFrameCacheUnsuited));
+}
+
+#[test]
+fn a_key_frame_cache_reads_and_writes_as_json() {
+    let cache: KeyFrameCache = serde_json::from_str(r#"{"maxAge": 1500}"#).unwrap();
+    assert_eq!(cache, KeyFrameCache { max_bytes: 524_288, max_age: Duration::from_millis(1500) });
+    assert_eq!(serde_json::to_string(&cache).unwrap(), r#"{"maxBytes":524288,"maxAge":1500}"#);
+    assert!(serde_json::from_str::<KeyFrameCache>(r#"{"maxage": 1}"#).is_err());
 }

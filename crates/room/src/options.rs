@@ -1,7 +1,7 @@
 //! What rooms and peers are made with, and the words they share. Knows no object.
 
-use tureen::AppData;
 use tureen::dictionaries::{RouterRtpCodecCapability, RtpCapabilities};
+use tureen::{AppData, KeyFrameCache};
 
 /// The most extra consumers that a peer gets of each producer.
 pub const MAX_REPLICAS: u8 = 4;
@@ -16,12 +16,15 @@ pub struct RoomsOptions {
     pub max_rooms: usize,
     /// Peers in a room. Default 500.
     pub max_peers: usize,
+    /// What is kept since the last key frame of each video whose key frames can be told, so that newcomers start from it; a producer's
+    /// own option goes before it. Default nothing.
+    pub key_frame_cache: Option<KeyFrameCache>,
 }
 
 impl RoomsOptions {
     /// Rooms of these codecs, with defaults.
     pub fn new(media_codecs: Vec<RouterRtpCodecCapability>) -> Self {
-        Self { media_codecs, max_rooms: 1_000, max_peers: 500 }
+        Self { media_codecs, max_rooms: 1_000, max_peers: 500, key_frame_cache: None }
     }
 }
 

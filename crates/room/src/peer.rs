@@ -10,8 +10,8 @@ use crate::rooms::RoomsEvent;
 use std::sync::{Arc, Mutex, OnceLock};
 use tureen::dictionaries::{MediaKind, RtpCapabilities, validate_rtp_capabilities};
 use tureen::{
-    AnyTransport, AppData, Consumer, ConsumerId, ConsumerOptions, Producer, ProducerId, ProducerOptions,
-    RequestError, Router, Transport, TransportId,
+    AnyTransport, AppData, Consumer, ConsumerId, ConsumerOptions, KeyFrameCache, Producer, ProducerId,
+    ProducerOptions, RequestError, Router, Transport, TransportId,
 };
 
 pub(crate) struct PeerShared {
@@ -300,6 +300,9 @@ impl Peer {
         });
         let (transport, muted) = found.ok_or(ProduceError::Closed)??;
         options.paused |= muted;
+        if KeyFrameCache::suits(options.kind, &options.rtp_parameters) {
+            options.key_frame_cache = options.key_frame_cache.or(self.shared.room.shared.key_frame_cache());
+        }
         let producer = transport.produce(options).await?;
         self.register_producer(&producer)?;
         listen_to_producer(self, &producer);

@@ -8,7 +8,7 @@ use crate::queue::lock;
 use crate::register::{Entry, Register};
 use crate::rooms::{RoomsEvent, RoomsShared};
 use std::sync::{Arc, Mutex, Weak};
-use tureen::{Producer, ProducerId, Router};
+use tureen::{KeyFrameCache, Producer, ProducerId, Router};
 
 pub(crate) struct RoomShared {
     id: String,
@@ -20,6 +20,11 @@ pub(crate) struct RoomShared {
 impl RoomShared {
     pub(crate) fn new(id: &str, router: Router, rooms: Weak<RoomsShared>) -> Self {
         Self { id: id.to_owned(), router, rooms, register: Mutex::default() }
+    }
+
+    /// What is kept of the room's video since the last key frame.
+    pub(crate) fn key_frame_cache(&self) -> Option<KeyFrameCache> {
+        self.rooms.upgrade()?.key_frame_cache()
     }
 
     pub(crate) fn tell(&self, event: impl FnOnce(String) -> RoomsEvent) {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, Weak};
 use tureen::dictionaries::{
     MediaKind, RouterCapabilitiesError, RtpCapabilities, generate_router_rtp_capabilities,
 };
-use tureen::{ProducerId, RouterOptions, Worker};
+use tureen::{KeyFrameCache, ProducerId, RouterOptions, Worker};
 
 /// Events that wait for a reader of [`Rooms::events`].
 const EVENTS: usize = 4_096;
@@ -116,6 +116,10 @@ impl std::fmt::Debug for RoomsEvents {
 }
 
 impl RoomsShared {
+    pub(crate) fn key_frame_cache(&self) -> Option<KeyFrameCache> {
+        self.options.key_frame_cache
+    }
+
     pub(crate) fn tell(&self, event: &RoomsEvent) {
         lock(&self.readers).retain(|reader| match reader.upgrade() {
             Some(queue) => {

@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }))?,
         paused: false,
         key_frame_request_delay: Duration::ZERO,
+        key_frame_cache: None,
     };
     block_on(home.call(Produce { transport: TransportId(10), options }))??;
     let source = block_on(home.call(PublishSource { producer: PRODUCER, to: far.id() }))??;

@@ -150,6 +150,7 @@ fn producer() -> ProducerOptions {
         rtp_parameters: serde_json::from_value(parameters).expect("these are parameters"),
         paused: false,
         key_frame_request_delay: Duration::ZERO,
+        key_frame_cache: None,
     }
 }
 

@@ -91,6 +91,9 @@ settings! {
     /// Codecs of rooms, separated by commas, each as type/subtype/clock rate in Hz, with /channels and ;parameter=value where there are. Default:
     /// Opus, PCMU, PCMA, G722, VP8, VP9 profiles 0 and 2, H264 constrained baseline and high, H265, AV1.
     media_codecs: Vec<MediaCodec> = default_codecs(), "TUREEN_MEDIA_CODECS" [value_delimiter = ',', value_name = "CODEC"];
+    /// Milliseconds, up to 10000, that newcomers may start from a video's last key frame for, instead of one of their own being
+    /// asked for; 0 for never. Default: 0.
+    key_frame_cache: u32 = 0, "TUREEN_KEY_FRAME_CACHE" [value_name = "MILLISECONDS"];
     /// What is logged: off, error, warn, info, debug or trace, or target=level pairs separated by commas. Default: info.
     log: String = "info".to_owned(), "TUREEN_LOG" [value_name = "FILTER"];
     /// How log lines look. Default: text.
@@ -219,6 +222,9 @@ impl Settings {
         }
         if self.media_codecs.is_empty() {
             return refuse("media_codecs", "must name a codec".into());
+        }
+        if self.key_frame_cache > 10_000 {
+            return refuse("key_frame_cache", "must be 0 to 10000".into());
         }
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", error.to_string());

@@ -5,8 +5,8 @@ use crate::link::LinkConfig;
 use crate::world::{HostId, World};
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumeError, ConsumerId, ConsumerOptions, CreateRouter,
-    MirrorSource, Produce, ProducerId, ProducerOptions, PublishSource, RouterId, RouterOptions, ShardId,
-    TransportId, TransportOptions,
+    KeyFrameCache, MirrorSource, Produce, ProducerId, ProducerOptions, PublishSource, RouterId,
+    RouterOptions, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_dictionaries::{
     Codec, MediaKind, RouterRtpCodecCapability, RtpCapabilities, RtpParameters, from_json,
@@ -38,12 +38,20 @@ pub struct ProduceOptions {
     pub sender: fn(&mut SenderConfig),
     /// Whether it starts paused.
     pub paused: bool,
+    /// What is kept since the last key frame. Default nothing.
+    pub key_frame_cache: Option<KeyFrameCache>,
 }
 
 impl ProduceOptions {
     /// A producer of `codec`, with RTX where it is video.
     pub fn new(codec: ModelCodec) -> Self {
-        Self { codec, rtx: codec.kind() == MediaKind::Video, sender: |_| (), paused: false }
+        Self {
+            codec,
+            rtx: codec.kind() == MediaKind::Video,
+            sender: |_| (),
+            paused: false,
+            key_frame_cache: None,
+        }
     }
 }
 
@@ -143,6 +151,7 @@ impl World {
                 rtp_parameters: rtp_parameters(&config),
                 paused: options.paused,
                 key_frame_request_delay: std::time::Duration::ZERO,
+                key_frame_cache: options.key_frame_cache,
             },
         };
         let shard = self.shard_of(host);

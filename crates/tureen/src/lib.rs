@@ -114,7 +114,9 @@ pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
-pub use tureen_media_model::{ConsumerId, ConsumerNumbering, ProducerId, RouterId, TransportId, WorkerId};
+pub use tureen_media_model::{
+    ConsumerId, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, TransportId, WorkerId,
+};
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;
 pub use tureen_rtp_dictionaries::{parse_scalability_mode, supported_rtp_capabilities};

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use tureen_media_model::{ConsumerNumbering, ProducerId};
+use tureen_media_model::{ConsumerNumbering, KeyFrameCache, ProducerId};
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
     SrtpParameters, TransportProtocol,
@@ -333,6 +333,9 @@ pub struct ProducerOptions {
     pub paused: bool,
     /// The least time between two key-frame requests towards the source. Default 0.
     pub key_frame_request_delay: Duration,
+    /// What is kept since the last key frame, so that consumers start from it and the source is not asked for a key frame of their own.
+    /// Default nothing. Refused for what is no video, or of a codec whose key frames cannot be told, see [`KeyFrameCache::suits`].
+    pub key_frame_cache: Option<KeyFrameCache>,
     /// The program's own data. Default `()`.
     pub app_data: AppData,
 }
@@ -346,6 +349,7 @@ impl ProducerOptions {
             rtp_parameters,
             paused: false,
             key_frame_request_delay: Duration::ZERO,
+            key_frame_cache: None,
             app_data: AppData::default(),
         }
     }

@@ -164,6 +164,7 @@ pub(crate) async fn produce(
         rtp_parameters: options.rtp_parameters,
         paused: options.paused,
         key_frame_request_delay: options.key_frame_request_delay,
+        key_frame_cache: options.key_frame_cache,
     };
     let info = match parent.link.call(Produce { transport: parent.id, options: request }).await? {
         Ok(info) => Arc::new(info),

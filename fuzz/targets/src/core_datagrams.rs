@@ -125,6 +125,7 @@ impl Scene {
             rtp_parameters: parameters(is_video, ssrc),
             paused: false,
             key_frame_request_delay: Duration::ZERO,
+            key_frame_cache: None,
         };
         let _ =
             ask(&mut self.core, self.now, Produce { transport: TransportId(u128::from(SOURCE)), options });

@@ -183,6 +183,7 @@ fn produce(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
         rtp_parameters: parameters(is_video, ssrc),
         paused,
         key_frame_request_delay: Duration::ZERO,
+        key_frame_cache: None,
     };
     let result = ask(core, now, Produce { transport: TransportId(transport), options });
     let taken = model.producers.values().any(|other| other.transport == transport && other.ssrc == ssrc);

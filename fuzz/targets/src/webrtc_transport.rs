@@ -127,6 +127,7 @@ impl Scene {
             rtp_parameters: parameters(is_video, ssrc),
             paused: false,
             key_frame_request_delay: Duration::ZERO,
+            key_frame_cache: None,
         };
         ask(&mut self.core, self.now, Produce { transport: id(SOURCE), options }).expect("a producer");
         for which in [KEYED, KEYED + 1] {

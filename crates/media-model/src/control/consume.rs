@@ -178,6 +178,7 @@ impl<T: Transport> Core<T> {
             priority: 1,
             preferred_layers,
             trace: Default::default(),
+            replay: None,
             score_promised: false,
             layers_promised: false,
             told_layers: None,

@@ -75,6 +75,10 @@ impl<T: Transport> Core<T> {
             return;
         }
         source.paused = paused;
+        for store in source.streams.iter_mut().filter_map(|stream| stream.store.as_mut()) {
+            // What comes after a pause does not follow on what came before.
+            store.forget_run();
+        }
         for mirror in source.mirrors.clone() {
             self.relay.to(mirror.shard).push_news(RelayNews::Paused(source.producer_id, paused));
         }
@@ -126,6 +130,7 @@ impl<T: Transport> Core<T> {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         consumer.selector.restart();
         consumer.switches.decide(now, cause);
+        consumer.replay = None;
         if consumer.pause.flows() {
             self.request_key_frames_for(key);
         }

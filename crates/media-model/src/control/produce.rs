@@ -9,6 +9,7 @@ use crate::description::ProducerInfo;
 use crate::error::{NotFoundError, ProduceError};
 use crate::extensions::SourceExtensions;
 use crate::listener::{Conflict, Identity};
+use crate::options::KeyFrameCache;
 use crate::producer::{Producer, ProducerDefinition};
 use crate::router::Router;
 use crate::source::{Origin, Source, SourceStream, new_store};
@@ -45,6 +46,8 @@ impl<T: Transport> Core<T> {
         }
         let identity = identify(&parameters)?;
         check_simulcast(&parameters)?;
+        let cache = options.key_frame_cache;
+        cache.map_or(Ok(()), |cache| cache.check(options.kind, &parameters))?;
         check_extension_ids(&parameters.header_extensions)?;
         let ssrc_base = self.draw_ssrc(u32::try_from(parameters.encodings.len()).unwrap_or(0));
         let state = self.transport_mut(request.transport)?;
@@ -72,7 +75,8 @@ impl<T: Transport> Core<T> {
             dependency_descriptor: SourceExtensions::new(&parameters.header_extensions).dependency_descriptor,
             paused: options.paused,
             clock,
-            streams: source_streams(options.kind, &parameters, &codecs),
+            streams: source_streams(options.kind, &parameters, &codecs, cache),
+            key_frame_cache: cache,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
             burst: Default::default(),
@@ -96,6 +100,7 @@ impl<T: Transport> Core<T> {
                 rtp_parameters: parameters.clone(),
                 mapping,
                 key_frame_request_delay: options.key_frame_request_delay,
+                key_frame_cache: cache,
             },
         };
         self.insert_producer(producer, &identity);
@@ -167,14 +172,16 @@ fn merge(known: &mut Option<u8>, new: Option<u8>) {
     *known = new.or(*known);
 }
 
-/// One stream for each encoding, with a store if the codec has NACK.
+/// One stream for each encoding, with a store if the codec has NACK or consumers may start from what is in it.
 pub(crate) fn source_streams(
     kind: MediaKind,
     parameters: &RtpParameters,
     codecs: &CodecTable,
+    cache: Option<KeyFrameCache>,
 ) -> SmallVec<[SourceStream; 3]> {
     let streams = parameters.encodings.iter().map(|_| {
-        let store = codecs.first().filter(|codec| codec.feedback.nack).map(|_| new_store(kind));
+        let store = codecs.first().filter(|codec| codec.feedback.nack || cache.is_some());
+        let store = store.map(|_| new_store(kind, cache));
         SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None, targets: None }
     });
     streams.collect()

@@ -180,6 +180,7 @@ impl<T: Transport> Core<T> {
                 .filter_map(|(index, stream)| dump_inbound(producer, index, stream.as_deref()?))
                 .collect(),
             trace_event_types: producer.trace.names(),
+            key_frame_cache: definition.key_frame_cache,
             paused: producer.paused,
         })
     }

@@ -42,6 +42,7 @@ impl<T: Transport> Core<T> {
             rtp_parameters: source.rtp_parameters.clone(),
             consumable_rtp_parameters: source.consumable.clone(),
             mapping: source.mapping.clone(),
+            key_frame_cache: source.key_frame_cache,
             paused: source.paused,
             scores: source.scores().collect(),
             subscription,
@@ -61,7 +62,8 @@ impl<T: Transport> Core<T> {
             return Err(NotFoundError::Router(description.router_id));
         };
         let codecs = CodecTable::new(&description.rtp_parameters, &description.mapping);
-        let mut streams = source_streams(description.kind, &description.rtp_parameters, &codecs);
+        let cache = description.key_frame_cache;
+        let mut streams = source_streams(description.kind, &description.rtp_parameters, &codecs, cache);
         for (stream, score) in streams.iter_mut().zip(&description.scores) {
             stream.score = *score;
         }
@@ -76,6 +78,7 @@ impl<T: Transport> Core<T> {
             consumable: description.consumable_rtp_parameters,
             mapping: description.mapping,
             dependency_descriptor: extensions.dependency_descriptor,
+            key_frame_cache: cache,
             paused: description.paused,
             clock: None,
             streams,
@@ -95,7 +98,8 @@ impl<T: Transport> Core<T> {
         let Origin::Shard { home, subscription } = &mut source.origin else { return true };
         let same = *home == description.home
             && source.rtp_parameters == description.rtp_parameters
-            && source.mapping == description.mapping;
+            && source.mapping == description.mapping
+            && source.key_frame_cache == description.key_frame_cache;
         if same {
             *subscription = description.subscription.max(*subscription);
         } else {

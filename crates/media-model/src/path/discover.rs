@@ -85,9 +85,9 @@ impl<T: Transport> Core<T> {
     /// is forgotten, as its numbers come again.
     pub(crate) fn exchange_stream(&mut self, now: Time, key: Key<Source>, encoding: u8) {
         let Some(source) = self.sources.get_mut(key) else { return };
-        let (kind, producer_id) = (source.kind, source.producer_id);
+        let (kind, cache, producer_id) = (source.kind, source.key_frame_cache, source.producer_id);
         if let Some(stream) = source.streams.get_mut(usize::from(encoding)) {
-            stream.store = stream.store.take().map(|_| new_store(kind));
+            stream.store = stream.store.take().map(|_| new_store(kind, cache));
             stream.alignment = None;
             stream.targets = None;
         }
@@ -101,6 +101,7 @@ impl<T: Transport> Core<T> {
             let stream = consumer.stream_of(encoding).and_then(|at| consumer.streams.get_mut(at));
             let Some(stream) = stream else { continue };
             stream.send.forget_sent();
+            consumer.replay = None;
             consumer.selector.source_changed(encoding);
             consumer.switches.decide(now, SwitchCause::SourceReplaced);
             self.request_key_frames_for(consumer_key);

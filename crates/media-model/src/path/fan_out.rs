@@ -26,8 +26,8 @@ use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Destination, Egress, Transport};
 
 /// A packet on its way out, and what is the same for all who get it.
-struct Departure<'a> {
-    meta: &'a PacketMeta,
+pub(super) struct Departure<'a> {
+    pub(super) meta: &'a PacketMeta,
     packet: RtpPacket<'a>,
     elements: Elements<'a>,
     forms: Forms<'a>,
@@ -41,8 +41,8 @@ struct Departure<'a> {
 
 /// Gives out room for copies of payloads that differ from consumer to consumer in a few octets: the first of them makes the copy, each
 /// overwrites these octets and seals from it, so that the rest is copied once for all.
-struct Scratch<'a> {
-    free: &'a mut [u8],
+pub(super) struct Scratch<'a> {
+    pub(super) free: &'a mut [u8],
 }
 
 impl<'a> Scratch<'a> {
@@ -64,7 +64,7 @@ impl<'a> Scratch<'a> {
 }
 
 impl<'a> Departure<'a> {
-    fn new(
+    pub(super) fn new(
         source: &'a Source,
         meta: &'a PacketMeta,
         packet: RtpPacket<'a>,
@@ -81,9 +81,9 @@ impl<'a> Departure<'a> {
 
 /// The moment of a fan-out.
 #[derive(Clone, Copy)]
-struct Moment {
-    now: Time,
-    abs_send_time: u32,
+pub(super) struct Moment {
+    pub(super) now: Time,
+    pub(super) abs_send_time: u32,
 }
 
 impl<T: Transport> Core<T> {
@@ -192,10 +192,18 @@ impl<T: Transport> Core<T> {
 }
 
 /// What is written down about a fan-out.
-struct Ledger<'a> {
-    counters: &'a mut CoreCounters,
-    events: &'a mut EventQueue,
-    switched: &'a mut Vec<Key<Consumer>>,
+pub(super) struct Ledger<'a> {
+    pub(super) counters: &'a mut CoreCounters,
+    pub(super) events: &'a mut EventQueue,
+    pub(super) switched: &'a mut Vec<Key<Consumer>>,
+}
+
+impl Ledger<'_> {
+    pub(super) fn count(&mut self, sent: Sent) {
+        self.counters.packets_sent += sent.packets;
+        self.counters.bytes_sent += sent.bytes as u64;
+        self.counters.dropped += sent.dropped;
+    }
 }
 
 type Receivers<'a, T> = (&'a mut Arena<Consumer>, &'a mut Arena<TransportState<T>, TransportTag>);
@@ -213,9 +221,7 @@ fn fan_out<T: Transport>(
         let Some(transport) = transports.get_mut(consumer.transport) else { continue };
         let before = consumer.selected();
         let sent = serve(moment, source, consumer, transport, departures, ledger.events, out);
-        ledger.counters.packets_sent += sent.packets;
-        ledger.counters.bytes_sent += sent.bytes as u64;
-        ledger.counters.dropped += sent.dropped;
+        ledger.count(sent);
         if sent.held_back || consumer.selected() != before {
             ledger.switched.push(key);
         }
@@ -224,16 +230,16 @@ fn fan_out<T: Transport>(
 
 /// What one consumer was sent of a burst.
 #[derive(Clone, Copy, Default)]
-struct Sent {
-    packets: u64,
-    bytes: usize,
+pub(super) struct Sent {
+    pub(super) packets: u64,
+    pub(super) bytes: usize,
     dropped: u64,
     /// A key frame could not be switched to, and another one is needed.
     held_back: bool,
 }
 
 impl Sent {
-    fn count(&mut self, consumer: &mut Consumer, outcome: Result<usize, DropReason>) {
+    pub(super) fn count(&mut self, consumer: &mut Consumer, outcome: Result<usize, DropReason>) {
         match outcome {
             Ok(len) => {
                 self.packets += 1;
@@ -264,6 +270,9 @@ fn serve<T: Transport>(
         return Sent { dropped: departures.len() as u64, ..sent };
     };
     for departure in departures.iter_mut() {
+        if consumer.replay.as_ref().is_some_and(|replay| replay.comes_to(departure.meta)) {
+            continue;
+        }
         let outcome = send(moment, consumer, transport, departure, &to, events, out);
         sent.count(consumer, outcome);
         if departure.meta.is_key_frame {
@@ -310,7 +319,7 @@ fn catch_up<T: Transport>(
 
 /// Decides about a packet and seals it; returns the length of the datagram.
 #[inline]
-fn send<T: Transport>(
+pub(super) fn send<T: Transport>(
     moment: Moment,
     consumer: &mut Consumer,
     transport: &mut TransportState<T>,

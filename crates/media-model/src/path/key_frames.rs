@@ -1,4 +1,5 @@
-//! Key-frame requests, from consumers towards the source, on this shard or another. Merged per stream.
+//! Key-frame requests, from consumers towards the source, on this shard or another. Merged per stream, and spared where a consumer can
+//! start from what came since the last key frame.
 
 use crate::arena::Key;
 use crate::consumer::Consumer;
@@ -12,7 +13,7 @@ use tureen_rtp_dictionaries::MediaKind;
 use tureen_transport::Transport;
 
 impl<T: Transport> Core<T> {
-    /// Asks for the key frames that a consumer waits for, if its transport can carry them.
+    /// Sees to the key frames that a consumer waits for, if its transport can carry them: has them replayed, or asks for them.
     pub(crate) fn request_key_frames_for(&mut self, key: Key<Consumer>) {
         let Some(consumer) = self.consumers.get(key) else { return };
         let connected = self.transports.get(consumer.transport).is_some_and(|transport| {
@@ -24,7 +25,9 @@ impl<T: Transport> Core<T> {
         let (source, encodings): (_, SmallVec<[u8; 8]>) =
             (consumer.source, consumer.awaited_encodings().collect());
         for encoding in encodings {
-            self.request_key_frame_of(source, encoding);
+            if !self.replay(key, encoding) {
+                self.request_key_frame_of(source, encoding);
+            }
         }
     }
 

@@ -53,6 +53,7 @@ impl<T: Transport> Core<T> {
                 let moved = stream.encoding.replace(best) != Some(best);
                 if moved {
                     selector.source_changed(best);
+                    consumer.replay = None;
                 }
                 moved
             }

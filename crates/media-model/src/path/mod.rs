@@ -23,6 +23,7 @@ mod path_feedback;
 mod promises;
 mod receive;
 mod relaying;
+mod replay;
 mod reports_in;
 mod reports_out;
 mod retransmit;

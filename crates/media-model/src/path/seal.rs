@@ -43,6 +43,21 @@ pub(crate) enum Payload<'a> {
     Copied(&'a [u8], Option<BlockNumbers<'a>>),
 }
 
+/// Whether the egress has a slot for a packet, as [`seal`] asks for it.
+pub(crate) fn has_room<T: Transport>(
+    transport: &mut TransportState<T>,
+    lane: Lane,
+    to: &Destination,
+    packet: &RtpPacket<'_>,
+    out: &mut impl Egress,
+) -> bool {
+    out.reserve(lane, to, capacity_for(transport, packet)).is_some()
+}
+
+fn capacity_for<T: Transport>(transport: &mut TransportState<T>, packet: &RtpPacket<'_>) -> usize {
+    packet.bytes().len() + GROWTH + transport.adapter.cipher().rtp_overhead()
+}
+
 /// Writes and protects a packet; returns the length of the datagram.
 #[inline]
 pub(crate) fn seal<T: Transport>(
@@ -53,8 +68,8 @@ pub(crate) fn seal<T: Transport>(
     elements: &Elements<'_>,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
+    let capacity = capacity_for(transport, packet);
     let cipher = transport.adapter.cipher();
-    let capacity = packet.bytes().len() + GROWTH + cipher.rtp_overhead();
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,

@@ -107,16 +107,22 @@ impl Bench {
 
     /// A transport on socket `socket`, connected to the peer at port 10000 + socket.
     pub fn transport(&mut self, socket: u32) -> TransportId {
+        let id = self.unconnected_transport(socket);
+        let remote = address(10_000 + socket as u16);
+        let options =
+            PlainConnectOptions { ip: Some(remote.ip()), port: Some(remote.port()), ..Default::default() };
+        self.ask(ConnectTransport { id, options }).unwrap().unwrap();
+        id
+    }
+
+    /// A transport on socket `socket` that was not told of its peer.
+    pub fn unconnected_transport(&mut self, socket: u32) -> TransportId {
         let id = TransportId(self.id());
         let local = address(40_000 + socket as u16);
         let bound = BoundSocket { id: SocketId(socket), local };
         let transport = PlainTransport::new(&PlainTransportOptions::default(), bound, None, &[0; 46]);
         let router = self.router;
         self.ask(AddTransport { router, id, transport, options: TransportOptions::default() }).unwrap();
-        let remote = address(10_000 + socket as u16);
-        let options =
-            PlainConnectOptions { ip: Some(remote.ip()), port: Some(remote.port()), ..Default::default() };
-        self.ask(ConnectTransport { id, options }).unwrap().unwrap();
         id
     }
 
@@ -133,6 +139,7 @@ impl Bench {
             rtp_parameters: parameters,
             paused: false,
             key_frame_request_delay: Default::default(),
+            key_frame_cache: None,
         };
         self.ask(Produce { transport, options }).unwrap()
     }

@@ -49,6 +49,7 @@ pub(super) fn producer_options(id: u128, ssrc: u32) -> ProducerOptions {
         rtp_parameters: parameters,
         paused: false,
         key_frame_request_delay: Duration::ZERO,
+        key_frame_cache: None,
     }
 }
 

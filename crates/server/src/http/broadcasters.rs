@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use tureen::dictionaries::{CryptoSuite, MediaKind, RtpCapabilities, RtpParameters, SrtpParameters};
-use tureen::{PlainTransport, ProducerId, ProducerOptions, Transport, TransportId};
+use tureen::{KeyFrameCache, PlainTransport, ProducerId, ProducerOptions, Transport, TransportId};
 
 type Answer = Result<Response, ApiError>;
 /// Room, broadcaster.
@@ -193,6 +193,8 @@ struct ProduceRequest {
     kind: MediaKind,
     rtp_parameters: RtpParameters,
     #[serde(default)]
+    key_frame_cache: Option<KeyFrameCache>,
+    #[serde(default)]
     paused: bool,
 }
 
@@ -204,6 +206,7 @@ async fn produce(
 ) -> Answer {
     let mut options = ProducerOptions::new(request.kind, request.rtp_parameters);
     options.paused = request.paused;
+    options.key_frame_cache = request.key_frame_cache;
     let producer = broadcaster(&app, &headers, &room, &id)?.produce(&transport, options).await?;
     Ok(axum::Json(json!({ "id": producer.id() })).into_response())
 }

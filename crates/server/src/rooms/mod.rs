@@ -16,7 +16,7 @@ use broadcaster::Activity;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tureen::dictionaries::RtpCapabilities;
-use tureen::{AppData, Worker};
+use tureen::{AppData, KeyFrameCache, Worker};
 use tureen_room::{
     CloseReason, Inbox, Peer, PeerLimits, PeerOptions, Profile, Room, RoomsEvents, RoomsOptions, Subscription,
 };
@@ -53,6 +53,10 @@ impl Rooms {
         let codecs: Vec<_> = settings.media_codecs.iter().map(|codec| codec.0.clone()).collect();
         let mut options = RoomsOptions::new(codecs);
         (options.max_rooms, options.max_peers) = (settings.max_rooms, settings.max_peers);
+        options.key_frame_cache = (settings.key_frame_cache > 0).then(|| KeyFrameCache {
+            max_age: Duration::from_millis(settings.key_frame_cache.into()),
+            ..Default::default()
+        });
         Ok(Self { rooms: tureen_room::Rooms::new(worker, options)?, settings, webrtc: Arc::new(webrtc) })
     }
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tureen::dictionaries::{DtlsParameters, MediaKind, MediaLayers, RtpCapabilities, RtpParameters};
 use tureen::{
-    AppData, Consumer, ConsumerId, Producer, ProducerId, ProducerOptions, SetPriorityError, Transport,
-    TransportId,
+    AppData, Consumer, ConsumerId, KeyFrameCache, Producer, ProducerId, ProducerOptions, SetPriorityError,
+    Transport, TransportId,
 };
 use tureen_room::{Direction, Profile};
 
@@ -150,6 +150,8 @@ struct Produce {
     kind: MediaKind,
     rtp_parameters: RtpParameters,
     #[serde(default)]
+    key_frame_cache: Option<KeyFrameCache>,
+    #[serde(default)]
     app_data: serde_json::Map<String, Value>,
     #[serde(default)]
     paused: bool,
@@ -169,6 +171,7 @@ async fn produce(session: &Session, produce: Produce) -> Answered {
     app_data.insert("peerId".into(), peer.id().into());
     let mut options = ProducerOptions::new(produce.kind, produce.rtp_parameters);
     options.paused = produce.paused;
+    options.key_frame_cache = produce.key_frame_cache;
     options.app_data = AppData::new(Value::Object(app_data));
     let producer = peer.produce(&transport, options).await?;
     Ok(json!({ "id": producer.id() }).into())

@@ -82,6 +82,7 @@ fn values_out_of_range_name_their_setting() {
         ("listen_ips = []", "listen_ips"),
         ("announced_address = ''", "announced_address"),
         ("media_codecs = []", "media_codecs"),
+        ("key_frame_cache = 10001", "key_frame_cache"),
         ("log = 'loud=everything'", "log"),
         ("max_rooms = 0", "max_rooms"),
         ("max_body_bytes = 0", "max_body_bytes"),

@@ -153,6 +153,7 @@ pub struct Receiver {
     decoded: Option<Frame>,
     last_picture: Option<u16>,
     last_timestamp: Option<u32>,
+    first_frame_at: Option<Time>,
     last_frame_at: Option<Time>,
     wants_key_frame: bool,
     next_pli: Time,
@@ -180,6 +181,7 @@ impl Receiver {
             decoded: None,
             last_picture: None,
             last_timestamp: None,
+            first_frame_at: None,
             last_frame_at: None,
             wants_key_frame: false,
             next_report: now + REPORT_INTERVAL,
@@ -206,6 +208,11 @@ impl Receiver {
     /// the rest.
     pub fn span(&self) -> (u16, u64) {
         (self.first as u16, self.newest.map_or(0, |newest| newest - self.first + 1))
+    }
+
+    /// When the first frame was decoded.
+    pub fn first_frame_at(&self) -> Option<Time> {
+        self.first_frame_at
     }
 
     /// The frame number decoded last.
@@ -378,6 +385,7 @@ impl Receiver {
         }
         self.last_picture = frame.piece.picture_id;
         self.last_timestamp = Some(frame.timestamp);
+        self.first_frame_at.get_or_insert(now);
         self.last_frame_at = Some(now);
         self.decoded = Some(frame);
         self.stats.frames += 1;
