@@ -129,9 +129,15 @@ pub struct Core<T> {
     pub(crate) released: VecDeque<SocketId>,
     pub(crate) farewells: Vec<Farewell>,
     pub(crate) counters: CoreCounters,
-    /// Switches of consumers, by cause.
-    pub(crate) switch_counts: [u64; SwitchCause::COUNT],
-    /// What consumers dropped that are gone.
+    pub(crate) tally: ConsumerTally,
+}
+
+/// What is counted of consumers beyond their own counters.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerTally {
+    /// Switches, by cause.
+    pub(crate) switches: [u64; SwitchCause::COUNT],
+    /// What those dropped that are gone.
     pub(crate) past_drops: DropCounters,
 }
 
@@ -179,8 +185,7 @@ impl<T: Transport> Core<T> {
             released: VecDeque::new(),
             farewells: Vec::new(),
             counters: CoreCounters::default(),
-            switch_counts: [0; SwitchCause::COUNT],
-            past_drops: DropCounters::default(),
+            tally: ConsumerTally::default(),
         }
     }
 

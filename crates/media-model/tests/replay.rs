@@ -324,7 +324,7 @@ fn a_nack_for_a_packet_of_the_run_is_answered() {
     let mut buffer = vec![0; 1200];
     let mut writer = RtcpWriter::new(&mut buffer);
     writer.receiver_report(5, &[]).unwrap();
-    writer.nack(5, ssrc, lost.into_iter()).unwrap();
+    writer.nack(5, ssrc, lost).unwrap();
     let len = writer.finish();
     stage.bench.receive(2, &buffer[..len]);
     let (repaired, _) = stage.bench.sent_to(2);

@@ -140,7 +140,7 @@ impl<T: Transport> Core<T> {
 
     fn end_consumer(&mut self, key: Key<Consumer>, cause: CloseCause) {
         let Some(consumer) = self.consumers.remove(key) else { return };
-        self.past_drops.merge(&consumer.drops);
+        self.tally.past_drops.merge(&consumer.drops);
         let id = consumer.definition.id;
         self.index.consumers.remove(&id);
         if let Some(transport) = self.transports.get_mut(consumer.transport) {

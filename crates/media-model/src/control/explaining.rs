@@ -47,8 +47,8 @@ impl<T: Transport> Core<T> {
     /// What all its consumers together have done and wait for. Takes as long as there are consumers.
     pub fn consumer_figures(&self) -> ConsumerFigures {
         let mut figures = ConsumerFigures {
-            drops: self.past_drops,
-            switches: self.switch_counts,
+            drops: self.tally.past_drops,
+            switches: self.tally.switches,
             obstacles: [0; Obstacle::NAMES.len()],
         };
         for consumer in self.consumers.iter() {

@@ -84,7 +84,7 @@ impl<T: Transport> Core<T> {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let layers = consumer.current_layers();
         if let Some(cause) = consumer.switches.note(now, layers)
-            && let Some(count) = self.switch_counts.get_mut(cause.index())
+            && let Some(count) = self.tally.switches.get_mut(cause.index())
         {
             *count += 1;
         }

@@ -111,6 +111,14 @@ pub struct Shown {
     pub captured: i128,
 }
 
+/// What was shown when.
+#[derive(Debug, Default)]
+struct Show {
+    /// Wall clock and timestamp of the newest sender report.
+    clock: Option<(u64, u32)>,
+    frames: Vec<Shown>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Held {
     piece: Piece,
@@ -160,9 +168,7 @@ pub struct Receiver {
     next_report: Time,
     reported: Interval,
     sender_report: Option<(u32, Time)>,
-    /// Wall clock and timestamp of the newest sender report.
-    clock: Option<(u64, u32)>,
-    shown: Vec<Shown>,
+    show: Show,
     stats: ReceiverStats,
 }
 
@@ -187,8 +193,7 @@ impl Receiver {
             next_report: now + REPORT_INTERVAL,
             reported: Interval::default(),
             sender_report: None,
-            clock: None,
-            shown: Vec::new(),
+            show: Show::default(),
             stats: ReceiverStats::default(),
             config,
         }
@@ -268,7 +273,7 @@ impl Receiver {
         if let Some(report) = report.filter(|report| report.ssrc == self.config.ssrc) {
             self.stats.sender_reports += 1;
             self.sender_report = Some(((report.ntp_time >> 16) as u32, now));
-            self.clock = Some((report.ntp_time, report.rtp_time));
+            self.show.clock = Some((report.ntp_time, report.rtp_time));
         }
     }
 
@@ -381,7 +386,7 @@ impl Receiver {
             self.stats.longest_freeze = self.stats.longest_freeze.max(now.since(last).as_millis() as u64);
         }
         if let Some(captured) = self.captured(frame.timestamp).filter(|_| self.config.note_capture) {
-            self.shown.push(Shown { frame: tag.frame, at: now, captured });
+            self.show.frames.push(Shown { frame: tag.frame, at: now, captured });
         }
         self.last_picture = frame.piece.picture_id;
         self.last_timestamp = Some(frame.timestamp);
@@ -394,7 +399,7 @@ impl Receiver {
 
     /// The wall clock at `timestamp`, in nanoseconds, if a sender report told.
     fn captured(&self, timestamp: u32) -> Option<i128> {
-        let (ntp, rtp) = self.clock?;
+        let (ntp, rtp) = self.show.clock?;
         let since = i128::from(timestamp.wrapping_sub(rtp) as i32) * 1_000_000_000;
         let report = (i128::from(ntp) * 1_000_000_000) >> 32;
         Some(report + since / i128::from(self.config.codec.clock_rate()))
@@ -402,7 +407,7 @@ impl Receiver {
 
     /// The frames that were decoded since the first sender report, if those are noted.
     pub fn shown(&self) -> &[Shown] {
-        &self.shown
+        &self.show.frames
     }
 
     /// Gives up, asks and reports what is due.
