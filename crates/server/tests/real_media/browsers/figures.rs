@@ -9,7 +9,7 @@ const FRAME_RATE: f64 = 25.0;
 /// How much looser than the bar a rate is judged: the machine may be busy.
 const SLACK: f64 = 3.0;
 /// A bar for the time between a sound and its picture.
-const SKEW_MS: f64 = 40.0;
+pub(super) const SKEW_MS: f64 = 40.0;
 /// The least difference of a channel, of 255, between two grabs of a picture that moves.
 const MOVEMENT: f64 = 20.0;
 
