@@ -93,9 +93,7 @@ impl Selector {
             Self::Simulcast(simulcast) => simulcast.needs_key_frame(encoding),
         }
     }
-}
 
-impl Selector {
     /// Whether nothing flows, and a key frame of `encoding` is waited for: the packets since the last one would do, see
     /// [`start_from`](Self::start_from). Not where the far end selects.
     pub fn starts_with(&self, encoding: u8) -> bool {

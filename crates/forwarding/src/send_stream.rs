@@ -306,7 +306,7 @@ mod tests {
         let expected =
             SenderInfo { ntp: NtpTime(77), rtp_timestamp: 18_000, packet_count: 3, octet_count: 3600 };
         assert_eq!(info, expected);
-        // 200 ms on the way; a day is not believed.
+        // 200 ms ahead of what left; an hour is not believed.
         for (captured, told) in [(36_000, 36_000), (18_000 + 3600 * 90_000u32, 18_000)] {
             let info = stream.sender_info(Time::from_millis(1100), NtpTime(77), Some(captured)).unwrap();
             assert_eq!(info.rtp_timestamp, told);

@@ -1,4 +1,4 @@
-//! How the wall clock of a sender lies to ours, from its sender reports: so that ours can say when media was captured.
+//! How the wall clock of a sender lies to ours, from its sender reports (RFC 3550 section 6.4.1): so that ours can say when media was captured.
 //!
 //! One for all streams of a sender: whatever the estimate is wrong by, it is wrong by for all of them alike, and they stay in step. Knows
 //! no stream.
@@ -35,7 +35,8 @@ pub struct SenderClock {
 }
 
 impl SenderClock {
-    /// Takes the wall clock of a report that came at `now`, when ours read `ours`. Returns the offset where it is another one than before.
+    /// Takes the wall clock of a report that came at `now`, when ours read `ours`; a sender without one says 0. Returns the offset where
+    /// it is another one than before, by a millisecond at least.
     pub fn on_report(&mut self, now: Time, ours: NtpTime, theirs: NtpTime) -> Option<ClockOffset> {
         if theirs.0 == 0 {
             return None;

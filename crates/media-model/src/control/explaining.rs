@@ -5,6 +5,7 @@ use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::error::NotFoundError;
 use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
+use crate::id::ConsumerId;
 use crate::source::{Source, SourceStream};
 use tureen_forwarding::Selector;
 use tureen_rtp_dictionaries::{ConsumerType, MediaLayers};
@@ -17,10 +18,7 @@ impl<T: Transport> Core<T> {
         now: Time,
         request: ExplainConsumer,
     ) -> Result<ConsumerExplanation, NotFoundError> {
-        let missing = NotFoundError::Consumer(request.id);
-        let key = self.consumer_key(request.id)?;
-        let consumer = self.consumers.get(key).ok_or(missing)?;
-        let source = self.sources.get(consumer.source).ok_or(missing)?;
+        let (consumer, source) = self.consumer_and_source(request.id)?;
         let definition = &consumer.definition;
         let drops = consumer.drops.iter().filter(|(_, count)| *count > 0);
         Ok(ConsumerExplanation {
@@ -42,6 +40,13 @@ impl<T: Transport> Core<T> {
             switches: consumer.switches.iter().collect(),
             switch_count: consumer.switches.count(),
         })
+    }
+
+    /// A consumer, and what it consumes.
+    pub(crate) fn consumer_and_source(&self, id: ConsumerId) -> Result<(&Consumer, &Source), NotFoundError> {
+        let missing = NotFoundError::Consumer(id);
+        let consumer = self.consumers.get(self.consumer_key(id)?).ok_or(missing)?;
+        Ok((consumer, self.sources.get(consumer.source).ok_or(missing)?))
     }
 
     /// What all its consumers together have done and wait for. Takes as long as there are consumers.

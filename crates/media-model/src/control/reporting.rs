@@ -190,10 +190,7 @@ impl<T: Transport> Core<T> {
         _now: Time,
         request: DumpConsumer,
     ) -> Result<ConsumerDump, NotFoundError> {
-        let missing = NotFoundError::Consumer(request.id);
-        let key = self.consumer_key(request.id)?;
-        let consumer = self.consumers.get(key).ok_or(missing)?;
-        let source = self.sources.get(consumer.source).ok_or(missing)?;
+        let (consumer, source) = self.consumer_and_source(request.id)?;
         let definition = &consumer.definition;
         let drops = consumer.drops.iter().filter(|(_, count)| *count > 0);
         Ok(ConsumerDump {

@@ -102,8 +102,11 @@ impl<T: Transport> Core<T> {
             let Some(stream) = stream else { continue };
             stream.send.forget_sent();
             consumer.replay = None;
+            let before = consumer.selected();
             consumer.selector.source_changed(encoding);
-            consumer.switches.decide(now, SwitchCause::SourceReplaced);
+            if consumer.selected() != before {
+                consumer.switches.decide(now, SwitchCause::SourceReplaced);
+            }
             self.request_key_frames_for(consumer_key);
             self.note_layers(now, consumer_key);
         }
