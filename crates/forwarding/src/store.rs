@@ -161,6 +161,12 @@ impl PacketStore {
         (bytes <= run.max_bytes()).then_some(KeyFrameRun { first: meta(first)?, newest: meta(newest)? })
     }
 
+    /// The packets of the [`run`](Self::run); none if there is no run.
+    pub fn since_key_frame(&self, now: Time) -> impl Iterator<Item = StoredPacket<'_>> {
+        let numbers = self.run(now).map(|run| run.first.extended_sequence..=run.newest.extended_sequence);
+        numbers.into_iter().flatten().filter_map(move |number| self.get(number, now))
+    }
+
     /// What came so far is no start for newcomers: the stream goes on elsewhere.
     pub fn forget_run(&mut self) {
         if let Some(run) = &mut self.run {

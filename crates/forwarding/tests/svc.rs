@@ -441,8 +441,12 @@ fn judge(record: &Record) -> Result<(), String> {
     Ok(())
 }
 
+fn scenarios() -> u32 {
+    if std::env::var_os("TUREEN_TEST_FULL").is_some() { 10_000 } else { 256 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scenarios(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn layers_are_whole_decodable_and_without_gaps(seed: u64) {

@@ -89,6 +89,11 @@ impl<'a> Elements<'a> {
         found
     }
 
+    /// Whether one has this id; one over 15 counts for all of these.
+    pub(crate) fn has(&self, id: u8) -> bool {
+        self.ids & id_bit(id) != 0
+    }
+
     fn iter(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
         self.elements.iter().take(self.count).copied()
     }

@@ -52,6 +52,8 @@ pub(crate) struct Subscription {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RelayItem {
     Packet(RelayedPacket),
+    /// One that a new mirror is given of what came before it: to be kept, not to be sent.
+    Past(RelayedPacket),
     News(RelayNews),
 }
 
@@ -106,9 +108,31 @@ impl RelayBatch {
         layout: RtpLayout,
         bytes: &[u8],
     ) {
+        let packet = self.append(producer, meta, layout, bytes);
+        self.items.push(RelayItem::Packet(packet));
+    }
+
+    pub(crate) fn push_past(
+        &mut self,
+        producer: ProducerId,
+        meta: PacketMeta,
+        layout: RtpLayout,
+        bytes: &[u8],
+    ) {
+        let packet = self.append(producer, meta, layout, bytes);
+        self.items.push(RelayItem::Past(packet));
+    }
+
+    fn append(
+        &mut self,
+        producer: ProducerId,
+        meta: PacketMeta,
+        layout: RtpLayout,
+        bytes: &[u8],
+    ) -> RelayedPacket {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.items.push(RelayItem::Packet(RelayedPacket { producer, meta, layout, start, len: bytes.len() }));
+        RelayedPacket { producer, meta, layout, start, len: bytes.len() }
     }
 
     pub(crate) fn push_news(&mut self, news: RelayNews) {

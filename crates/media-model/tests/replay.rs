@@ -354,6 +354,59 @@ fn where_the_egress_is_full_the_run_waits_and_loses_nothing() {
     assert_watchable(&got);
 }
 
+/// Lets all that waits cross between two shards, both ways.
+fn cross(stage: &mut Stage, far: &mut Bench) {
+    for _ in 0..3 {
+        while let Some((_, batch)) = stage.bench.core.poll_relay(&mut Vec::new()) {
+            far.now = stage.bench.now;
+            far.core.handle_relay(far.now, &batch, &mut far.out);
+        }
+        while let Some((_, batch)) = far.core.poll_relay(&mut Vec::new()) {
+            stage.bench.core.handle_relay(stage.bench.now, &batch, &mut stage.bench.out);
+        }
+    }
+}
+
+#[test]
+fn a_new_mirror_is_given_the_run_of_the_home() {
+    let mut stage = Stage::new(cache(524_288, 2000));
+    stage.film(10);
+    stage.bench.pass(500);
+    stage.plis();
+    let mut far = Bench::on_shard(1);
+    let transport = far.transport(2);
+    let source = stage.bench.ask(PublishSource { producer: stage.producer, to: ShardId(1) }).unwrap();
+    far.ask(MirrorSource { source }).unwrap();
+    cross(&mut stage, &mut far);
+    far.now = stage.bench.now;
+    far.consume(transport, stage.producer);
+    cross(&mut stage, &mut far);
+    assert_eq!((stage.plis(), far.core.counters().replays), (0, 1));
+    let run = got(&mut far, 2);
+    assert_eq!(run.len(), 10 * usize::from(PIECES));
+    assert_watchable(&run);
+}
+
+/// Packets that cross while the mirror is being told of what came before it are newer, and the older ones are too late.
+#[test]
+fn what_a_new_mirror_is_given_too_late_does_no_harm() {
+    let mut stage = Stage::new(cache(524_288, 2000));
+    stage.film(5);
+    let mut far = Bench::on_shard(1);
+    let transport = far.transport(2);
+    let source = stage.bench.ask(PublishSource { producer: stage.producer, to: ShardId(1) }).unwrap();
+    far.ask(MirrorSource { source }).unwrap();
+    stage.frame(false);
+    cross(&mut stage, &mut far);
+    stage.bench.pass(1000);
+    stage.plis();
+    far.now = stage.bench.now;
+    far.consume(transport, stage.producer);
+    cross(&mut stage, &mut far);
+    assert_eq!((stage.plis(), far.core.counters().replays), (1, 0));
+    assert!(got(&mut far, 2).is_empty());
+}
+
 #[test]
 fn another_shard_has_a_run_of_its_own() {
     let mut stage = Stage::new(cache(524_288, 2000));
@@ -361,17 +414,6 @@ fn another_shard_has_a_run_of_its_own() {
     let (first, second) = (far.transport(2), far.transport(3));
     let source = stage.bench.ask(PublishSource { producer: stage.producer, to: ShardId(1) }).unwrap();
     far.ask(MirrorSource { source }).unwrap();
-    let cross = |stage: &mut Stage, far: &mut Bench| {
-        for _ in 0..3 {
-            while let Some((_, batch)) = stage.bench.core.poll_relay(&mut Vec::new()) {
-                far.now = stage.bench.now;
-                far.core.handle_relay(far.now, &batch, &mut far.out);
-            }
-            while let Some((_, batch)) = far.core.poll_relay(&mut Vec::new()) {
-                stage.bench.core.handle_relay(stage.bench.now, &batch, &mut stage.bench.out);
-            }
-        }
-    };
     cross(&mut stage, &mut far);
     stage.film(10);
     cross(&mut stage, &mut far);

@@ -6,8 +6,12 @@ mod scenario;
 
 use proptest::prelude::*;
 
+fn scenarios() -> u32 {
+    if std::env::var_os("TUREEN_TEST_FULL").is_some() { 10_000 } else { 256 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scenarios(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_sent_can_be_decoded_and_has_no_gaps_but_those_of_loss(seed: u64) {

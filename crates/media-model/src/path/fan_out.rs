@@ -31,6 +31,8 @@ pub(super) struct Departure<'a> {
     packet: RtpPacket<'a>,
     elements: Elements<'a>,
     forms: Forms<'a>,
+    /// It carries a dependency descriptor, which is not the same for all.
+    is_described: bool,
     /// What its stream's dependency descriptors say of decode targets.
     targets: Option<&'a StreamTargets>,
     /// Room for a copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
@@ -75,7 +77,8 @@ impl<'a> Departure<'a> {
         let targets =
             source.streams.get(usize::from(meta.encoding)).and_then(|stream| stream.targets.as_deref());
         let elements = Elements::of(&packet);
-        Self { meta, elements, packet, forms, targets, scratch, is_copied: false }
+        let is_described = source.dependency_descriptor.is_some_and(|id| elements.has(id));
+        Self { meta, elements, packet, forms, is_described, targets, scratch, is_copied: false }
     }
 }
 
@@ -328,7 +331,7 @@ pub(super) fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, forms, targets, scratch, is_copied } = departure;
+    let Departure { meta, packet, elements, forms, is_described, targets, scratch, is_copied } = departure;
     let form = forms.taken_by(consumer.payload_types);
     let index = consumer.route(form.payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
@@ -349,8 +352,11 @@ pub(super) fn send<T: Transport>(
         }
         (_, blocks) => Payload::Copied(form.payload, blocks),
     };
-    let change =
-        consumer.selector.descriptor_change(meta.encoding, rewrite.sequence_number).unwrap_or_default();
+    let change = match is_described {
+        true => consumer.selector.descriptor_change(meta.encoding, rewrite.sequence_number),
+        false => None,
+    };
+    let change = change.unwrap_or_default();
     let outgoing = Outgoing {
         lane: lane(consumer.transport, Component::Rtp),
         to,

@@ -15,6 +15,7 @@ impl<T: Transport> Core<T> {
         for item in batch.items() {
             match item {
                 RelayItem::Packet(packet) => self.handle_relayed_packet(now, batch, &packet, out),
+                RelayItem::Past(packet) => self.handle_past_packet(now, batch, &packet),
                 RelayItem::News(news) => self.handle_relay_news(now, news),
             }
         }
@@ -32,6 +33,14 @@ impl<T: Transport> Core<T> {
         let Some(bytes) = batch.bytes_of(relayed) else { return };
         if let Some(packet) = RtpPacket::from_parts(bytes, relayed.layout) {
             self.forward(now, key, &relayed.meta, &packet, out);
+        }
+    }
+
+    fn handle_past_packet(&mut self, now: Time, batch: &RelayBatch, relayed: &RelayedPacket) {
+        let Ok(key) = self.source_key(relayed.producer) else { return };
+        let packet = batch.bytes_of(relayed).and_then(|bytes| RtpPacket::from_parts(bytes, relayed.layout));
+        if let Some(packet) = packet {
+            self.keep(now, key, &relayed.meta, &packet);
         }
     }
 
@@ -69,7 +78,7 @@ impl<T: Transport> Core<T> {
                 }
             }
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),
-            RelayNews::Subscribed(subscription, shard) => self.brief_mirror(subscription, shard),
+            RelayNews::Subscribed(subscription, shard) => self.brief_mirror(now, subscription, shard),
             RelayNews::Unsubscribe(subscription, shard) => self.stop_mirroring(subscription, shard),
         }
     }
@@ -83,7 +92,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Tells a new mirror how things are: news that came before it stood was lost, and what it was made from may be outdated.
-    fn brief_mirror(&mut self, subscription: Subscription, shard: ShardId) {
+    fn brief_mirror(&mut self, now: Time, subscription: Subscription, shard: ShardId) {
         let source = self.source_key(subscription.producer).ok().and_then(|key| self.sources.get(key));
         let way = self.relay.to(shard);
         let Some(source) = source.filter(|source| matches!(source.origin, Origin::Here(_))) else {
@@ -99,6 +108,10 @@ impl<T: Transport> Core<T> {
             way.push_news(RelayNews::ActiveLayers(subscription.producer, encoding, stream.active_layers));
             if let Some(alignment) = stream.alignment {
                 way.push_news(RelayNews::Alignment(subscription.producer, encoding, alignment));
+            }
+            // What its first viewers start from.
+            for packet in stream.store.iter().flat_map(|store| store.since_key_frame(now)) {
+                way.push_past(subscription.producer, *packet.meta, packet.layout, packet.bytes);
             }
         }
     }

@@ -9,10 +9,11 @@ use crate::core::Core;
 use crate::path::fan_out::{Departure, Ledger, Moment, Scratch, Sent, send};
 use crate::path::seal::has_room;
 use crate::source::{Source, SourceStream};
+use crate::switches::SwitchCause;
 use crate::timers::Timer;
 use crate::transport_state::lane;
 use std::time::Duration;
-use tureen_forwarding::{DropReason, Selector};
+use tureen_forwarding::{DropReason, PacketMeta, Selector};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Egress, Transport};
@@ -81,6 +82,26 @@ impl<T: Transport> Core<T> {
         consumer.replay.as_mut()?.next = Some(run.first.extended_sequence);
         self.counters.replays += 1;
         Some(())
+    }
+
+    /// Takes a packet that the home of a mirrored source kept from before, for those who start here. One that newer ones overtook is
+    /// too late for that.
+    pub(crate) fn keep(&mut self, now: Time, key: Key<Source>, meta: &PacketMeta, packet: &RtpPacket<'_>) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
+        let Some(store) = &mut stream.store else { return };
+        let is_first = stream.packets == 0;
+        if !is_first && meta.extended_sequence <= store.highest() {
+            return;
+        }
+        stream.packets += 1;
+        store.insert(packet.bytes(), packet.layout(), meta);
+        if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
+            stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
+        }
+        if is_first {
+            self.choose_layers(now, key, SwitchCause::EncodingCame);
+        }
     }
 
     fn send_portion(&mut self, now: Time, key: Key<Consumer>, out: &mut impl Egress) -> Progress {

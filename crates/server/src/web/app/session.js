@@ -3,7 +3,7 @@
 // Events: `state` (`state`, which is connecting, joined, reconnecting or closed, or `mediaLost` has changed), `problem` and
 // `ended` (detail.message).
 
-import { receivingCapabilities, receivingOffer } from "./media/capabilities.js";
+import { receivingCapabilities, receivingOffer, withoutRedundancy } from "./media/capabilities.js";
 import { ReceiveTransport } from "./media/receive.js";
 import { SendTransport } from "./media/send.js";
 import { options, renewPeerId } from "./options.js";
@@ -139,7 +139,8 @@ export class Session extends EventTarget {
 
   /** From an open socket into the room. */
   async #enter() {
-    const router = await this.request("getRouterRtpCapabilities");
+    const offered = await this.request("getRouterRtpCapabilities");
+    const router = options.redundancy ? offered : withoutRedundancy(offered);
     const rtpCapabilities = receivingCapabilities(await receivingOffer(), router);
     const { forceTcp } = options;
     const sending = await this.request("createWebRtcTransport", { forceTcp, producing: true, consuming: false });

@@ -75,6 +75,7 @@ async function figures() {
       fps: entry.framesPerSecond ?? null, frames: entry.framesEncoded ?? null, bytes: entry.bytesSent,
       target: entry.targetBitrate ?? null, limited: entry.qualityLimitationReason ?? null,
       limitedFor: entry.qualityLimitationDurations ?? null, mode: entry.scalabilityMode ?? null,
+      plis: entry.pliCount ?? null,
     })),
     inbound: received.filter(({ type, kind }) => type === "inbound-rtp" && kind).map((entry) => ({
       kind: entry.kind, codec: codec(received, entry), width: entry.frameWidth ?? null,

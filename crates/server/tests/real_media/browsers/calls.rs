@@ -151,6 +151,40 @@ fn real_media_browsers_dtls_13() {
     room.assert_protection(DTLS_13, CM);
 }
 
+/// Whoever takes redundant audio gets what Chromium sends; for others it is unpacked.
+#[test]
+fn real_media_browsers_redundant_audio() {
+    let codecs = "audio/opus/48000/2,audio/red/48000/2,video/VP8/90000";
+    let peers = json!([
+        { "browser": "chromium", "query": { "video": "0" } },
+        { "browser": "chromium", "query": { "video": "0", "audio": "0" } },
+        { "browser": "chromium", "query": { "video": "0", "audio": "0", "red": "0" } },
+    ]);
+    let room = call(&["--media-codecs", codecs], 4, &peers, None);
+    report(&format!("{:?}", room.after));
+    let sent = room.after[0].outbound.iter().find(|stream| stream.kind == "audio").expect("sound is sent");
+    assert_eq!(sent.codec.as_deref(), Some("audio/red"));
+    for (viewer, codec) in [(1, "audio/red"), (2, "audio/opus")] {
+        room.assert_listening(viewer);
+        assert_eq!(room.after[viewer].audio_codec(), Some(codec), "peer {viewer}");
+    }
+}
+
+/// A viewer who comes within seconds of a key frame is shown pictures without another one.
+#[test]
+fn real_media_browsers_viewer_starts_from_the_cached_run() {
+    let peers = json!([
+        { "browser": "chromium", "query": { "height": "180", "simulcast": "0" } },
+        { "browser": "chromium", "query": { "video": "0", "audio": "0" } },
+    ]);
+    let room = call(&["--key-frame-cache", "10000"], 3, &peers, None);
+    room.assert_watching(1);
+    room.assert_soon_watching(1);
+    let sent =
+        room.after[0].outbound.iter().find(|stream| stream.kind == "video").expect("pictures are sent");
+    assert_eq!(sent.plis, Some(0), "{sent:?}");
+}
+
 #[test]
 fn real_media_browsers_tcp_alone() {
     let peers = json!([

@@ -48,11 +48,14 @@ pub(super) struct Path {
 #[derive(Debug, Deserialize)]
 pub(super) struct Outbound {
     pub(super) kind: String,
+    pub(super) codec: Option<String>,
     pub(super) width: Option<f64>,
     pub(super) target: Option<f64>,
     pub(super) bytes: f64,
     pub(super) limited: Option<String>,
     pub(super) mode: Option<String>,
+    /// Key frames that were asked for.
+    pub(super) plis: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,7 +99,16 @@ impl Peer {
 
     /// The codec of the video that it receives.
     pub(super) fn video_codec(&self) -> Option<&str> {
-        self.inbound.iter().find(|stream| stream.kind == "video")?.codec.as_deref()
+        self.codec("video")
+    }
+
+    /// The codec of the audio that it receives.
+    pub(super) fn audio_codec(&self) -> Option<&str> {
+        self.codec("audio")
+    }
+
+    fn codec(&self, kind: &str) -> Option<&str> {
+        self.inbound.iter().find(|stream| stream.kind == kind)?.codec.as_deref()
     }
 }
 
@@ -114,6 +126,12 @@ impl Room {
         assert!(rate >= FRAME_RATE / SLACK, "peer {index}: {rate:.1} frames/s: {after:#?}");
         let moved = self.moved[index].iter().copied().fold(0.0, f64::max);
         assert!(moved >= MOVEMENT, "peer {index}: pictures stand still, {moved}");
+        self.assert_listening(index);
+    }
+
+    /// The peer hears something.
+    pub(super) fn assert_listening(&self, index: usize) {
+        let (before, after) = (&self.before[index], &self.after[index]);
         assert!(after.audio_bytes() > before.audio_bytes(), "peer {index}: no sound comes in");
         assert!(after.energy() > before.energy(), "peer {index}: silence");
     }

@@ -4,6 +4,7 @@
 import { parseSdp } from "./sdp.js";
 
 const isRtx = (mimeType) => mimeType.toLowerCase().endsWith("/rtx");
+const isRed = (mimeType) => mimeType.toLowerCase().endsWith("/red");
 
 /** Whether two codecs are the same stream format, profile included. Both have mimeType, clockRate and parameters. */
 export function sameCodec(a, b) {
@@ -49,14 +50,23 @@ function commonFeedback(a, b) {
   return a.filter(has).map(({ type, parameter }) => ({ type, parameter: parameter ?? "" }));
 }
 
+/** The codec whose packets hold earlier ones of `codec` too (RFC 2198), in front of it: whoever has it sends it. */
+function redundancyFor(codec, local, router) {
+  const red = local.find(({ mimeType, parameters }) =>
+    isRed(mimeType) && parameters[""]?.split("/").every((payloadType) => Number(payloadType) === codec.payloadType));
+  const known = red && router.codecs.find((known) => sameCodec(known, red));
+  return known ? [{ ...red, mimeType: known.mimeType, rtcpFeedback: [] }] : [];
+}
+
 /**
- * The codec of a local offer's section that is sent, and its RTX, with the browser's payload types. `preferred` is a
- * mime type such as `video/vp9`; without it the router's order decides. Null if the router takes none.
+ * The codec of a local offer's section that is sent, and what repairs it, RTX behind it or RED in front, with the browser's
+ * payload types. `preferred` is a mime type such as `video/vp9`; without it the router's order decides. Null if the
+ * router takes none.
  */
 export function sendingCodecs(section, router, preferred) {
   const local = sectionCodecs(section);
   const candidates = router.codecs.filter(({ mimeType }) =>
-    mimeType.startsWith(`${section.kind}/`) && !isRtx(mimeType) &&
+    mimeType.startsWith(`${section.kind}/`) && !isRtx(mimeType) && !isRed(mimeType) &&
     (!preferred || mimeType.toLowerCase() === preferred.toLowerCase()));
   for (const known of candidates) {
     const codec = local.find((codec) => sameCodec(codec, known));
@@ -64,7 +74,7 @@ export function sendingCodecs(section, router, preferred) {
     const rtcpFeedback = commonFeedback(codec.rtcpFeedback, known.rtcpFeedback ?? []);
     const localRtx = rtxFor(local, codec.payloadType, "payloadType");
     const routerRtx = rtxFor(router.codecs, known.preferredPayloadType, "preferredPayloadType");
-    const sent = [{ ...codec, mimeType: known.mimeType, rtcpFeedback }];
+    const sent = [...redundancyFor(codec, local, router), { ...codec, mimeType: known.mimeType, rtcpFeedback }];
     if (localRtx !== undefined && routerRtx !== undefined) {
       const { clockRate, payloadType } = codec;
       const mimeType = `${section.kind}/rtx`;
@@ -73,6 +83,11 @@ export function sendingCodecs(section, router, preferred) {
     return sent;
   }
   return null;
+}
+
+/** A router that is not asked for redundancy. */
+export function withoutRedundancy(router) {
+  return { ...router, codecs: router.codecs.filter(({ mimeType }) => !isRed(mimeType)) };
 }
 
 /** The extensions of a local offer's section that the router receives, with the browser's ids. */
@@ -106,7 +121,9 @@ function receivingCodecs(section, router) {
     const { mimeType, clockRate, channels, preferredPayloadType } = known;
     const common = { kind: section.kind, clockRate };
     const rtcpFeedback = commonFeedback(codec.rtcpFeedback, known.rtcpFeedback ?? []);
-    const media = { ...common, mimeType, preferredPayloadType, parameters: codec.parameters, rtcpFeedback };
+    // The list of RED has payload types, and those are the router's.
+    const { parameters: own } = isRed(mimeType) ? known : codec;
+    const media = { ...common, mimeType, preferredPayloadType, parameters: own, rtcpFeedback };
     if (channels) media.channels = channels;
     const rtx = rtxFor(router.codecs, preferredPayloadType, "preferredPayloadType");
     if (rtx === undefined || rtxFor(local, codec.payloadType, "payloadType") === undefined) return [media];

@@ -82,8 +82,12 @@ function readFormatParameters(section, value) {
   if (codec) codec.parameters = parseParameters(value.slice(space + 1));
 }
 
-/** `a=1;b=text`. A number stays a number; a profile is text even if all of its digits are decimal. */
+/**
+ * `a=1;b=text`. A number stays a number; a profile is text even if all of its digits are decimal. The bare list of RED
+ * (RFC 2198 section 5) has the empty name.
+ */
 export function parseParameters(text) {
+  if (/^\d+(\/\d+)+$/.test(text)) return { "": text };
   const parameters = {};
   for (const part of text.split(";")) {
     const [name, value] = part.trim().split(/=(.*)/s);
@@ -95,7 +99,7 @@ export function parseParameters(text) {
 }
 
 export function formatParameters(parameters) {
-  return Object.entries(parameters).map(([name, value]) => `${name}=${value}`).join(";");
+  return Object.entries(parameters).map(([name, value]) => (name ? `${name}=${value}` : value)).join(";");
 }
 
 function readFeedback(section, value) {

@@ -51,7 +51,8 @@ export class SendTransport extends Connection {
     const section = offer.media.find((section) => section.mid === mid);
     const codecs = sendingCodecs(section, this.#router, codec);
     if (!codecs) throw new Error(`this browser and the server have no ${codec ?? kind} codec in common`);
-    codecs[0].parameters = withoutUndefined({ ...codecs[0].parameters, ...parameters });
+    const media = codecs.find(({ mimeType }) => !mimeType.endsWith("/red"));
+    media.parameters = withoutUndefined({ ...media.parameters, ...parameters });
     const extensions = sendingExtensions(section, this.#router);
     reduceFeedback(codecs, extensions);
     const rids = sendEncodings.length > 1 ? sendEncodings.map(({ rid }) => rid) : [];
