@@ -48,7 +48,6 @@ pub(super) struct Path {
 #[derive(Debug, Deserialize)]
 pub(super) struct Outbound {
     pub(super) kind: String,
-    pub(super) codec: Option<String>,
     pub(super) width: Option<f64>,
     pub(super) target: Option<f64>,
     pub(super) bytes: f64,
@@ -99,16 +98,7 @@ impl Peer {
 
     /// The codec of the video that it receives.
     pub(super) fn video_codec(&self) -> Option<&str> {
-        self.codec("video")
-    }
-
-    /// The codec of the audio that it receives.
-    pub(super) fn audio_codec(&self) -> Option<&str> {
-        self.codec("audio")
-    }
-
-    fn codec(&self, kind: &str) -> Option<&str> {
-        self.inbound.iter().find(|stream| stream.kind == kind)?.codec.as_deref()
+        self.inbound.iter().find(|stream| stream.kind == "video")?.codec.as_deref()
     }
 }
 
@@ -127,6 +117,11 @@ impl Room {
         let moved = self.moved[index].iter().copied().fold(0.0, f64::max);
         assert!(moved >= MOVEMENT, "peer {index}: pictures stand still, {moved}");
         self.assert_listening(index);
+    }
+
+    /// Bytes of audio that the peer received in the time of measuring.
+    pub(super) fn audio_received(&self, index: usize) -> f64 {
+        self.after[index].audio_bytes() - self.before[index].audio_bytes()
     }
 
     /// The peer hears something.
