@@ -1,6 +1,7 @@
 //! A whole Core against time steps, datagrams from right and wrong places, and commands.
 //!
-//! One transport sends video and audio, two receive them: one with RTX, one by comedia and without. After each step: what
+//! One transport sends video and audio, two receive them: one with RTX, one by comedia and without. An odd first sequence number lets
+//! who comes later start from a kept run. After each step: what
 //! goes out goes to selected addresses only, parses, belongs to a consumer, and is bounded; deadlines lie ahead; counters add up.
 //! Planted: packets follow whoever sent the last datagram (RTP bleed).
 
@@ -12,8 +13,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tureen_media_model::{
     AddTransport, CloseConsumer, CloseProducer, ConnectTransport, Consume, ConsumerId, ConsumerNumbering,
-    ConsumerOptions, Core, CreateRouter, Event, PauseConsumer, PauseProducer, Produce, ProducerId,
-    ProducerOptions, RequestKeyFrame, ResumeConsumer, ResumeProducer, RouterId, RouterOptions,
+    ConsumerOptions, Core, CreateRouter, Event, KeyFrameCache, PauseConsumer, PauseProducer, Produce,
+    ProducerId, ProducerOptions, RequestKeyFrame, ResumeConsumer, ResumeProducer, RouterId, RouterOptions,
     TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities};
@@ -33,11 +34,15 @@ const AUDIO_SSRC: u32 = 2000;
 const MAX_STEPS: usize = 400;
 /// The Core answers at most so many packets of one NACK.
 const MAX_ANSWERS: usize = 64;
+/// It sends at most so many packets of a kept run to a consumer at once.
+const PORTION: usize = 64;
 
 struct Scene {
     core: Core<PlainTransport>,
     now: Time,
     capabilities: RtpCapabilities,
+    /// The producer of video does.
+    keeps_runs: bool,
     next_consumer: u128,
     consumers: Vec<ConsumerId>,
     /// SSRC and payload type of all that consumers were ever announced to send.
@@ -55,8 +60,8 @@ struct Scene {
 
 pub(crate) fn run(data: &[u8], fault: Fault) {
     let mut input = Bytes::new(data);
-    let mut scene = Scene::new(fault);
     let mut sequence_numbers = [input.u16(), input.u16()];
+    let mut scene = Scene::new(sequence_numbers[0] % 2 == 1, fault);
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             return;
@@ -67,7 +72,7 @@ pub(crate) fn run(data: &[u8], fault: Fault) {
 }
 
 impl Scene {
-    fn new(fault: Fault) -> Self {
+    fn new(keeps_runs: bool, fault: Fault) -> Self {
         let (mut core, now) = (core(), Time::from_millis(1000));
         let options = RouterOptions { media_codecs: media_codecs() };
         let capabilities = ask(&mut core, now, CreateRouter { id: ROUTER, options }).expect("known codecs");
@@ -97,6 +102,7 @@ impl Scene {
             core,
             now,
             capabilities,
+            keeps_runs,
             next_consumer: 1,
             consumers: Vec::new(),
             streams: BTreeSet::new(),
@@ -125,7 +131,7 @@ impl Scene {
             rtp_parameters: parameters(is_video, ssrc),
             paused: false,
             key_frame_request_delay: Duration::ZERO,
-            key_frame_cache: None,
+            key_frame_cache: (is_video && self.keeps_runs).then(KeyFrameCache::default),
         };
         let _ =
             ask(&mut self.core, self.now, Produce { transport: TransportId(u128::from(SOURCE)), options });
@@ -213,7 +219,12 @@ impl Scene {
             assert!(fired <= 2000, "a hot timer");
         }
         self.now = end;
-        0
+        fired * self.replayed()
+    }
+
+    /// How many packets the kept runs may add to what a moment causes.
+    fn replayed(&self) -> usize {
+        if self.keeps_runs { self.consumers.len() * PORTION } else { 0 }
     }
 
     fn receive(&mut self, socket: u32, source: SocketAddr, bytes: Vec<u8>) -> usize {
@@ -225,7 +236,7 @@ impl Scene {
         };
         let arrival = Arrival { socket: SocketId(socket), source };
         self.core.handle_batch(self.now, &mut One::new(arrival, bytes), &mut self.sink);
-        self.consumers.len() + nacks * MAX_ANSWERS
+        self.consumers.len() + nacks * MAX_ANSWERS + self.replayed()
     }
 
     /// A NACK, PLI or FIR about what a consumer sends, or about anything.

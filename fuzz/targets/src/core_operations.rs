@@ -11,9 +11,9 @@ use std::time::Duration;
 use tureen_media_model::{
     AddTransport, CloseCause, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, ConnectTransport,
     Consume, ConsumeError, ConsumerEvent, ConsumerId, ConsumerNumbering, ConsumerOptions, Core, CreateRouter,
-    DumpConsumer, Event, PauseConsumer, PauseProducer, Population, Produce, ProduceError, ProducerEvent,
-    ProducerId, ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId, RouterOptions,
-    TransportEvent, TransportId,
+    DumpConsumer, Event, KeyFrameCache, PauseConsumer, PauseProducer, Population, Produce, ProduceError,
+    ProducerEvent, ProducerId, ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId,
+    RouterOptions, TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::Time;
@@ -183,7 +183,7 @@ fn produce(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
         rtp_parameters: parameters(is_video, ssrc),
         paused,
         key_frame_request_delay: Duration::ZERO,
-        key_frame_cache: None,
+        key_frame_cache: (is_video && flags & 4 != 0).then(KeyFrameCache::default),
     };
     let result = ask(core, now, Produce { transport: TransportId(transport), options });
     let taken = model.producers.values().any(|other| other.transport == transport && other.ssrc == ssrc);
