@@ -91,6 +91,7 @@ impl<T: Transport> Core<T> {
             paused: options.paused,
             trace: Default::default(),
             orientation: None,
+            meter: None,
             score_promised: false,
             orientation_promised: false,
             definition: ProducerDefinition {

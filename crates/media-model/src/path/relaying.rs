@@ -15,6 +15,7 @@ impl<T: Transport> Core<T> {
         for item in batch.items() {
             match item {
                 RelayItem::Packet(packet) => self.handle_relayed_packet(now, batch, &packet, out),
+                RelayItem::Levels(producer, report) => self.hear(producer, &report),
                 RelayItem::News(news) => self.handle_relay_news(now, news),
             }
         }
@@ -71,6 +72,9 @@ impl<T: Transport> Core<T> {
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),
             RelayNews::Subscribed(subscription, shard) => self.brief_mirror(subscription, shard),
             RelayNews::Unsubscribe(subscription, shard) => self.stop_mirroring(subscription, shard),
+            RelayNews::Listen(subscription, shard) => self.start_metering(subscription, shard),
+            RelayNews::Unlisten(subscription, shard) => self.stop_metering(subscription, shard),
+            RelayNews::Unheard(subscription) => self.end_listening(subscription),
         }
     }
 
