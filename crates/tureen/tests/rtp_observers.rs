@@ -3,7 +3,6 @@
 mod support;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use pollster::block_on;
 use std::time::{Duration, Instant};
 use support::{Kept, Log, PATIENCE, Stage, eventually, from_json, video};
@@ -13,7 +12,7 @@ use tureen::{
     ActiveSpeakerObserver, ActiveSpeakerObserverOptions, AddProducerError, AudioLevelObserver,
     AudioLevelObserverOptions, CreateRtpObserverError, DirectTransport, Producer, ProducerId,
     ProducerOptions, RemoveProducerError, RequestError, RtpObserver as _, RtpObserverEvent,
-    RtpObserverObserverEvent, RtpObserverType,
+    RtpObserverObserverEvent, RtpObserverType, Transport as _,
 };
 
 const LEVEL: u8 = 10;
