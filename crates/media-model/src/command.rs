@@ -14,8 +14,8 @@ use crate::error::{
 use crate::explanation::ConsumerExplanation;
 use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
 use crate::options::{
-    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, ProducerOptions, RouterOptions,
-    TransportOptions,
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, LastNAudioOptions,
+    ProducerOptions, RouterOptions, TransportOptions,
 };
 use crate::stats::{ConsumerStats, ProducerStats, TransportStats};
 use crate::trace::{ConsumerTraceFlags, ProducerTraceFlags, TransportTraceFlags};
@@ -297,6 +297,13 @@ requests! {
         /// Its options.
         options: ActiveSpeakerObserverOptions,
     } => create_active_speaker_observer -> Result<(), CreateRtpObserverError>;
+    /// Makes an observer that has only the loudest producers forwarded. It lives on this shard, whichever its producers do.
+    CreateLastNAudio {
+        /// The router.
+        router: RouterId,
+        /// Its options.
+        options: LastNAudioOptions,
+    } => create_last_n_audio -> Result<(), CreateRtpObserverError>;
     /// Closes an RTP observer.
     CloseRtpObserver {
         /// The observer.

@@ -67,6 +67,8 @@ pub struct SourceDescription {
     pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether it is paused.
     pub paused: bool,
+    /// Whether it is not forwarded since others are louder.
+    pub left_out: bool,
     /// Scores of its streams.
     pub scores: Vec<u8>,
     /// Which publication this is; no two have the same number, whatever the producer and the shard.
@@ -92,7 +94,7 @@ pub struct RouterDump {
 }
 
 /// What an RTP observer listens for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum RtpObserverKind {
@@ -107,6 +109,13 @@ pub enum RtpObserverKind {
     ActiveSpeaker {
         /// Who does now, or did last.
         dominant_producer_id: Option<ProducerId>,
+    },
+    /// Who is to be forwarded.
+    LastN {
+        /// How many at most.
+        n: u8,
+        /// Who is not.
+        left_out_producer_ids: Vec<ProducerId>,
     },
 }
 

@@ -164,6 +164,9 @@ pub enum CreateRtpObserverError {
     /// `threshold` is out of range.
     #[error("threshold must be -127 to 0")]
     Threshold,
+    /// `n` is 0.
+    #[error("n must be 1 to 255")]
+    N,
 }
 
 /// Why an RTP observer cannot listen to a producer.

@@ -46,8 +46,8 @@ pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obsta
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId, TransportId, WorkerId};
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerNumbering, ConsumerOptions,
-    KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, ProducerOptions, RouterOptions,
-    TransportOptions,
+    KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions, ProducerOptions,
+    RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use stats::*;

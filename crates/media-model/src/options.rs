@@ -179,3 +179,12 @@ impl ActiveSpeakerObserverOptions {
         Self { id, interval: Duration::from_millis(300) }
     }
 }
+
+/// How an observer is made that has only the loudest producers forwarded.
+#[derive(Clone, Copy, Debug)]
+pub struct LastNAudioOptions {
+    /// Its id.
+    pub id: RtpObserverId,
+    /// How many, 1 or more.
+    pub n: u8,
+}

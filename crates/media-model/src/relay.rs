@@ -22,6 +22,8 @@ pub(crate) struct RelayedPacket {
 pub(crate) enum RelayNews {
     /// Home to mirrors: the producer was paused or resumed.
     Paused(ProducerId, bool),
+    /// Home to mirrors: the producer is not forwarded since others are louder, or is again.
+    LeftOut(ProducerId, bool),
     /// Home to mirrors: the producer is gone.
     Closed(Subscription),
     /// Home to mirrors: the score of an encoding.
@@ -44,6 +46,8 @@ pub(crate) enum RelayNews {
     Listen(Subscription, ShardId),
     /// Observers to home: no more reports are wanted.
     Unlisten(Subscription, ShardId),
+    /// Observers to home: the producer is not to be forwarded since others are louder, or is again.
+    LeaveOut(Subscription, ShardId, bool),
     /// Home to observers: the producer is gone.
     Unheard(Subscription),
 }

@@ -206,7 +206,7 @@ impl Rooms {
         }
         let options = RouterOptions::new(self.shared.options.media_codecs.clone());
         let router = self.shared.worker.create_router(options).await?;
-        let speakers = Speakers::new(&router).await?;
+        let speakers = Speakers::new(&router, self.shared.options.last_n_audio).await?;
         let mut state = lock(&self.shared.state);
         // Others may have been faster.
         if let Some(room) = self.check(&state, id)? {

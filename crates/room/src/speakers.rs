@@ -1,4 +1,5 @@
-//! Who in a room speaks, and how loud: from two observers of all its audio to what peers are told. Knows no packet.
+//! Who in a room speaks, and how loud: from two observers of all its audio to what peers are told; and who of them is forwarded. Knows no
+//! packet.
 
 use crate::inbox::PeerEvent;
 use crate::queue::lock;
@@ -6,19 +7,22 @@ use crate::room::RoomShared;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use tureen::dictionaries::MediaKind;
+use tureen::dictionaries::{HeaderExtensionUri, MediaKind};
 use tureen::{
     ActiveSpeakerObserver, ActiveSpeakerObserverOptions, AudioLevelObserver, AudioLevelObserverOptions,
-    AudioLevelVolume, CreateRtpObserverError, Producer, ProducerId, Router, RtpObserver,
+    AudioLevelVolume, CreateRtpObserverError, LastNAudio, LastNAudioOptions, Producer, ProducerId, Router,
+    RtpObserver,
 };
 
 /// How often volumes are told.
 const INTERVAL: Duration = Duration::from_millis(800);
 
-/// The observers of a room.
+/// What listens to the audio of a room.
 pub(crate) struct Speakers {
     speech: ActiveSpeakerObserver,
     loudness: AudioLevelObserver,
+    /// Where only so many are forwarded.
+    last_n: Option<LastNAudio>,
     heard: Mutex<Heard>,
 }
 
@@ -40,12 +44,16 @@ impl Heard {
 }
 
 impl Speakers {
-    pub(crate) async fn new(router: &Router) -> Result<Self, CreateRtpObserverError> {
+    pub(crate) async fn new(router: &Router, last_n: Option<u8>) -> Result<Self, CreateRtpObserverError> {
         let mut options = AudioLevelObserverOptions::default();
         (options.max_entries, options.interval) = (u16::MAX, INTERVAL);
         Ok(Self {
             speech: router.create_active_speaker_observer(ActiveSpeakerObserverOptions::default()).await?,
             loudness: router.create_audio_level_observer(options).await?,
+            last_n: match last_n {
+                Some(n) => Some(router.create_last_n_audio(LastNAudioOptions::new(n)).await?),
+                None => None,
+            },
             heard: Mutex::default(),
         })
     }
@@ -64,12 +72,18 @@ impl Speakers {
 
     /// Listens to a producer, until that closes.
     pub(crate) async fn add(&self, producer: &Producer) {
-        if producer.kind() != MediaKind::Audio {
+        let extensions = &producer.rtp_parameters().header_extensions;
+        let has_levels = extensions.iter().any(|entry| entry.uri == HeaderExtensionUri::SsrcAudioLevel);
+        if producer.kind() != MediaKind::Audio || !has_levels {
             return;
         }
         let speech = self.speech.add_producer(producer.id()).await;
         let loudness = self.loudness.add_producer(producer.id()).await;
-        if let Err(error) = speech.and(loudness) {
+        let last_n = match &self.last_n {
+            Some(last_n) => last_n.add_producer(producer.id()).await,
+            None => Ok(()),
+        };
+        if let Err(error) = speech.and(loudness).and(last_n) {
             tracing::debug!(producer = %producer.id(), %error, "not observed");
         }
     }

@@ -333,3 +333,42 @@ fn everybody_is_told_who_speaks_and_when_nobody_does() {
         assert!(to_guest.next().await.is_none(), "who has not joined is told nothing");
     });
 }
+
+#[test]
+fn only_so_many_microphones_are_forwarded_where_that_is_asked_for() {
+    block_on(async {
+        let rooms = rooms_with(|options| options.last_n_audio = Some(1)).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (_viewer, mut to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let level = r#"[{"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 10}]"#;
+        let with_levels = |ssrc| {
+            let mut options = opus(ssrc);
+            options.rtp_parameters.header_extensions = from_json(level).unwrap();
+            options
+        };
+        let mut consumers = Vec::new();
+        let mut producers = Vec::new();
+        for options in [with_levels(1), with_levels(2), opus(3)] {
+            producers.push(speaker.produce(&sends, options).await.unwrap());
+        }
+        while consumers.len() < 3 {
+            if let PeerEvent::ConsumerAdded(offer) = next(&mut to_viewer).await {
+                offer.consumer.resume().await.unwrap();
+                consumers.push(offer.consumer);
+            }
+        }
+        for number in 0..25 {
+            for (ssrc, producer) in (1..).zip(&producers) {
+                producer.send(sound(ssrc, number, if ssrc == 2 { 20 } else { 50 }).into()).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut obstacles = Vec::new();
+        for producer in &producers {
+            let consumer = consumers.iter().find(|it| it.producer_id() == producer.id()).unwrap();
+            obstacles.push(consumer.explain().await.unwrap().obstacle);
+        }
+        let left_out = Some(tureen::model::Obstacle::LastN);
+        assert_eq!(obstacles, [left_out, None, None], "who has no levels is not judged");
+    });
+}

@@ -93,16 +93,16 @@ pub use log::{LogFilter, LogLevel, LogTag};
 pub use manager::WorkerManager;
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, DirectTransportOptions,
-    DtlsFiles, ListenInfo, PlainConnectOptions, PlainTransportOptions, PortRange, ProducerOptions,
-    RouterOptions, SocketFlags, WebRtcListen, WebRtcServerOptions, WebRtcTransportOptions, WorkerSettings,
-    WorkerUpdateSettings,
+    DtlsFiles, LastNAudioOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions, PortRange,
+    ProducerOptions, RouterOptions, SocketFlags, WebRtcListen, WebRtcServerOptions, WebRtcTransportOptions,
+    WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
 pub use rtp_observer::{
-    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, RtpObserver, RtpObserverObserver,
-    RtpObserverType, WeakActiveSpeakerObserver, WeakAudioLevelObserver, WeakRtpObserver,
+    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, LastNAudio, RtpObserver, RtpObserverObserver,
+    RtpObserverType, WeakActiveSpeakerObserver, WeakAudioLevelObserver, WeakLastNAudio, WeakRtpObserver,
 };
 pub use stream::EventStream;
 pub use transport::{

@@ -444,3 +444,22 @@ impl Default for ActiveSpeakerObserverOptions {
         Self { interval: Duration::from_millis(300), shard: None, app_data: AppData::default() }
     }
 }
+
+/// How [`LastNAudio`](crate::LastNAudio) is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LastNAudioOptions {
+    /// How many producers are forwarded at most, 1 or more.
+    pub n: u8,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl LastNAudioOptions {
+    /// The loudest `n`, with defaults.
+    pub fn new(n: u8) -> Self {
+        Self { n, shard: None, app_data: AppData::default() }
+    }
+}

@@ -12,13 +12,13 @@ use crate::link::Link;
 use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
 use crate::options::{
-    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, DirectTransportOptions, PlainTransportOptions,
-    RouterOptions, WebRtcTransportOptions,
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, DirectTransportOptions, LastNAudioOptions,
+    PlainTransportOptions, RouterOptions, WebRtcTransportOptions,
 };
 use crate::producer::ProducerShared;
 use crate::rtp_observer::{
-    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, RtpObserverShared,
-    create_active_speaker_observer, create_audio_level_observer,
+    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, LastNAudio, RtpObserverShared,
+    create_active_speaker_observer, create_audio_level_observer, create_last_n_audio,
 };
 use crate::stream::EventStream;
 use crate::transport::{
@@ -279,6 +279,17 @@ impl Router {
         options: ActiveSpeakerObserverOptions,
     ) -> Result<ActiveSpeakerObserver, CreateRtpObserverError> {
         create_active_speaker_observer(self.clone(), options).await
+    }
+
+    /// Makes what has only the loudest of its producers forwarded.
+    ///
+    /// # Errors
+    /// `n` of 0, a shard that does not exist, or [`RequestError`].
+    pub async fn create_last_n_audio(
+        &self,
+        options: LastNAudioOptions,
+    ) -> Result<LastNAudio, CreateRtpObserverError> {
+        create_last_n_audio(self.clone(), options).await
     }
 
     /// Whether an endpoint with these capabilities can consume a producer.

@@ -5,13 +5,13 @@ mod support;
 use bytes::Bytes;
 use pollster::block_on;
 use std::time::{Duration, Instant};
-use support::{Kept, Log, PATIENCE, Stage, eventually, from_json, video};
+use support::{Kept, Log, PATIENCE, Stage, consumer, eventually, from_json, video};
 use tureen::dictionaries::{MediaKind, RtpParameters};
 use tureen::model;
 use tureen::{
     ActiveSpeakerObserver, ActiveSpeakerObserverOptions, AddProducerError, AudioLevelObserver,
-    AudioLevelObserverOptions, CreateRtpObserverError, DirectTransport, Producer, ProducerId,
-    ProducerOptions, RemoveProducerError, RequestError, RtpObserver as _, RtpObserverEvent,
+    AudioLevelObserverOptions, CreateRtpObserverError, DirectTransport, LastNAudioOptions, Producer,
+    ProducerId, ProducerOptions, RemoveProducerError, RequestError, RtpObserver as _, RtpObserverEvent,
     RtpObserverObserverEvent, RtpObserverType, Transport as _,
 };
 
@@ -214,6 +214,8 @@ fn options_that_make_no_sense_are_refused() {
     let shard = create(&|options| options.shard = Some(1));
     assert_eq!(shard, Some(CreateRtpObserverError::ShardNotFound(1)));
     assert_eq!(create(&|_| ()), None);
+    let n = block_on(stage.router.create_last_n_audio(LastNAudioOptions::new(0))).err();
+    assert_eq!(n, refused(model::CreateRtpObserverError::N));
     stage.router.close();
     assert_eq!(create(&|_| ()), Some(RequestError::Closed.into()));
     let speaker = block_on(stage.router.create_active_speaker_observer(Default::default()));
@@ -284,4 +286,36 @@ fn an_observer_closes_with_its_router_and_keeps_it_open() {
     let Stage { router, .. } = stage;
     drop(router);
     assert!(!observer.closed(), "it keeps its router open");
+}
+
+#[test]
+fn only_the_loudest_is_forwarded_on_every_shard() {
+    for shards in [1, 2] {
+        let stage = Stage::with_shards(shards);
+        let (near, far) = (stage.transport_on(0), stage.transport_on(shards - 1));
+        let (loud, quiet) = (microphone(&near, 1000), microphone(&far, 2000));
+        let viewers = [&loud, &quiet].map(|producer| consumer(&near, producer));
+        let last_n =
+            block_on(stage.router.create_last_n_audio(LastNAudioOptions::new(1))).expect("it is made");
+        for producer in [&loud, &quiet] {
+            block_on(last_n.add_producer(producer.id())).expect("it is open");
+        }
+        let explain = |index: usize| block_on(viewers[index].explain()).expect("it is open");
+        let mut sent = 0;
+        talk(&mut sent, &[(&loud, 1000, 20), (&quiet, 2000, 40)], || {
+            explain(1).obstacle == Some(model::Obstacle::LastN) && explain(0).obstacle.is_none()
+        });
+        assert!(!viewers[1].paused() && !viewers[1].producer_paused());
+        let before = explain(1).packets_sent;
+        let until = sent + 25;
+        let mut packets = 0;
+        talk(&mut sent, &[(&loud, 1000, 20), (&quiet, 2000, 40)], || {
+            packets += 1;
+            packets > 25
+        });
+        assert_eq!((sent, explain(1).packets_sent), (until, before));
+        assert_eq!(last_n.observer_type(), RtpObserverType::LastN);
+        last_n.close();
+        talk(&mut sent, &[(&loud, 1000, 20), (&quiet, 2000, 40)], || explain(1).packets_sent > before);
+    }
 }

@@ -2,8 +2,8 @@
 
 use crate::arena::Key;
 use crate::command::{
-    CloseRtpObserver, CreateActiveSpeakerObserver, CreateAudioLevelObserver, DumpRtpObserver,
-    ObserveProducer, PauseRtpObserver, ResumeRtpObserver, UnobserveProducer,
+    CloseRtpObserver, CreateActiveSpeakerObserver, CreateAudioLevelObserver, CreateLastNAudio,
+    DumpRtpObserver, ObserveProducer, PauseRtpObserver, ResumeRtpObserver, UnobserveProducer,
 };
 use crate::core::Core;
 use crate::description::{RtpObserverDump, RtpObserverKind};
@@ -13,9 +13,9 @@ use crate::error::{
 use crate::event::{CloseCause, Event, RtpObserverEvent};
 use crate::id::{ProducerId, RouterId, RtpObserverId, ShardId};
 use crate::observers::{
-    AudioLevels, DominantSpeaker, Ear, LevelListener, LevelMeter, Limits, Listened, RtpObserver,
+    AudioLevels, DominantSpeaker, Ear, LastN, LevelListener, LevelMeter, Limits, Listened, RtpObserver,
 };
-use crate::options::{ActiveSpeakerObserverOptions, AudioLevelObserverOptions};
+use crate::options::{ActiveSpeakerObserverOptions, AudioLevelObserverOptions, LastNAudioOptions};
 use crate::relay::{RelayNews, Subscription};
 use crate::timers::{Armed, Timer};
 use smallvec::smallvec;
@@ -28,6 +28,8 @@ use tureen_transport::Transport;
 const MIN_PACKETS: u32 = 10;
 /// In a short interval one packet for each of these is enough, so that long packets count too.
 const PACKET_SPACING: Duration = Duration::from_millis(60);
+/// How often it is decided who is forwarded.
+const LAST_N_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<T: Transport> Core<T> {
     pub(crate) fn create_audio_level_observer(
@@ -59,6 +61,18 @@ impl<T: Transport> Core<T> {
         let range = ActiveSpeakerObserverOptions::INTERVAL;
         let interval = interval.clamp(*range.start(), *range.end());
         self.insert_observer(request.router, id, interval, Ear::DominantSpeaker(DominantSpeaker::default()))
+    }
+
+    pub(crate) fn create_last_n_audio(
+        &mut self,
+        _now: Time,
+        request: CreateLastNAudio,
+    ) -> Result<(), CreateRtpObserverError> {
+        let LastNAudioOptions { id, n } = request.options;
+        if n == 0 {
+            return Err(CreateRtpObserverError::N);
+        }
+        self.insert_observer(request.router, id, LAST_N_INTERVAL, Ear::LastN(LastN::new(n)))
     }
 
     fn insert_observer(
@@ -101,7 +115,10 @@ impl<T: Transport> Core<T> {
     }
 
     pub(crate) fn end_observer(&mut self, key: Key<RtpObserver>, cause: CloseCause) {
-        let Some(observer) = self.observing.observers.remove(key) else { return };
+        let Some(mut observer) = self.observing.observers.remove(key) else { return };
+        for (producer, _) in observer.let_all_in() {
+            self.leave_out(producer, false);
+        }
         for producer in observer.producers() {
             self.stop_listening(producer, key);
         }
@@ -139,12 +156,10 @@ impl<T: Transport> Core<T> {
         if observer.paused == paused {
             return Ok(());
         }
-        let finding = observer.set_paused(paused);
+        let judgement = observer.set_paused(paused);
         let event = if paused { RtpObserverEvent::Paused } else { RtpObserverEvent::Resumed };
         self.events.push(Event::RtpObserver(id, event));
-        if let Some(finding) = finding {
-            self.promise_finding(key, finding);
-        }
+        self.act_on(key, judgement);
         self.arm_observer(now, key);
         Ok(())
     }
@@ -184,8 +199,13 @@ impl<T: Transport> Core<T> {
     ) -> Result<(), UnobserveProducerError> {
         let UnobserveProducer { observer: id, producer } = request;
         let key = self.observer_key(id)?;
-        if !self.observer_mut(id)?.remove(&producer) {
+        let observer = self.observer_mut(id)?;
+        let is_left_out = observer.leaves_out(&producer);
+        if !observer.remove(&producer) {
             return Err(UnobserveProducerError::NotObserved(producer));
+        }
+        if is_left_out {
+            self.leave_out(producer, false);
         }
         self.stop_listening(producer, key);
         self.events.push(Event::RtpObserver(id, RtpObserverEvent::ProducerRemoved(producer)));
@@ -293,6 +313,10 @@ impl<T: Transport> Core<T> {
             },
             Ear::DominantSpeaker(speakers) => {
                 RtpObserverKind::ActiveSpeaker { dominant_producer_id: speakers.dominant() }
+            }
+            Ear::LastN(last_n) => {
+                let left_out_producer_ids = last_n.left_out().collect();
+                RtpObserverKind::LastN { n: last_n.n(), left_out_producer_ids }
             }
         };
         Ok(RtpObserverDump {

@@ -74,6 +74,7 @@ impl<T: Transport> Core<T> {
             mapping: mapping.clone(),
             dependency_descriptor: SourceExtensions::new(&parameters.header_extensions).dependency_descriptor,
             paused: options.paused,
+            left_out: false,
             clock,
             streams: source_streams(options.kind, &parameters, &codecs, cache),
             key_frame_cache: cache,

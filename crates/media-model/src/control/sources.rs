@@ -43,6 +43,7 @@ impl<T: Transport> Core<T> {
             mapping: source.mapping.clone(),
             key_frame_cache: source.key_frame_cache,
             paused: source.paused,
+            left_out: source.left_out,
             scores: source.scores().collect(),
             subscription,
         })
@@ -79,6 +80,7 @@ impl<T: Transport> Core<T> {
             dependency_descriptor: extensions.dependency_descriptor,
             key_frame_cache: cache,
             paused: description.paused,
+            left_out: description.left_out,
             clock: None,
             streams,
             consumers: Vec::new(),

@@ -1,14 +1,16 @@
-//! RTP observers: what they tell of the audio producers of a router, and what a Core keeps for them.
+//! RTP observers: what they tell of the audio producers of a router, whom they let through, and what a Core keeps for them.
 //!
 //! An observer lives on one shard. The shard of each producer that it listens to reports levels once a window ([`levels`]), to itself or
 //! through the relay. Must not know packets.
 
 mod audio_levels;
 mod dominant_speaker;
+mod last_n;
 mod levels;
 
 pub(crate) use audio_levels::{AudioLevels, Levels, Limits};
 pub(crate) use dominant_speaker::DominantSpeaker;
+pub(crate) use last_n::LastN;
 pub(crate) use levels::{LevelListener, LevelMeter, LevelReport, judgement_after, window_end, window_of};
 
 use crate::arena::{Arena, Key};
@@ -29,6 +31,8 @@ pub(crate) enum Ear {
     AudioLevels(AudioLevels<ProducerId>),
     /// Who speaks.
     DominantSpeaker(DominantSpeaker<ProducerId>),
+    /// Who is to be forwarded.
+    LastN(LastN<ProducerId>),
 }
 
 /// An observer of some audio producers of a router.
@@ -50,6 +54,7 @@ impl RtpObserver {
         match &mut self.ear {
             Ear::AudioLevels(levels) => levels.add(producer),
             Ear::DominantSpeaker(speakers) => speakers.add(producer),
+            Ear::LastN(last_n) => last_n.add(producer),
         }
     }
 
@@ -58,6 +63,7 @@ impl RtpObserver {
         match &mut self.ear {
             Ear::AudioLevels(levels) => levels.remove(producer),
             Ear::DominantSpeaker(speakers) => speakers.remove(producer),
+            Ear::LastN(last_n) => last_n.remove(producer),
         }
     }
 
@@ -66,6 +72,7 @@ impl RtpObserver {
         match &self.ear {
             Ear::AudioLevels(levels) => levels.ids().collect(),
             Ear::DominantSpeaker(speakers) => speakers.ids().collect(),
+            Ear::LastN(last_n) => last_n.ids().collect(),
         }
     }
 
@@ -76,6 +83,7 @@ impl RtpObserver {
         match &mut self.ear {
             Ear::AudioLevels(levels) => levels.hear(producer, report),
             Ear::DominantSpeaker(speakers) => speakers.hear(producer, report.window, &report.frames),
+            Ear::LastN(last_n) => last_n.hear(producer, report.window, &report.frames),
         }
     }
 
@@ -86,28 +94,59 @@ impl RtpObserver {
             Ear::AudioLevels(levels) if levels.is_over() => Time::NEVER,
             Ear::AudioLevels(_) => now + self.interval,
             Ear::DominantSpeaker(speakers) if speakers.ids().next().is_none() => Time::NEVER,
-            Ear::DominantSpeaker(_) => judgement_after(now, self.interval),
+            Ear::LastN(last_n) if last_n.ids().next().is_none() => Time::NEVER,
+            Ear::DominantSpeaker(_) | Ear::LastN(_) => judgement_after(now, self.interval),
         }
     }
 
     /// Judges what it has heard.
-    pub(crate) fn judge(&mut self, now: Time) -> Option<RtpObserverEvent> {
+    pub(crate) fn judge(&mut self, now: Time) -> Judgement {
+        let heard = window_of(now).saturating_sub(1);
         match &mut self.ear {
-            Ear::AudioLevels(levels) => levels.conclude().map(RtpObserverEvent::from),
+            Ear::AudioLevels(levels) => levels.conclude().map(RtpObserverEvent::from).into(),
             Ear::DominantSpeaker(speakers) => {
-                let heard = window_of(now).saturating_sub(1);
-                speakers.decide(heard).map(RtpObserverEvent::DominantSpeaker)
+                speakers.decide(heard).map(RtpObserverEvent::DominantSpeaker).into()
             }
+            Ear::LastN(last_n) => Judgement { finding: None, let_in: last_n.decide(heard) },
         }
     }
 
     /// Pauses or resumes; what was heard before does not count.
-    pub(crate) fn set_paused(&mut self, paused: bool) -> Option<RtpObserverEvent> {
+    pub(crate) fn set_paused(&mut self, paused: bool) -> Judgement {
         self.paused = paused;
         match &mut self.ear {
-            Ear::AudioLevels(levels) => levels.fall_silent().map(RtpObserverEvent::from),
-            Ear::DominantSpeaker(_) => None,
+            Ear::AudioLevels(levels) => levels.fall_silent().map(RtpObserverEvent::from).into(),
+            Ear::DominantSpeaker(_) => Judgement::default(),
+            Ear::LastN(_) => Judgement { finding: None, let_in: self.let_all_in() },
         }
+    }
+
+    /// Leaves nobody out any more.
+    pub(crate) fn let_all_in(&mut self) -> Vec<(ProducerId, bool)> {
+        match &mut self.ear {
+            Ear::LastN(last_n) => last_n.let_all_in().into_iter().map(|id| (id, true)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it leaves a producer out.
+    pub(crate) fn leaves_out(&self, producer: &ProducerId) -> bool {
+        matches!(&self.ear, Ear::LastN(last_n) if last_n.left_out().any(|id| id == *producer))
+    }
+}
+
+/// What follows from what an observer heard.
+#[derive(Debug, Default)]
+pub(crate) struct Judgement {
+    /// What is told.
+    pub(crate) finding: Option<RtpObserverEvent>,
+    /// Who is forwarded from now on, and who not.
+    pub(crate) let_in: Vec<(ProducerId, bool)>,
+}
+
+impl From<Option<RtpObserverEvent>> for Judgement {
+    fn from(finding: Option<RtpObserverEvent>) -> Self {
+        Self { finding, let_in: Vec::new() }
     }
 }
 

@@ -1,11 +1,13 @@
-//! Audio levels: read once where a packet comes in, reported once a window to whoever listens, judged once an interval.
+//! Audio levels: read once where a packet comes in, reported once a window to whoever listens, judged once an interval, acted
+//! on where judging means leaving somebody out.
 
 use crate::arena::Key;
 use crate::core::Core;
 use crate::event::{Event, Pending, RtpObserverEvent};
-use crate::id::ProducerId;
-use crate::observers::{LevelReport, RtpObserver, window_end};
+use crate::id::{ProducerId, ShardId};
+use crate::observers::{Judgement, LevelListener, LevelReport, RtpObserver, window_end};
 use crate::producer::Producer;
+use crate::relay::{RelayNews, Subscription};
 use crate::timers::Timer;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{RtpPacket, extension};
@@ -67,14 +69,45 @@ impl<T: Transport> Core<T> {
         if !observer.timer.fired(now) || observer.paused {
             return;
         }
-        if let Some(finding) = observer.judge(now) {
-            self.promise_finding(key, finding);
-        }
+        let judgement = observer.judge(now);
+        self.act_on(key, judgement);
         self.arm_observer(now, key);
     }
 
+    pub(crate) fn act_on(&mut self, key: Key<RtpObserver>, judgement: Judgement) {
+        let Judgement { finding, let_in } = judgement;
+        for (producer, is_in) in let_in {
+            self.leave_out(producer, !is_in);
+        }
+        if let Some(finding) = finding {
+            self.promise_finding(key, finding);
+        }
+    }
+
+    /// Has a producer that an observer listens to not forwarded, or forwarded again, wherever it lives.
+    pub(crate) fn leave_out(&mut self, producer: ProducerId, left_out: bool) {
+        let Some(listened) = self.observing.listened.get(&producer) else { return };
+        let subscription = Subscription { producer, number: listened.subscription };
+        let own = self.config.shard;
+        if listened.home == own {
+            self.leave_out_here(subscription, own, left_out);
+        } else {
+            self.relay.to(listened.home).push_news(RelayNews::LeaveOut(subscription, own, left_out));
+        }
+    }
+
+    /// The same for a producer of this shard, as long as the request is about this one and not about an older one of its id.
+    pub(crate) fn leave_out_here(&mut self, subscription: Subscription, shard: ShardId, left_out: bool) {
+        let Ok(producer) = self.producer_mut(subscription.producer) else { return };
+        let listener = LevelListener { shard, subscription: subscription.number };
+        let source = producer.source;
+        if producer.meter.as_ref().is_some_and(|meter| meter.listeners.contains(&listener)) {
+            self.set_left_out(source, left_out);
+        }
+    }
+
     /// Has the newest finding of an observer told.
-    pub(crate) fn promise_finding(&mut self, key: Key<RtpObserver>, finding: RtpObserverEvent) {
+    fn promise_finding(&mut self, key: Key<RtpObserver>, finding: RtpObserverEvent) {
         let Some(observer) = self.observing.observers.get_mut(key) else { return };
         if observer.finding.replace(finding).is_none() {
             self.events.promise(Pending::Finding(key));

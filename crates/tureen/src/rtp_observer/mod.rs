@@ -2,11 +2,14 @@
 
 mod active_speaker;
 mod audio_level;
+mod last_n;
 
 pub(crate) use active_speaker::create_active_speaker_observer;
 pub use active_speaker::{ActiveSpeakerObserver, WeakActiveSpeakerObserver};
 pub(crate) use audio_level::create_audio_level_observer;
 pub use audio_level::{AudioLevelObserver, WeakAudioLevelObserver};
+pub(crate) use last_n::create_last_n_audio;
+pub use last_n::{LastNAudio, WeakLastNAudio};
 
 use crate::app_data::AppData;
 use crate::dispatch::{Created, Task};
@@ -39,6 +42,8 @@ pub enum RtpObserverType {
     ActiveSpeaker,
     /// [`AudioLevelObserver`].
     AudioLevel,
+    /// [`LastNAudio`].
+    LastN,
 }
 
 /// What all handles to one observer share.
@@ -193,6 +198,7 @@ impl RtpObserverInner {
             RtpObserverType::AudioLevel => {
                 AnyRtpObserver::AudioLevel(AudioLevelObserver::new(Arc::clone(self)))
             }
+            RtpObserverType::LastN => AnyRtpObserver::LastN(LastNAudio::new(Arc::clone(self))),
         }
     }
 }
@@ -258,7 +264,8 @@ mod sealed {
     }
 }
 
-/// What every RTP observer can do: [`AudioLevelObserver`], [`ActiveSpeakerObserver`], and [`AnyRtpObserver`] for either.
+/// What every RTP observer can do: [`AudioLevelObserver`], [`ActiveSpeakerObserver`], [`LastNAudio`], and [`AnyRtpObserver`] for any of
+/// them.
 ///
 /// It listens to the audio producers that it was given, whichever shards they live on, by the level that their endpoints write into each
 /// packet (RFC 6464); packets without one do not count. Clones are handles to the same observer; it closes with [`RtpObserver::close`] or
@@ -387,6 +394,8 @@ pub enum AnyRtpObserver {
     ActiveSpeaker(ActiveSpeakerObserver),
     /// An audio level observer.
     AudioLevel(AudioLevelObserver),
+    /// Last-N audio.
+    LastN(LastNAudio),
 }
 
 impl sealed::Handle for AnyRtpObserver {
@@ -394,6 +403,7 @@ impl sealed::Handle for AnyRtpObserver {
         match self {
             Self::ActiveSpeaker(observer) => observer.inner(),
             Self::AudioLevel(observer) => observer.inner(),
+            Self::LastN(last_n) => last_n.inner(),
         }
     }
 }
@@ -416,6 +426,12 @@ impl From<ActiveSpeakerObserver> for AnyRtpObserver {
 impl From<AudioLevelObserver> for AnyRtpObserver {
     fn from(observer: AudioLevelObserver) -> Self {
         Self::AudioLevel(observer)
+    }
+}
+
+impl From<LastNAudio> for AnyRtpObserver {
+    fn from(last_n: LastNAudio) -> Self {
+        Self::LastN(last_n)
     }
 }
 
