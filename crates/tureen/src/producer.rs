@@ -72,6 +72,10 @@ impl ProducerShared {
         }
     }
 
+    pub(crate) fn is_simulcast(&self) -> bool {
+        self.info.get().is_some_and(|info| info.producer_type == ProducerType::Simulcast)
+    }
+
     /// A handle that does not keep it open.
     pub(crate) fn weak(&self) -> Option<WeakProducer> {
         Some(WeakProducer { inner: Weak::clone(self.handle.get()?), id: self.id })
