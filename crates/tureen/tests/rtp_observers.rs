@@ -227,10 +227,8 @@ fn observers_are_in_dumps() {
     let stage = Stage::with_shards(2);
     let producer = microphone(&stage.transport_on(1), 1000);
     let (loudness, speech) = (levels(&stage, 0), speaker(&stage, 1));
-    for id in [producer.id()] {
-        block_on(loudness.add_producer(id)).expect("it is open");
-        block_on(speech.add_producer(id)).expect("it is open");
-    }
+    block_on(loudness.add_producer(producer.id())).expect("it is open");
+    block_on(speech.add_producer(producer.id())).expect("it is open");
     loudness.app_data().set("data");
     assert_eq!(loudness.app_data().get::<&str>().as_deref(), Some(&"data"));
     let dump = block_on(stage.router.dump()).expect("it is open");

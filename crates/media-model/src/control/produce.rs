@@ -56,8 +56,7 @@ impl<T: Transport> Core<T> {
         let router = self.routers.get(router_key).ok_or(NotFoundError::Transport(request.transport))?;
         let mapping = get_producer_rtp_parameters_mapping(&parameters, &router.capabilities, ssrc_base)?;
         let producer_type = ProducerType::of(&parameters);
-        let cname = self.settle_cname(transport_key, &parameters);
-        parameters.rtcp.cname = Some(cname);
+        parameters.rtcp.cname = Some(self.settle_cname(transport_key, &parameters));
         let capabilities = router_capabilities(self, router_key);
         let consumable = get_consumable_rtp_parameters(options.kind, &parameters, &capabilities, &mapping)?;
         let codecs = CodecTable::new(&parameters, &mapping);
