@@ -93,6 +93,8 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// The consumer is paused.
     Paused = "paused",
+    /// Others are louder, and only so many are forwarded.
+    LastN = "last_n",
     /// The consumer's transport is not connected.
     NotConnected = "not_connected",
     /// The consumer does not support the payload type.

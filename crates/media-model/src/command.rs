@@ -4,15 +4,19 @@
 
 use crate::core::Core;
 use crate::description::{
-    ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, SourceDescription, TransportDump,
+    ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, RtpObserverDump, SourceDescription,
+    TransportDump,
 };
 use crate::error::{
-    AddTransportError, CloseError, ConsumeError, CreateRouterError, NotFoundError, PriorityError,
-    ProduceError, UpdateMediaCodecsError,
+    AddTransportError, CloseError, ConsumeError, CreateRouterError, CreateRtpObserverError, NotFoundError,
+    ObserveProducerError, PriorityError, ProduceError, UnobserveProducerError, UpdateMediaCodecsError,
 };
 use crate::explanation::ConsumerExplanation;
-use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
-use crate::options::{ConsumerOptions, ProducerOptions, RouterOptions, TransportOptions};
+use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
+use crate::options::{
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, LastNAudioOptions,
+    ProducerOptions, RouterOptions, TransportOptions,
+};
 use crate::stats::{ConsumerStats, ProducerStats, TransportStats};
 use crate::trace::{ConsumerTraceFlags, ProducerTraceFlags, TransportTraceFlags};
 use tureen_rtp_dictionaries::{MediaLayers, RtpCapabilities};
@@ -279,6 +283,63 @@ requests! {
         /// Which.
         flags: ConsumerTraceFlags,
     } => trace_consumer -> Result<(), NotFoundError>;
+    /// Makes an observer of how loud producers are. It lives on this shard, whichever its producers do.
+    CreateAudioLevelObserver {
+        /// The router.
+        router: RouterId,
+        /// Its options.
+        options: AudioLevelObserverOptions,
+    } => create_audio_level_observer -> Result<(), CreateRtpObserverError>;
+    /// Makes an observer of who speaks. It lives on this shard, whichever its producers do.
+    CreateActiveSpeakerObserver {
+        /// The router.
+        router: RouterId,
+        /// Its options.
+        options: ActiveSpeakerObserverOptions,
+    } => create_active_speaker_observer -> Result<(), CreateRtpObserverError>;
+    /// Makes an observer that has only the loudest producers forwarded. It lives on this shard, whichever its producers do.
+    CreateLastNAudio {
+        /// The router.
+        router: RouterId,
+        /// Its options.
+        options: LastNAudioOptions,
+    } => create_last_n_audio -> Result<(), CreateRtpObserverError>;
+    /// Closes an RTP observer.
+    CloseRtpObserver {
+        /// The observer.
+        id: RtpObserverId,
+    } => close_rtp_observer -> Result<(), CloseError>;
+    /// Pauses an RTP observer: it hears nothing.
+    PauseRtpObserver {
+        /// The observer.
+        id: RtpObserverId,
+    } => pause_rtp_observer -> Result<(), NotFoundError>;
+    /// Resumes an RTP observer.
+    ResumeRtpObserver {
+        /// The observer.
+        id: RtpObserverId,
+    } => resume_rtp_observer -> Result<(), NotFoundError>;
+    /// Has an RTP observer listen to a producer, until that closes.
+    ObserveProducer {
+        /// The observer.
+        observer: RtpObserverId,
+        /// A producer of audio on the same router. Of one on another shard the caller knows that it is.
+        producer: ProducerId,
+        /// The shard that the producer lives on.
+        home: ShardId,
+    } => observe_producer -> Result<(), ObserveProducerError>;
+    /// Has an RTP observer listen to a producer no more.
+    UnobserveProducer {
+        /// The observer.
+        observer: RtpObserverId,
+        /// The producer.
+        producer: ProducerId,
+    } => unobserve_producer -> Result<(), UnobserveProducerError>;
+    /// Asks for an RTP observer's internals.
+    DumpRtpObserver {
+        /// The observer.
+        id: RtpObserverId,
+    } => dump_rtp_observer -> Result<RtpObserverDump, NotFoundError>;
     /// Relays a producer's packets to another shard from now on.
     PublishSource {
         /// The producer.

@@ -117,12 +117,19 @@ pub struct PauseState {
     pub own: bool,
     /// By its producer's.
     pub producer: bool,
+    /// By others that are louder, where only so many are forwarded. Clients are told of no pause.
+    pub left_out: bool,
 }
 
 impl PauseState {
     /// Whether media flows.
     pub fn flows(self) -> bool {
-        !self.own && !self.producer
+        !self.own && !self.producer && !self.left_out
+    }
+
+    /// Why packets are dropped while it does not flow.
+    fn drop_reason(self) -> DropReason {
+        if self.own || self.producer { DropReason::Paused } else { DropReason::LastN }
     }
 }
 
@@ -186,7 +193,7 @@ impl Consumer {
     #[inline]
     pub fn route(&self, payload_type: u8, meta: &PacketMeta) -> Result<usize, DropReason> {
         if !self.pause.flows() {
-            return Err(DropReason::Paused);
+            return Err(self.pause.drop_reason());
         }
         if !self.payload_types.contains(payload_type) {
             return Err(DropReason::UnsupportedPayloadType);

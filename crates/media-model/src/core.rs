@@ -8,7 +8,8 @@
 use crate::arena::{Arena, Key};
 use crate::consumer::Consumer;
 use crate::event::EventQueue;
-use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
+use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
+use crate::observers::{Observing, RtpObserver};
 use crate::producer::Producer;
 use crate::relay::{RelayBatch, RelayOut};
 use crate::router::Router;
@@ -85,6 +86,8 @@ pub struct Population {
     pub producers: usize,
     /// Consumers.
     pub consumers: usize,
+    /// RTP observers.
+    pub rtp_observers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +97,7 @@ pub(crate) struct Index {
     pub(crate) producers: FxHashMap<ProducerId, Key<Producer>>,
     pub(crate) sources: FxHashMap<ProducerId, Key<Source>>,
     pub(crate) consumers: FxHashMap<ConsumerId, Key<Consumer>>,
+    pub(crate) observers: FxHashMap<RtpObserverId, Key<RtpObserver>>,
 }
 
 /// The last datagram of a transport that is gone.
@@ -118,8 +122,7 @@ pub struct Core<T> {
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
-    /// Publications so far.
-    pub(crate) publications: u64,
+    pub(crate) observing: Observing,
     /// Sources with packets that wait for the end of the batch.
     pub(crate) waiting: Vec<Key<Source>>,
     /// Consumers that are to switch layers, have done so, or could not.
@@ -158,6 +161,7 @@ impl<T> Core<T> {
             transports: self.transports.len(),
             producers: self.producers.len(),
             consumers: self.consumers.len(),
+            rtp_observers: self.observing.observers.len(),
         }
     }
 }
@@ -178,7 +182,7 @@ impl<T: Transport> Core<T> {
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
-            publications: 0,
+            observing: Observing::default(),
             waiting: Vec::new(),
             switched: Vec::new(),
             scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),

@@ -1,6 +1,6 @@
 //! How objects describe themselves: on creation, in dumps, and across shards.
 
-use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
+use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
 use crate::options::KeyFrameCache;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,6 +67,8 @@ pub struct SourceDescription {
     pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether it is paused.
     pub paused: bool,
+    /// Whether it is not forwarded since others are louder.
+    pub left_out: bool,
     /// Scores of its streams.
     pub scores: Vec<u8>,
     /// Which publication this is; no two have the same number, whatever the producer and the shard.
@@ -85,6 +87,53 @@ pub struct RouterDump {
     pub map_producer_id_consumer_ids: BTreeMap<ProducerId, Vec<ConsumerId>>,
     /// Consumers and their producer.
     pub map_consumer_id_producer_id: BTreeMap<ConsumerId, ProducerId>,
+    /// Its RTP observers.
+    pub rtp_observer_ids: Vec<RtpObserverId>,
+    /// Producers and the RTP observers that listen to them.
+    pub map_producer_id_observer_ids: BTreeMap<ProducerId, Vec<RtpObserverId>>,
+}
+
+/// What an RTP observer listens for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum RtpObserverKind {
+    /// How loud each producer is.
+    AudioLevel {
+        /// The most producers that one event tells of.
+        max_entries: u16,
+        /// The level in dBov from which on a producer is told of.
+        threshold: i8,
+    },
+    /// Who speaks.
+    ActiveSpeaker {
+        /// Who does now, or did last.
+        dominant_producer_id: Option<ProducerId>,
+    },
+    /// Who is to be forwarded.
+    LastN {
+        /// How many at most.
+        n: u8,
+        /// Who is not.
+        left_out_producer_ids: Vec<ProducerId>,
+    },
+}
+
+/// An RTP observer's internals.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RtpObserverDump {
+    /// Its id.
+    pub id: RtpObserverId,
+    /// What it listens for.
+    #[serde(flatten)]
+    pub kind: RtpObserverKind,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// The time between two judgements, in milliseconds.
+    pub interval: u64,
+    /// The producers that it listens to.
+    pub producer_ids: Vec<ProducerId>,
 }
 
 /// A transport's internals.

@@ -1,6 +1,6 @@
 //! Errors of the control plane: one enum per operation, each naming the field or object at fault.
 
-use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, TransportId};
 use crate::options::{KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES};
 use tureen_rtp_dictionaries as dict;
 
@@ -20,6 +20,9 @@ pub enum NotFoundError {
     /// No such consumer.
     #[error("consumer {0} not found")]
     Consumer(ConsumerId),
+    /// No such RTP observer.
+    #[error("RTP observer {0} not found")]
+    RtpObserver(RtpObserverId),
 }
 
 /// Why something could not be closed: it is closed already.
@@ -143,6 +146,54 @@ pub enum ConsumeError {
     /// The producer belongs to another router than the transport.
     #[error("producer {0} belongs to another router")]
     OtherRouter(ProducerId),
+}
+
+/// Why an RTP observer could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateRtpObserverError {
+    /// There is no such router.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The id is taken.
+    #[error("an RTP observer with id {0} exists already")]
+    AlreadyExists(RtpObserverId),
+    /// `maxEntries` is 0.
+    #[error("maxEntries must be 1 or more")]
+    MaxEntries,
+    /// `threshold` is out of range.
+    #[error("threshold must be -127 to 0")]
+    Threshold,
+    /// `n` is 0.
+    #[error("n must be 1 to 255")]
+    N,
+}
+
+/// Why an RTP observer cannot listen to a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObserveProducerError {
+    /// There is no such observer, or its router has no such producer.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The producer is of video.
+    #[error("producer {0} must be of audio")]
+    Kind(ProducerId),
+    /// The observer listens to the producer already.
+    #[error("producer {0} is observed already")]
+    AlreadyObserved(ProducerId),
+}
+
+/// Why an RTP observer cannot stop listening to a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnobserveProducerError {
+    /// There is no such observer.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The observer does not listen to the producer.
+    #[error("producer {0} is not observed")]
+    NotObserved(ProducerId),
 }
 
 /// Why a priority could not be set.

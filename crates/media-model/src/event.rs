@@ -5,7 +5,8 @@
 
 use crate::arena::Key;
 use crate::consumer::Consumer;
-use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, TransportId};
+use crate::observers::RtpObserver;
 use crate::producer::Producer;
 use crate::trace::{ConsumerTrace, ProducerTrace, TransportTrace};
 use serde::Serialize;
@@ -141,6 +142,38 @@ pub enum ConsumerEvent {
     Trace(ConsumerTrace),
 }
 
+/// How loud a producer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioLevelVolume {
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// Its average level in dBov, -127 to 0.
+    pub volume: i8,
+}
+
+/// News of an RTP observer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RtpObserverEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// It was paused.
+    Paused,
+    /// It was resumed.
+    Resumed,
+    /// It listens to a producer.
+    ProducerAdded(ProducerId),
+    /// It listens to a producer no more, which may have closed.
+    ProducerRemoved(ProducerId),
+    /// Audio levels: who was heard in the last interval, the loudest first.
+    Volumes(Vec<AudioLevelVolume>),
+    /// Audio levels: nobody was heard any more.
+    Silence,
+    /// Active speaker: this one speaks now.
+    DominantSpeaker(ProducerId),
+}
+
 /// Something that happened to an object.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -153,6 +186,8 @@ pub enum Event {
     Producer(ProducerId, ProducerEvent),
     /// To a consumer.
     Consumer(ConsumerId, ConsumerEvent),
+    /// To an RTP observer.
+    RtpObserver(RtpObserverId, RtpObserverEvent),
 }
 
 /// What waits to be told: an event, or the promise to describe the newest state when asked.
@@ -163,6 +198,7 @@ pub(crate) enum Pending {
     ProducerOrientation(Key<Producer>),
     ConsumerScore(Key<Consumer>),
     ConsumerLayers(Key<Consumer>),
+    Finding(Key<RtpObserver>),
 }
 
 /// The most traces that wait; more are dropped and counted.

@@ -18,6 +18,8 @@ pub enum Obstacle {
     Paused,
     /// Its producer is paused.
     ProducerPaused,
+    /// Others are louder, and only so many are forwarded.
+    LastN,
     /// Its transport is not connected yet, or no longer.
     NotConnected,
     /// Nothing has come of its source yet.
@@ -47,9 +49,10 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// The names of all, as [`name`](Self::name) gives them.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "paused",
         "producer_paused",
+        "last_n",
         "not_connected",
         "nothing_came",
         "source_silent",
@@ -64,13 +67,14 @@ impl Obstacle {
         match self {
             Self::Paused => 0,
             Self::ProducerPaused => 1,
-            Self::NotConnected => 2,
-            Self::NothingCame => 3,
-            Self::SourceSilent => 4,
-            Self::EncodingSilent { .. } => 5,
-            Self::LayersInactive { .. } => 6,
-            Self::WaitingForKeyFrame { .. } => 7,
-            Self::WaitingForSwitchPoint => 8,
+            Self::LastN => 2,
+            Self::NotConnected => 3,
+            Self::NothingCame => 4,
+            Self::SourceSilent => 5,
+            Self::EncodingSilent { .. } => 6,
+            Self::LayersInactive { .. } => 7,
+            Self::WaitingForKeyFrame { .. } => 8,
+            Self::WaitingForSwitchPoint => 9,
         }
     }
 
@@ -85,6 +89,7 @@ impl fmt::Display for Obstacle {
         match self {
             Self::Paused => f.write_str("it is paused"),
             Self::ProducerPaused => f.write_str("its producer is paused"),
+            Self::LastN => f.write_str("others are louder, and only so many are forwarded"),
             Self::NotConnected => f.write_str("its transport is not connected"),
             Self::NothingCame => f.write_str("nothing has come from the publisher yet"),
             Self::SourceSilent => f.write_str("the publisher sends nothing"),
@@ -175,6 +180,7 @@ mod tests {
         let all = [
             Obstacle::Paused,
             Obstacle::ProducerPaused,
+            Obstacle::LastN,
             Obstacle::NotConnected,
             Obstacle::NothingCame,
             Obstacle::SourceSilent,
@@ -190,6 +196,6 @@ mod tests {
             assert_eq!(flat(json["reason"].as_str().unwrap()), flat(obstacle.name()));
             assert!(!obstacle.to_string().is_empty());
         }
-        assert_eq!(serde_json::to_value(all[5]).unwrap()["spatialLayer"], 2);
+        assert_eq!(serde_json::to_value(all[6]).unwrap()["spatialLayer"], 2);
     }
 }

@@ -25,6 +25,8 @@ pub struct SourceExtensions {
     pub video_orientation: Option<u8>,
     /// Dependency descriptor.
     pub dependency_descriptor: Option<u8>,
+    /// Audio level.
+    pub audio_level: Option<u8>,
 }
 
 impl SourceExtensions {
@@ -40,6 +42,7 @@ impl SourceExtensions {
             transport_wide_cc: id(HeaderExtensionUri::TransportWideCc),
             video_orientation: id(HeaderExtensionUri::VideoOrientation),
             dependency_descriptor: id(HeaderExtensionUri::DependencyDescriptor),
+            audio_level: id(HeaderExtensionUri::SsrcAudioLevel),
         }
     }
 
@@ -53,6 +56,7 @@ impl SourceExtensions {
             ("transportWideCc01", self.transport_wide_cc),
             ("videoOrientation", self.video_orientation),
             ("dependencyDescriptor", self.dependency_descriptor),
+            ("ssrcAudioLevel", self.audio_level),
         ];
         names.into_iter().filter_map(|(name, id)| Some((name, id?)))
     }

@@ -86,6 +86,8 @@ ids! {
     ProducerId,
     /// Names a Consumer.
     ConsumerId,
+    /// Names an RtpObserver.
+    RtpObserverId,
 }
 
 /// A shard of a Worker: a thread with its own Core.

@@ -19,6 +19,7 @@ mod extensions;
 mod feedback;
 mod id;
 mod listener;
+mod observers;
 mod options;
 mod path;
 mod producer;
@@ -38,14 +39,15 @@ pub use command::*;
 pub use description::*;
 pub use error::*;
 pub use event::{
-    CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent,
-    TransportEvent, VideoOrientation,
+    AudioLevelVolume, CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore,
+    RouterEvent, RtpObserverEvent, TransportEvent, VideoOrientation,
 };
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
-pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
+pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId, TransportId, WorkerId};
 pub use options::{
-    ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
-    ProducerOptions, RouterOptions, TransportOptions,
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerNumbering, ConsumerOptions,
+    KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions, ProducerOptions,
+    RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use stats::*;

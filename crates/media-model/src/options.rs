@@ -2,7 +2,7 @@
 
 use crate::codec::payload_format;
 use crate::error::ProduceError;
-use crate::id::{ConsumerId, ProducerId};
+use crate::id::{ConsumerId, ProducerId, RtpObserverId};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -135,4 +135,56 @@ pub struct ConsumerOptions {
     pub pipe: bool,
     /// Whose numbers its packets carry. Default the router's.
     pub numbering: ConsumerNumbering,
+}
+
+/// How an audio level observer is made.
+#[derive(Clone, Copy, Debug)]
+pub struct AudioLevelObserverOptions {
+    /// Its id.
+    pub id: RtpObserverId,
+    /// The most producers that one event tells of, 1 or more. Default 1.
+    pub max_entries: u16,
+    /// The average level in dBov, -127 to 0, from which on a producer is told of. Default -80.
+    pub threshold: i8,
+    /// The time between two events, clamped to [`AudioLevelObserverOptions::INTERVAL`]. Default 1 s.
+    pub interval: Duration,
+}
+
+impl AudioLevelObserverOptions {
+    /// The range of `interval`.
+    pub const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(5);
+
+    /// The defaults.
+    pub fn new(id: RtpObserverId) -> Self {
+        Self { id, max_entries: 1, threshold: -80, interval: Duration::from_secs(1) }
+    }
+}
+
+/// How an active speaker observer is made.
+#[derive(Clone, Copy, Debug)]
+pub struct ActiveSpeakerObserverOptions {
+    /// Its id.
+    pub id: RtpObserverId,
+    /// The time between two decisions, clamped to [`ActiveSpeakerObserverOptions::INTERVAL`] and taken in whole tenths of a second.
+    /// Default 300 ms.
+    pub interval: Duration,
+}
+
+impl ActiveSpeakerObserverOptions {
+    /// The range of `interval`.
+    pub const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+    /// The defaults.
+    pub fn new(id: RtpObserverId) -> Self {
+        Self { id, interval: Duration::from_millis(300) }
+    }
+}
+
+/// How an observer is made that has only the loudest producers forwarded.
+#[derive(Clone, Copy, Debug)]
+pub struct LastNAudioOptions {
+    /// Its id.
+    pub id: RtpObserverId,
+    /// How many, 1 or more.
+    pub n: u8,
 }

@@ -6,6 +6,7 @@ use crate::describe::Describer;
 use crate::event::VideoOrientation;
 use crate::extensions::SourceExtensions;
 use crate::id::ProducerId;
+use crate::observers::LevelMeter;
 use crate::options::KeyFrameCache;
 use crate::source::Source;
 use crate::timers::Armed;
@@ -69,6 +70,8 @@ pub struct Producer {
     pub trace: ProducerTraceFlags,
     /// How the source is held, once told.
     pub orientation: Option<VideoOrientation>,
+    /// For observers; none where nobody listens.
+    pub(crate) meter: Option<Box<LevelMeter>>,
     pub(crate) score_promised: bool,
     pub(crate) orientation_promised: bool,
 }

@@ -3,6 +3,7 @@
 //! Each packet crosses to a shard once, however many consumers wait there. Must not know channels or wake-ups.
 
 use crate::id::{ProducerId, ShardId};
+use crate::observers::LevelReport;
 use tureen_forwarding::{ActiveLayers, ClockOffset, PacketMeta};
 use tureen_rtp_wire::rtp::RtpLayout;
 
@@ -21,6 +22,8 @@ pub(crate) struct RelayedPacket {
 pub(crate) enum RelayNews {
     /// Home to mirrors: the producer was paused or resumed.
     Paused(ProducerId, bool),
+    /// Home to mirrors: the producer is not forwarded since others are louder, or is again.
+    LeftOut(ProducerId, bool),
     /// Home to mirrors: the producer is gone.
     Closed(Subscription),
     /// Home to mirrors: the score of an encoding.
@@ -39,10 +42,18 @@ pub(crate) enum RelayNews {
     Subscribed(Subscription, ShardId),
     /// Mirror to home: the mirror is gone, or could not be made.
     Unsubscribe(Subscription, ShardId),
+    /// Observers to home: reports of the producer's levels are wanted.
+    Listen(Subscription, ShardId),
+    /// Observers to home: no more reports are wanted.
+    Unlisten(Subscription, ShardId),
+    /// Observers to home: the producer is not to be forwarded since others are louder, or is again.
+    LeaveOut(Subscription, ShardId, bool),
+    /// Home to observers: the producer is gone.
+    Unheard(Subscription),
 }
 
-/// One relation of a mirror to its home. Commands and news take different ways and overtake each other, so each
-/// publication has a number of its own, and news of an older one changes nothing.
+/// One relation of a mirror, or of observers, to a producer's home. Commands and news take different ways and overtake each other, so each
+/// request has a number of its own, and news of an older one changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subscription {
     pub(crate) producer: ProducerId,
@@ -54,15 +65,18 @@ pub(crate) enum RelayItem {
     Packet(RelayedPacket),
     /// One that a new mirror is given of what came before it: to be kept, not to be sent.
     Past(RelayedPacket),
+    /// How loud a producer is; the next report makes up for a lost one.
+    Levels(ProducerId, LevelReport),
     News(RelayNews),
 }
 
-/// Packets and news for one shard, in order. Its buffers are meant to be recycled.
+/// Packets, levels and news for one shard, in order. Its buffers are meant to be recycled.
 #[derive(Debug, Default)]
 pub struct RelayBatch {
     items: Vec<RelayItem>,
     bytes: Vec<u8>,
     news: usize,
+    levels: usize,
 }
 
 impl RelayBatch {
@@ -71,20 +85,21 @@ impl RelayBatch {
         self.items.is_empty()
     }
 
-    /// Whether it carries news, which must arrive; packets alone may be dropped when the way is full.
+    /// Whether it carries news, which must arrive; packets and levels alone may be dropped when the way is full.
     pub fn has_news(&self) -> bool {
         self.news > 0
     }
 
     /// How many packets it carries.
     pub fn packets(&self) -> usize {
-        self.items.len() - self.news
+        self.items.len() - self.news - self.levels
     }
 
-    /// Leaves the packets out, for a way that is full; the news stays, in order.
+    /// Leaves packets and levels out, for a way that is full; the news stays, in order.
     pub fn drop_packets(&mut self) {
         self.items.retain(|item| matches!(item, RelayItem::News(_)));
         self.bytes.clear();
+        self.levels = 0;
     }
 
     /// Takes over the news of a later batch, behind its own.
@@ -98,7 +113,7 @@ impl RelayBatch {
     pub fn clear(&mut self) {
         self.items.clear();
         self.bytes.clear();
-        self.news = 0;
+        (self.news, self.levels) = (0, 0);
     }
 
     pub(crate) fn push_packet(
@@ -140,6 +155,11 @@ impl RelayBatch {
         self.news += 1;
     }
 
+    pub(crate) fn push_levels(&mut self, producer: ProducerId, report: LevelReport) {
+        self.items.push(RelayItem::Levels(producer, report));
+        self.levels += 1;
+    }
+
     pub(crate) fn items(&self) -> impl Iterator<Item = RelayItem> {
         self.items.iter().copied()
     }
@@ -153,9 +173,17 @@ impl RelayBatch {
 #[derive(Debug, Default)]
 pub(crate) struct RelayOut {
     batches: Vec<RelayBatch>,
+    /// Subscriptions numbered so far.
+    subscriptions: u64,
 }
 
 impl RelayOut {
+    /// A number that no other subscription has, whatever the shard, `own` being this one.
+    pub(crate) fn next_subscription(&mut self, own: ShardId) -> u64 {
+        self.subscriptions += 1;
+        u64::from(own.0) << 56 | self.subscriptions
+    }
+
     pub(crate) fn to(&mut self, shard: ShardId) -> &mut RelayBatch {
         let index = usize::from(shard.0);
         if self.batches.len() <= index {

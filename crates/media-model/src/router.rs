@@ -2,6 +2,7 @@
 
 use crate::arena::Key;
 use crate::id::RouterId;
+use crate::observers::RtpObserver;
 use crate::source::Source;
 use crate::transport_state::TransportTag;
 use tureen_rtp_dictionaries::RtpCapabilities;
@@ -17,4 +18,6 @@ pub struct Router {
     pub transports: Vec<Key<TransportTag>>,
     /// Its sources on this shard, oldest first.
     pub sources: Vec<Key<Source>>,
+    /// Its observers on this shard, oldest first.
+    pub(crate) observers: Vec<Key<RtpObserver>>,
 }

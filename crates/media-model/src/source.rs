@@ -81,6 +81,8 @@ pub struct Source {
     pub key_frame_cache: Option<KeyFrameCache>,
     /// Whether its producer is paused.
     pub paused: bool,
+    /// Whether it is not forwarded since others are louder.
+    pub left_out: bool,
     /// How the wall clock of its sender lies to ours, once a sender report told.
     pub clock: Option<ClockOffset>,
     /// By index of the encoding.

@@ -2,6 +2,7 @@
 
 use crate::arena::Key;
 use crate::consumer::Consumer;
+use crate::observers::RtpObserver;
 use crate::producer::Producer;
 use crate::transport_state::TransportTag;
 use std::cmp::Reverse;
@@ -22,6 +23,10 @@ pub enum Timer {
     Feedback(Key<TransportTag>),
     /// A consumer that starts from what came since the last key frame gets the next portion.
     Replay(Key<Consumer>),
+    /// Levels of audio producers are to be reported to those who listen.
+    Levels,
+    /// An RTP observer is to judge what it has heard.
+    Observer(Key<RtpObserver>),
 }
 
 /// When a deadline was reached that nobody waits for any more, its timer finds nothing to do; setting a timer earlier than

@@ -1,6 +1,6 @@
 //! One error enum for each operation; what `tureen` refuses keeps its own words.
 
-use tureen::{CreateRouterError, ProducerId, TransportId};
+use tureen::{CreateRouterError, CreateRtpObserverError, ProducerId, TransportId};
 
 /// Why a peer could not enter. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum EnterError {
     /// Its Router could not be made.
     #[error(transparent)]
     Router(#[from] CreateRouterError),
+    /// The observers of who speaks could not be made.
+    #[error(transparent)]
+    RtpObserver(#[from] CreateRtpObserverError),
 }
 
 /// Why a peer could not join.

@@ -58,6 +58,14 @@ pub enum PeerEvent {
     ConsumerLayers(ConsumerId, Option<MediaLayers>),
     /// A score of one of the peer's own producers changed.
     ProducerScore(ProducerId, Vec<ProducerScore>),
+    /// Somebody in the room speaks, the peer itself perhaps, or nobody any more. Told when that changes, and while somebody speaks every
+    /// 800 ms.
+    ActiveSpeaker {
+        /// Who.
+        peer_id: Option<String>,
+        /// How loud in the last 800 ms, in dBov, -127 to 0; `None` if that is not known yet, or nobody speaks.
+        volume: Option<i8>,
+    },
 }
 
 /// An event, or work that will become some.
@@ -77,6 +85,7 @@ impl Supersede for Note {
             | (E::ConsumerScore(new, _), E::ConsumerScore(old, _))
             | (E::ConsumerLayers(new, _), E::ConsumerLayers(old, _)) => new == old,
             (E::ProducerScore(new, _), E::ProducerScore(old, _)) => new == old,
+            (E::ActiveSpeaker { .. }, E::ActiveSpeaker { .. }) => true,
             _ => false,
         }
     }

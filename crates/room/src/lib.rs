@@ -59,6 +59,7 @@ mod queue;
 mod register;
 mod room;
 mod rooms;
+mod speakers;
 
 pub use error::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
 pub use inbox::{Inbox, Offer, PeerEvent};

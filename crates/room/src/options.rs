@@ -19,12 +19,15 @@ pub struct RoomsOptions {
     /// What is kept since the last key frame of each video whose key frames can be told, so that newcomers start from it; a producer's
     /// own option goes before it. Default nothing.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// How many audio producers of a room are forwarded, the loudest, 1 to 255; see [`LastNAudio`](tureen::LastNAudio). Those whose packets
+    /// carry no audio levels are forwarded besides. Default: all.
+    pub last_n_audio: Option<u8>,
 }
 
 impl RoomsOptions {
     /// Rooms of these codecs, with defaults.
     pub fn new(media_codecs: Vec<RouterRtpCodecCapability>) -> Self {
-        Self { media_codecs, max_rooms: 1_000, max_peers: 500, key_frame_cache: None }
+        Self { media_codecs, max_rooms: 1_000, max_peers: 500, key_frame_cache: None, last_n_audio: None }
     }
 }
 

@@ -309,6 +309,7 @@ impl Peer {
         let (id, kind) = (producer.id(), producer.kind());
         let peer = self.id().to_owned();
         self.shared.room.shared.tell(|room| RoomsEvent::ProducerAdded { room, peer, producer: id, kind });
+        self.shared.room.shared.speakers.add(&producer).await;
         Ok(producer)
     }
 

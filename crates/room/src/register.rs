@@ -108,6 +108,12 @@ impl Register {
         self.made.iter().filter_map(found).filter(|(peer, _)| joined(peer)).collect()
     }
 
+    /// Whose a producer is, if that peer has joined.
+    pub(crate) fn joined_owner(&self, id: &ProducerId) -> Option<String> {
+        let entry = self.entries.values().find(|entry| entry.producers.contains_key(id))?;
+        entry.profile.is_some().then(|| entry.peer.id().to_owned())
+    }
+
     /// A producer of anybody, and whose it is.
     pub(crate) fn producer(&self, id: &ProducerId) -> Option<(String, Producer)> {
         let entry = self.entries.values().find(|entry| entry.producers.contains_key(id))?;

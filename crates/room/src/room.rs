@@ -7,6 +7,7 @@ use crate::peer::{Peer, PeerInfo};
 use crate::queue::lock;
 use crate::register::{Entry, Register};
 use crate::rooms::{RoomsEvent, RoomsShared};
+use crate::speakers::Speakers;
 use std::sync::{Arc, Mutex, Weak};
 use tureen::{KeyFrameCache, Producer, ProducerId, Router};
 
@@ -14,12 +15,13 @@ pub(crate) struct RoomShared {
     id: String,
     pub(crate) router: Router,
     rooms: Weak<RoomsShared>,
+    pub(crate) speakers: Speakers,
     pub(crate) register: Mutex<Register>,
 }
 
 impl RoomShared {
-    pub(crate) fn new(id: &str, router: Router, rooms: Weak<RoomsShared>) -> Self {
-        Self { id: id.to_owned(), router, rooms, register: Mutex::default() }
+    pub(crate) fn new(id: &str, router: Router, speakers: Speakers, rooms: Weak<RoomsShared>) -> Self {
+        Self { id: id.to_owned(), router, rooms, speakers, register: Mutex::default() }
     }
 
     /// What is kept of the room's video since the last key frame.

@@ -7,6 +7,7 @@ use crate::peer::Peer;
 use crate::queue::{Queue, Supersede, lock};
 use crate::register::same;
 use crate::room::{Room, RoomShared};
+use crate::speakers::Speakers;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use tureen::dictionaries::{
@@ -205,12 +206,15 @@ impl Rooms {
         }
         let options = RouterOptions::new(self.shared.options.media_codecs.clone());
         let router = self.shared.worker.create_router(options).await?;
+        let speakers = Speakers::new(&router, self.shared.options.last_n_audio).await?;
         let mut state = lock(&self.shared.state);
         // Others may have been faster.
         if let Some(room) = self.check(&state, id)? {
             return Ok(room);
         }
-        let room = Room { shared: Arc::new(RoomShared::new(id, router, Arc::downgrade(&self.shared))) };
+        let shared = Arc::new(RoomShared::new(id, router, speakers, Arc::downgrade(&self.shared)));
+        Speakers::listen(&shared);
+        let room = Room { shared };
         state.rooms.insert(id.to_owned(), room.clone());
         drop(state);
         self.shared.tell(&RoomsEvent::RoomOpened { room: id.to_owned() });

@@ -280,3 +280,95 @@ fn a_peer_that_never_reads_is_closed_instead_of_growing() {
         assert_eq!(speaker.close_reason(), Some(CloseReason::Lagged));
     });
 }
+
+/// An RTP packet of a peer's microphone, with an audio level in -dBov (RFC 6464) under the id 10.
+fn sound(ssrc: u32, sequence_number: u16, level: u8) -> Vec<u8> {
+    let mut bytes = vec![0x90, 111];
+    bytes.extend(sequence_number.to_be_bytes());
+    bytes.extend((u32::from(sequence_number) * 960).to_be_bytes());
+    bytes.extend(ssrc.to_be_bytes());
+    bytes.extend([0xbe, 0xde, 0, 1, 10 << 4, level, 0, 0]);
+    bytes.extend(b"sound");
+    bytes
+}
+
+/// The next speaker that a peer is told of; what else it is told is left out.
+async fn speaker_told(inbox: &mut Inbox) -> (Option<String>, Option<i8>) {
+    loop {
+        if let PeerEvent::ActiveSpeaker { peer_id, volume } = next(inbox).await {
+            return (peer_id, volume);
+        }
+    }
+}
+
+#[test]
+fn everybody_is_told_who_speaks_and_when_nobody_does() {
+    block_on(async {
+        let rooms = rooms().await;
+        let (speaker, mut to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (_viewer, mut to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let (_guest, mut to_guest) = rooms.enter("r", PeerOptions::new("guest")).await.unwrap();
+        let mut options = opus(1);
+        let level = r#"[{"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 10}]"#;
+        options.rtp_parameters.header_extensions = from_json(level).unwrap();
+        let producer = speaker.produce(&sends, options).await.unwrap();
+        let microphone = std::thread::spawn(move || {
+            for number in 0..150 {
+                producer.send(sound(1, number, 30).into()).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            producer
+        });
+        for inbox in [&mut to_speaker, &mut to_viewer] {
+            let (who, _) = speaker_told(inbox).await;
+            assert_eq!(who.as_deref(), Some("speaker"));
+            assert_eq!(speaker_told(inbox).await, (Some("speaker".to_owned()), Some(-30)));
+        }
+        let _producer = microphone.join().unwrap();
+        for inbox in [&mut to_speaker, &mut to_viewer] {
+            while speaker_told(inbox).await != (None, None) {}
+        }
+        speaker.close();
+        rooms.close();
+        assert!(to_guest.next().await.is_none(), "who has not joined is told nothing");
+    });
+}
+
+#[test]
+fn only_so_many_microphones_are_forwarded_where_that_is_asked_for() {
+    block_on(async {
+        let rooms = rooms_with(|options| options.last_n_audio = Some(1)).await;
+        let (speaker, _to_speaker, sends) = member(&rooms, "r", PeerOptions::new("speaker")).await;
+        let (_viewer, mut to_viewer, _) = member(&rooms, "r", PeerOptions::new("viewer")).await;
+        let level = r#"[{"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 10}]"#;
+        let with_levels = |ssrc| {
+            let mut options = opus(ssrc);
+            options.rtp_parameters.header_extensions = from_json(level).unwrap();
+            options
+        };
+        let mut consumers = Vec::new();
+        let mut producers = Vec::new();
+        for options in [with_levels(1), with_levels(2), opus(3)] {
+            producers.push(speaker.produce(&sends, options).await.unwrap());
+        }
+        while consumers.len() < 3 {
+            if let PeerEvent::ConsumerAdded(offer) = next(&mut to_viewer).await {
+                offer.consumer.resume().await.unwrap();
+                consumers.push(offer.consumer);
+            }
+        }
+        for number in 0..25 {
+            for (ssrc, producer) in (1..).zip(&producers) {
+                producer.send(sound(ssrc, number, if ssrc == 2 { 20 } else { 50 }).into()).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut obstacles = Vec::new();
+        for producer in &producers {
+            let consumer = consumers.iter().find(|it| it.producer_id() == producer.id()).unwrap();
+            obstacles.push(consumer.explain().await.unwrap().obstacle);
+        }
+        let left_out = Some(tureen::model::Obstacle::LastN);
+        assert_eq!(obstacles, [left_out, None, None], "who has no levels is not judged");
+    });
+}

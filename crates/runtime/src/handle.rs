@@ -15,8 +15,8 @@ use futures_channel::oneshot;
 use std::fmt;
 use std::sync::Arc;
 use tureen_media_model::{
-    AddTransport, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, Command, ConnectTransport,
-    Request, RouterId, ShardId, TransportId, TransportOptions,
+    AddTransport, CloseConsumer, CloseProducer, CloseRouter, CloseRtpObserver, CloseTransport, Command,
+    ConnectTransport, Request, RouterId, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_wire::rtp::{self, DatagramKind};
 use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions, SocketId};
@@ -56,6 +56,8 @@ pub enum Close {
     Producer(CloseProducer),
     /// A consumer.
     Consumer(CloseConsumer),
+    /// An RTP observer.
+    RtpObserver(CloseRtpObserver),
 }
 
 macro_rules! close_from {
@@ -68,7 +70,13 @@ macro_rules! close_from {
     )*};
 }
 
-close_from!(CloseRouter => Router, CloseTransport => Transport, CloseProducer => Producer, CloseConsumer => Consumer);
+close_from!(
+    CloseRouter => Router,
+    CloseTransport => Transport,
+    CloseProducer => Producer,
+    CloseConsumer => Consumer,
+    CloseRtpObserver => RtpObserver
+);
 
 impl From<Close> for Command<AnyTransport> {
     fn from(close: Close) -> Self {
@@ -77,6 +85,7 @@ impl From<Close> for Command<AnyTransport> {
             Close::Transport(request) => request.into(),
             Close::Producer(request) => request.into(),
             Close::Consumer(request) => request.into(),
+            Close::RtpObserver(request) => request.into(),
         }
     }
 }

@@ -91,6 +91,9 @@ settings! {
     /// Codecs of rooms, separated by commas, each as type/subtype/clock rate in Hz, with /channels and ;parameter=value where there are. Default:
     /// Opus, PCMU, PCMA, G722, VP8, VP9 profiles 0 and 2, H264 constrained baseline and high, H265, AV1.
     media_codecs: Vec<MediaCodec> = default_codecs(), "TUREEN_MEDIA_CODECS" [value_delimiter = ',', value_name = "CODEC"];
+    /// How many microphones of a room are forwarded, the loudest; 0 for all. Those whose packets carry no audio levels are forwarded
+    /// besides. Default: 0.
+    last_n_audio: u8 = 0, "TUREEN_LAST_N_AUDIO" [value_name = "COUNT"];
     /// Milliseconds, up to 10000, that newcomers may start from a video's last key frame for, instead of one of their own being
     /// asked for; 0 for never. Default: 0.
     key_frame_cache: u32 = 0, "TUREEN_KEY_FRAME_CACHE" [value_name = "MILLISECONDS"];

@@ -1,7 +1,10 @@
 //! Why rooms refuse something, sorted by who has to act. Must not know HTTP.
 
 use crate::access::Denied;
-use tureen::{ConnectError, CreateRouterError, CreateTransportError, RequestError, runtime::BindError};
+use tureen::{
+    ConnectError, CreateRouterError, CreateRtpObserverError, CreateTransportError, RequestError,
+    runtime::BindError,
+};
 use tureen_room::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
 
 /// Why something was refused. Nothing has changed then.
@@ -87,6 +90,15 @@ impl From<CreateRouterError> for Refusal {
     }
 }
 
+impl From<CreateRtpObserverError> for Refusal {
+    fn from(error: CreateRtpObserverError) -> Self {
+        match error {
+            CreateRtpObserverError::Request(RequestError::Busy) => Self::Unavailable(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<CreateTransportError> for Refusal {
     fn from(error: CreateTransportError) -> Self {
         match error {
@@ -122,6 +134,7 @@ impl From<EnterError> for Refusal {
             EnterError::Taken(_) => Self::Argument(error.to_string()),
             EnterError::Locked(_) => Self::Forbidden(error.to_string()),
             EnterError::Router(error) => error.into(),
+            EnterError::RtpObserver(error) => error.into(),
             error => Self::Unavailable(error.to_string()),
         }
     }

@@ -8,6 +8,7 @@ use crate::liveness::Liveness;
 use crate::log::{LogLevel, LogTag};
 use crate::producer::ProducerShared;
 use crate::router::RouterShared;
+use crate::rtp_observer::RtpObserverShared;
 use crate::transport::TransportShared;
 use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::WorkerShared;
@@ -22,10 +23,11 @@ pub(crate) enum Node {
     Transport(Arc<TransportShared>),
     Producer(Arc<ProducerShared>),
     Consumer(Arc<ConsumerShared>),
+    RtpObserver(Arc<RtpObserverShared>),
 }
 
 /// Tells listeners that `root` closed, and with it all that hangs on it: what hangs on an object before the object, the
-/// older sibling first, producers before consumers; the consumers of a producer that closed, where they live on a
+/// older sibling first, producers before consumers, transports before RTP observers; the consumers of a producer that closed, where they live on a
 /// transport that did not, right after it. Each object is told of once, however many ways lead to it.
 pub(crate) fn announce(root: Node) {
     let mut closed = Vec::new();
@@ -65,6 +67,9 @@ fn collect(node: Node, cause: CloseCause, closed: &mut Vec<(Node, CloseCause)>) 
             for transport in router.transports.all() {
                 collect(Node::Transport(transport), CloseCause::RouterClosed, closed);
             }
+            for observer in router.rtp_observers.all() {
+                collect(Node::RtpObserver(observer), CloseCause::RouterClosed, closed);
+            }
         }
         Node::Transport(transport) => {
             for producer in transport.producers.all() {
@@ -74,7 +79,7 @@ fn collect(node: Node, cause: CloseCause, closed: &mut Vec<(Node, CloseCause)>) 
                 collect(Node::Consumer(consumer), CloseCause::TransportClosed, closed);
             }
         }
-        Node::Producer(_) | Node::Consumer(_) => {}
+        Node::Producer(_) | Node::Consumer(_) | Node::RtpObserver(_) => {}
     }
     if node.liveness().announce() {
         let cause = cause_for(node.liveness(), cause);
@@ -96,6 +101,7 @@ impl Node {
             Self::Transport(transport) => transport.liveness(),
             Self::Producer(producer) => producer.liveness(),
             Self::Consumer(consumer) => consumer.liveness(),
+            Self::RtpObserver(observer) => observer.liveness(),
         }
     }
 
@@ -107,6 +113,7 @@ impl Node {
             Self::Transport(transport) => transport.announce_closing(cause),
             Self::Producer(producer) => producer.announce_closing(cause),
             Self::Consumer(consumer) => consumer.announce_closing(cause),
+            Self::RtpObserver(observer) => observer.announce_closing(cause),
         }
     }
 
@@ -118,6 +125,7 @@ impl Node {
             Self::Transport(transport) => (&transport.link.worker, "transport", transport.id.0),
             Self::Producer(producer) => (&producer.transport.link.worker, "producer", producer.id.0),
             Self::Consumer(consumer) => (&consumer.transport.link.worker, "consumer", consumer.id.0),
+            Self::RtpObserver(observer) => (&observer.link.worker, "rtpobserver", observer.id.0),
         };
         if worker.log.allows(LogLevel::Debug, LogTag::Info) {
             let id = uuid::Uuid::from_u128(id);

@@ -10,6 +10,7 @@ use crate::listeners::{Audience, Emitter, lock};
 use crate::log::{LogLevel, LogTag};
 use crate::producer::{ProducerShared, WeakProducer};
 use crate::router::{RouterShared, WeakRouter};
+use crate::rtp_observer::{RtpObserverShared, WeakRtpObserver};
 use crate::transport::{TransportShared, WeakTransport};
 use crate::webrtc_server::{WeakWebRtcServer, WebRtcServerShared};
 use crate::worker::{WeakWorker, WorkerShared};
@@ -36,6 +37,8 @@ pub(crate) enum Task {
     ProducerClosed(Arc<ProducerShared>),
     /// A consumer was closed.
     ConsumerClosed(Arc<ConsumerShared>),
+    /// An RTP observer was closed.
+    RtpObserverClosed(Arc<RtpObserverShared>),
 }
 
 /// An object that was made, after who is told.
@@ -46,6 +49,7 @@ pub(crate) enum Created {
     Transport(Arc<RouterShared>, WeakTransport),
     Producer(Arc<TransportShared>, WeakProducer),
     Consumer(Arc<TransportShared>, WeakConsumer),
+    RtpObserver(Arc<RouterShared>, WeakRtpObserver),
 }
 
 impl Created {
@@ -54,7 +58,7 @@ impl Created {
         let audience = match &self {
             Self::Worker(emitter, _) => emitter.audience(),
             Self::Router(worker, _) | Self::WebRtcServer(worker, _) => worker.outlet.observer.audience(),
-            Self::Transport(router, _) => router.outlet.observer.audience(),
+            Self::Transport(router, _) | Self::RtpObserver(router, _) => router.outlet.observer.audience(),
             Self::Producer(transport, _) | Self::Consumer(transport, _) => {
                 transport.outlet.observer.audience()
             }
@@ -154,6 +158,7 @@ fn carry_out(task: Task) {
         Task::TransportClosed(transport) => cascade::announce(Node::Transport(transport)),
         Task::ProducerClosed(producer) => cascade::announce(Node::Producer(producer)),
         Task::ConsumerClosed(consumer) => cascade::announce(Node::Consumer(consumer)),
+        Task::RtpObserverClosed(observer) => cascade::announce(Node::RtpObserver(observer)),
     }
 }
 
@@ -178,6 +183,9 @@ fn tell_created(created: Created, audience: Audience) {
         }
         Created::Consumer(transport, consumer) => {
             transport.outlet.observe_by(audience, &TransportObserverEvent::NewConsumer(consumer));
+        }
+        Created::RtpObserver(router, observer) => {
+            router.outlet.observe_by(audience, &RouterObserverEvent::NewRtpObserver(observer));
         }
     }
 }
@@ -211,6 +219,11 @@ fn handle_core_event(worker: &WorkerShared, event: Event) {
         Event::Consumer(id, event) => {
             if let Some(consumer) = worker.index.consumers.get(&id) {
                 consumer.handle_event(event);
+            }
+        }
+        Event::RtpObserver(id, event) => {
+            if let Some(observer) = worker.index.rtp_observers.get(&id) {
+                observer.handle_event(event);
             }
         }
         _ => {}

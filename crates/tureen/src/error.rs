@@ -299,6 +299,86 @@ impl From<model::PriorityError> for SetPriorityError {
     }
 }
 
+/// Why an RTP observer could not be made. Nothing of it is left then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateRtpObserverError {
+    /// There is no answer; [`RequestError::Closed`]: the Router is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// `shard` names none of the Worker's.
+    #[error("shard {0} does not exist")]
+    ShardNotFound(u8),
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(model::CreateRtpObserverError),
+}
+
+impl From<model::CreateRtpObserverError> for CreateRtpObserverError {
+    fn from(error: model::CreateRtpObserverError) -> Self {
+        match error {
+            model::CreateRtpObserverError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why an RTP observer cannot listen to a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddProducerError {
+    /// There is no answer; [`RequestError::Closed`]: the observer is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The observer's Router has no such producer, or no longer.
+    #[error("producer {0} not found")]
+    ProducerNotFound(model::ProducerId),
+    /// The producer is of video.
+    #[error("producer {0} must be of audio")]
+    Kind(model::ProducerId),
+    /// It listens to the producer already.
+    #[error("producer {0} was added before")]
+    AlreadyAdded(model::ProducerId),
+}
+
+impl From<model::ObserveProducerError> for AddProducerError {
+    fn from(error: model::ObserveProducerError) -> Self {
+        match error {
+            model::ObserveProducerError::NotFound(model::NotFoundError::Producer(id)) => {
+                Self::ProducerNotFound(id)
+            }
+            model::ObserveProducerError::NotFound(gone) => Self::Request(gone.into()),
+            model::ObserveProducerError::Kind(id) => Self::Kind(id),
+            model::ObserveProducerError::AlreadyObserved(id) => Self::AlreadyAdded(id),
+            // Not known here: at any rate it does not listen.
+            _ => Self::Request(RequestError::Closed),
+        }
+    }
+}
+
+/// Why an RTP observer cannot stop listening to a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveProducerError {
+    /// There is no answer; [`RequestError::Closed`]: the observer is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// It does not listen to the producer, which may have closed.
+    #[error("producer {0} was not added")]
+    NotAdded(model::ProducerId),
+}
+
+impl From<model::UnobserveProducerError> for RemoveProducerError {
+    fn from(error: model::UnobserveProducerError) -> Self {
+        match error {
+            model::UnobserveProducerError::NotObserved(id) => Self::NotAdded(id),
+            model::UnobserveProducerError::NotFound(gone) => Self::Request(gone.into()),
+            // Not known here: at any rate it does not listen.
+            _ => Self::Request(RequestError::Closed),
+        }
+    }
+}
+
 /// Why a packet of the program was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -7,13 +7,14 @@ use crate::consumer::WeakConsumer;
 use crate::listeners::{Class, ListenerError, Signal};
 use crate::producer::WeakProducer;
 use crate::router::WeakRouter;
+use crate::rtp_observer::WeakRtpObserver;
 use crate::transport::{TransportTuple, WeakTransport};
 use crate::webrtc_server::WeakWebRtcServer;
 use crate::worker::WeakWorker;
 use bytes::Bytes;
-use tureen_media_model::TransportId;
 use tureen_media_model::{
-    ConsumerScore, ConsumerTrace, ProducerScore, ProducerTrace, TransportTrace, VideoOrientation,
+    ConsumerScore, ConsumerTrace, ProducerId, ProducerScore, ProducerTrace, TransportId, TransportTrace,
+    VideoOrientation,
 };
 use tureen_rtp_dictionaries::{DtlsState, IceState, MediaLayers};
 
@@ -62,6 +63,17 @@ const TUPLE: Class = Class::Newest(3);
 const RTCP_TUPLE: Class = Class::Newest(4);
 const PAUSE: Class = Class::Switch(5);
 const SELECTED_TUPLE: Class = Class::Newest(6);
+const VOLUMES: Class = Class::Newest(7);
+const SPEAKER: Class = Class::Newest(8);
+
+/// How loud a producer was.
+#[derive(Clone, Debug)]
+pub struct AudioLevelVolume {
+    /// The producer.
+    pub producer: WeakProducer,
+    /// Its average level in dBov, -127 to 0.
+    pub volume: i8,
+}
 
 events! {
     /// News of a [`WorkerManager`](crate::WorkerManager).
@@ -116,6 +128,8 @@ events! {
         Close = "close", Class::Lifecycle;
         /// A transport was made on it.
         NewTransport(WeakTransport) = "newtransport", Class::Lifecycle;
+        /// An RTP observer was made on it.
+        NewRtpObserver(WeakRtpObserver) = "newrtpobserver", Class::Lifecycle;
     }
     /// News of a transport.
     TransportEvent {
@@ -227,6 +241,38 @@ events! {
         /// As [`ConsumerEvent::Trace`].
         Trace(ConsumerTrace) = "trace", Class::Sample;
     }
+    /// News of an [`RtpObserver`](crate::RtpObserver).
+    RtpObserverEvent {
+        /// Its router closed, and it with it.
+        RouterClose = "routerclose", Class::Lifecycle;
+        /// Audio level observers: who was heard in the last interval, the loudest first.
+        Volumes(Vec<AudioLevelVolume>) = "volumes", VOLUMES;
+        /// Audio level observers: nobody was heard, while somebody was before.
+        Silence = "silence", VOLUMES;
+        /// Active speaker observers: somebody else speaks now.
+        DominantSpeaker(WeakProducer) = "dominantspeaker", SPEAKER;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to an [`RtpObserver`](crate::RtpObserver).
+    RtpObserverObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// It was paused.
+        Pause = "pause", PAUSE;
+        /// It was resumed.
+        Resume = "resume", PAUSE;
+        /// It listens to a producer.
+        AddProducer(WeakProducer) = "addproducer", Class::Sample;
+        /// It listens to a producer no more, which may have closed.
+        RemoveProducer(ProducerId) = "removeproducer", Class::Sample;
+        /// As [`RtpObserverEvent::Volumes`].
+        Volumes(Vec<AudioLevelVolume>) = "volumes", VOLUMES;
+        /// As [`RtpObserverEvent::Silence`].
+        Silence = "silence", VOLUMES;
+        /// As [`RtpObserverEvent::DominantSpeaker`].
+        DominantSpeaker(WeakProducer) = "dominantspeaker", SPEAKER;
+    }
 }
 
 macro_rules! from_listener_error {
@@ -246,5 +292,6 @@ from_listener_error!(
     RouterEvent,
     TransportEvent,
     ProducerEvent,
-    ConsumerEvent
+    ConsumerEvent,
+    RtpObserverEvent
 );

@@ -4,11 +4,12 @@ use crate::consumer::ConsumerShared;
 use crate::listeners::lock;
 use crate::liveness::Liveness;
 use crate::producer::ProducerShared;
+use crate::rtp_observer::RtpObserverShared;
 use crate::transport::TransportShared;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
-use tureen_media_model::{ConsumerId, ProducerId, TransportId};
+use tureen_media_model::{ConsumerId, ProducerId, RtpObserverId, TransportId};
 
 /// The tables of one Worker. Routers need none: no event of a shard is about them alone.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Index {
     pub(crate) transports: Table<TransportId, TransportShared>,
     pub(crate) producers: Table<ProducerId, ProducerShared>,
     pub(crate) consumers: Table<ConsumerId, ConsumerShared>,
+    pub(crate) rtp_observers: Table<RtpObserverId, RtpObserverShared>,
 }
 
 /// An object with a place in the closing tree.

@@ -67,6 +67,7 @@ mod options;
 mod producer;
 mod resource_usage;
 mod router;
+mod rtp_observer;
 mod stream;
 mod switch;
 mod transport;
@@ -77,26 +78,32 @@ mod worker;
 pub use app_data::AppData;
 pub use consumer::{Consumer, ConsumerObserver, WeakConsumer};
 pub use error::{
-    CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateTransportError,
-    CreateWebRtcServerError, CreateWorkerError, ProduceError, RequestError, ResourceUsageError, SendError,
-    SetPriorityError, UpdateMediaCodecsError,
+    AddProducerError, CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateRtpObserverError,
+    CreateTransportError, CreateWebRtcServerError, CreateWorkerError, ProduceError, RemoveProducerError,
+    RequestError, ResourceUsageError, SendError, SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
-    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
-    RouterObserverEvent, TransportEvent, TransportObserverEvent, WebRtcServerEvent,
-    WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
+    AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent,
+    RouterEvent, RouterObserverEvent, RtpObserverEvent, RtpObserverObserverEvent, TransportEvent,
+    TransportObserverEvent, WebRtcServerEvent, WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent,
+    WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};
 pub use manager::WorkerManager;
 pub use options::{
-    ConsumerOptions, DirectTransportOptions, DtlsFiles, ListenInfo, PlainConnectOptions,
-    PlainTransportOptions, PortRange, ProducerOptions, RouterOptions, SocketFlags, WebRtcListen,
-    WebRtcServerOptions, WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, DirectTransportOptions,
+    DtlsFiles, LastNAudioOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions, PortRange,
+    ProducerOptions, RouterOptions, SocketFlags, WebRtcListen, WebRtcServerOptions, WebRtcTransportOptions,
+    WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
+pub use rtp_observer::{
+    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, LastNAudio, RtpObserver, RtpObserverObserver,
+    RtpObserverType, WeakActiveSpeakerObserver, WeakAudioLevelObserver, WeakLastNAudio, WeakRtpObserver,
+};
 pub use stream::EventStream;
 pub use transport::{
     AnyTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
@@ -115,7 +122,7 @@ pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    ConsumerId, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, TransportId, WorkerId,
+    ConsumerId, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, RtpObserverId, TransportId, WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

@@ -398,3 +398,68 @@ impl ConsumerOptions {
         }
     }
 }
+
+/// How an audio level observer is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AudioLevelObserverOptions {
+    /// The most producers that one event tells of, 1 or more. Default 1.
+    pub max_entries: u16,
+    /// The average level in dBov, -127 to 0, from which on a producer is told of. Default -80.
+    pub threshold: i8,
+    /// The time between two events; what is below 250 ms or above 5 s is taken as that. Default 1 s.
+    pub interval: Duration,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl Default for AudioLevelObserverOptions {
+    fn default() -> Self {
+        Self {
+            max_entries: 1,
+            threshold: -80,
+            interval: Duration::from_secs(1),
+            shard: None,
+            app_data: AppData::default(),
+        }
+    }
+}
+
+/// How an active speaker observer is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ActiveSpeakerObserverOptions {
+    /// The time between two decisions in whole tenths of a second; what is below 100 ms or above 5 s is taken as that. Default 300 ms.
+    pub interval: Duration,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl Default for ActiveSpeakerObserverOptions {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(300), shard: None, app_data: AppData::default() }
+    }
+}
+
+/// How [`LastNAudio`](crate::LastNAudio) is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LastNAudioOptions {
+    /// How many producers are forwarded at most, 1 or more.
+    pub n: u8,
+    /// The shard that it lives on. Default: the one with the least on it.
+    pub shard: Option<u8>,
+    /// The program's own data. Default `()`.
+    pub app_data: AppData,
+}
+
+impl LastNAudioOptions {
+    /// The loudest `n`, with defaults.
+    pub fn new(n: u8) -> Self {
+        Self { n, shard: None, app_data: AppData::default() }
+    }
+}

@@ -35,8 +35,10 @@ pub(crate) struct ProducerShared {
     pub(crate) consumers: Children<ConsumerShared>,
     /// Set once the shard has made it.
     pub(crate) info: OnceLock<Arc<ProducerInfo>>,
+    pub(crate) kind: MediaKind,
+    /// What its handles own; set with the first.
+    handle: OnceLock<Weak<ProducerInner>>,
     serial: u64,
-    kind: MediaKind,
     outlet: Outlet<ProducerEvent, ProducerObserverEvent>,
     paused: Switch,
     scores: Mutex<Vec<ProducerScore>>,
@@ -59,14 +61,24 @@ impl ProducerShared {
             liveness: Liveness::under(&transport.liveness),
             consumers: Children::default(),
             info: OnceLock::new(),
-            serial: worker.serial(),
             kind: options.kind,
+            handle: OnceLock::new(),
+            serial: worker.serial(),
             outlet: Outlet::default(),
             paused: Switch::new(options.paused),
             scores: Mutex::default(),
             burden: Mutex::new(Some(worker.burden(&transport.link))),
             app_data: options.app_data.clone(),
         }
+    }
+
+    pub(crate) fn is_simulcast(&self) -> bool {
+        self.info.get().is_some_and(|info| info.producer_type == ProducerType::Simulcast)
+    }
+
+    /// A handle that does not keep it open.
+    pub(crate) fn weak(&self) -> Option<WeakProducer> {
+        Some(WeakProducer { inner: Weak::clone(self.handle.get()?), id: self.id })
     }
 
     fn close(self: &Arc<Self>) {
@@ -179,7 +191,9 @@ pub(crate) async fn produce(
     let info = Arc::clone(shared.info.get_or_init(|| info));
     pending.0 = None;
     let parent = Arc::clone(parent);
-    let producer = Producer { inner: Arc::new(ProducerInner { shared, info, transport }) };
+    let inner = Arc::new(ProducerInner { shared, info, transport });
+    inner.shared.handle.get_or_init(|| Arc::downgrade(&inner));
+    let producer = Producer { inner };
     let worker = Arc::clone(&parent.link.worker);
     worker.task(Created::Producer(parent, producer.downgrade()).task());
     Ok(producer)

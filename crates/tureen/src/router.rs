@@ -4,14 +4,22 @@ use crate::app_data::AppData;
 use crate::children::Children;
 use crate::dispatch::Task;
 use crate::error::{
-    CanConsumeError, CreateRouterError, CreateTransportError, RequestError, UpdateMediaCodecsError,
+    CanConsumeError, CreateRouterError, CreateRtpObserverError, CreateTransportError, RequestError,
+    UpdateMediaCodecsError,
 };
 use crate::event::{RouterEvent, RouterObserverEvent};
 use crate::link::Link;
 use crate::listeners::{Emitter, HandlerId, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
-use crate::options::{DirectTransportOptions, PlainTransportOptions, RouterOptions, WebRtcTransportOptions};
+use crate::options::{
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, DirectTransportOptions, LastNAudioOptions,
+    PlainTransportOptions, RouterOptions, WebRtcTransportOptions,
+};
 use crate::producer::ProducerShared;
+use crate::rtp_observer::{
+    ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, LastNAudio, RtpObserverShared,
+    create_active_speaker_observer, create_audio_level_observer, create_last_n_audio,
+};
 use crate::stream::EventStream;
 use crate::transport::{
     self, AnyTransport, DirectTransport, PlainTransport, TransportShared, WebRtcTransport,
@@ -33,6 +41,7 @@ pub(crate) struct RouterShared {
     pub(crate) liveness: Arc<Liveness>,
     pub(crate) outlet: Outlet<RouterEvent, RouterObserverEvent>,
     pub(crate) transports: Children<TransportShared>,
+    pub(crate) rtp_observers: Children<RtpObserverShared>,
     capabilities: Mutex<RtpCapabilities>,
     app_data: AppData,
 }
@@ -133,6 +142,7 @@ pub(crate) async fn create_router(
         liveness: Liveness::under(&owner.liveness),
         outlet: Outlet::default(),
         transports: Children::default(),
+        rtp_observers: Children::default(),
         capabilities: Mutex::default(),
         app_data: options.app_data,
         worker: Arc::clone(&owner),
@@ -249,6 +259,39 @@ impl Router {
         transport::create_direct(self.clone(), options).await
     }
 
+    /// Makes an observer of how loud producers are.
+    ///
+    /// # Errors
+    /// `max_entries` of 0, a `threshold` out of range, a shard that does not exist, or [`RequestError`].
+    pub async fn create_audio_level_observer(
+        &self,
+        options: AudioLevelObserverOptions,
+    ) -> Result<AudioLevelObserver, CreateRtpObserverError> {
+        create_audio_level_observer(self.clone(), options).await
+    }
+
+    /// Makes an observer of who speaks.
+    ///
+    /// # Errors
+    /// A shard that does not exist, or [`RequestError`].
+    pub async fn create_active_speaker_observer(
+        &self,
+        options: ActiveSpeakerObserverOptions,
+    ) -> Result<ActiveSpeakerObserver, CreateRtpObserverError> {
+        create_active_speaker_observer(self.clone(), options).await
+    }
+
+    /// Makes what has only the loudest of its producers forwarded.
+    ///
+    /// # Errors
+    /// `n` of 0, a shard that does not exist, or [`RequestError`].
+    pub async fn create_last_n_audio(
+        &self,
+        options: LastNAudioOptions,
+    ) -> Result<LastNAudio, CreateRtpObserverError> {
+        create_last_n_audio(self.clone(), options).await
+    }
+
     /// Whether an endpoint with these capabilities can consume a producer.
     ///
     /// # Errors
@@ -329,6 +372,10 @@ impl Router {
 fn merge(whole: &mut RouterDump, part: RouterDump) {
     whole.transport_ids.extend(part.transport_ids);
     whole.map_consumer_id_producer_id.extend(part.map_consumer_id_producer_id);
+    whole.rtp_observer_ids.extend(part.rtp_observer_ids);
+    for (producer, observers) in part.map_producer_id_observer_ids {
+        whole.map_producer_id_observer_ids.entry(producer).or_default().extend(observers);
+    }
     for (producer, consumers) in part.map_producer_id_consumer_ids {
         whole.map_producer_id_consumer_ids.entry(producer).or_default().extend(consumers);
     }
@@ -373,6 +420,20 @@ impl RouterObserver {
                 && let Some(transport) = transport.upgrade()
             {
                 listener(transport);
+            }
+        })
+    }
+
+    /// An RTP observer was made on it.
+    pub fn on_new_rtp_observer(
+        &self,
+        listener: impl Fn(AnyRtpObserver) + Send + Sync + 'static,
+    ) -> HandlerId {
+        self.emitter.listen(move |event| {
+            if let RouterObserverEvent::NewRtpObserver(observer) = event
+                && let Some(observer) = observer.upgrade()
+            {
+                listener(observer);
             }
         })
     }

@@ -39,6 +39,10 @@ impl Closing {
 impl<T: Transport> Core<T> {
     pub(crate) fn close_router(&mut self, now: Time, request: CloseRouter) -> Result<(), CloseError> {
         let key = self.index.routers.get(&request.id).copied().ok_or(NotFoundError::Router(request.id))?;
+        let observers = self.routers.get(key).map(|router| router.observers.clone()).unwrap_or_default();
+        for observer in observers {
+            self.end_observer(observer, CloseCause::RouterClosed);
+        }
         let transports = self.routers.get(key).map(|router| router.transports.clone()).unwrap_or_default();
         for transport in transports {
             self.end_transport(now, transport, CloseCause::RouterClosed, Closing::Router);
@@ -107,6 +111,9 @@ impl<T: Transport> Core<T> {
             transport.producers.retain(|other| *other != key);
         }
         self.events.push(Event::Producer(id, ProducerEvent::Closed(cause)));
+        if let Some(meter) = producer.meter {
+            self.end_metering(id, &meter);
+        }
     }
 
     /// Ends the fan-out half of a producer, here and on the shards that mirror it. Consumers of transports that are closing stay for

@@ -168,7 +168,7 @@ impl<T: Transport> Core<T> {
             }),
             transport: transport_key,
             source: source_key,
-            pause: PauseState { own: options.paused, producer: source.paused },
+            pause: PauseState { own: options.paused, producer: source.paused, left_out: source.left_out },
             extensions,
             payload_types,
             renumbering,

@@ -75,6 +75,7 @@ impl<T: Transport> Core<T> {
         let checks = [
             (consumer.pause.own, Obstacle::Paused),
             (consumer.pause.producer, Obstacle::ProducerPaused),
+            (consumer.pause.left_out, Obstacle::LastN),
             (!connected, Obstacle::NotConnected),
             (source.streams.iter().all(|stream| stream.packets == 0), Obstacle::NothingCame),
             (source.streams.iter().all(|stream| stream.score == 0), Obstacle::SourceSilent),

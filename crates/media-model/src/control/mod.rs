@@ -3,6 +3,7 @@
 pub(crate) mod closing;
 mod consume;
 mod explaining;
+mod observing;
 mod pausing;
 mod produce;
 mod reporting;

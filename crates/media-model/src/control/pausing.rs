@@ -97,6 +97,24 @@ impl<T: Transport> Core<T> {
         }
     }
 
+    /// Stops the consumers and mirrors of a source from forwarding it since others are louder, or lets them again. Nobody is told of a
+    /// pause.
+    pub(crate) fn set_left_out(&mut self, key: Key<Source>, left_out: bool) {
+        let Some(source) = self.sources.get_mut(key) else { return };
+        if std::mem::replace(&mut source.left_out, left_out) == left_out {
+            return;
+        }
+        for mirror in &source.mirrors {
+            self.relay.to(mirror.shard).push_news(RelayNews::LeftOut(source.producer_id, left_out));
+        }
+        for key in &source.consumers {
+            if let Some(consumer) = self.consumers.get_mut(*key) {
+                consumer.pause.left_out = left_out;
+                consumer.selector.restart();
+            }
+        }
+    }
+
     pub(crate) fn pause_consumer(&mut self, now: Time, request: PauseConsumer) -> Result<(), NotFoundError> {
         self.set_consumer_paused(now, request.id, true)
     }

@@ -56,8 +56,7 @@ impl<T: Transport> Core<T> {
         let router = self.routers.get(router_key).ok_or(NotFoundError::Transport(request.transport))?;
         let mapping = get_producer_rtp_parameters_mapping(&parameters, &router.capabilities, ssrc_base)?;
         let producer_type = ProducerType::of(&parameters);
-        let cname = self.settle_cname(transport_key, &parameters);
-        parameters.rtcp.cname = Some(cname);
+        parameters.rtcp.cname = Some(self.settle_cname(transport_key, &parameters));
         let capabilities = router_capabilities(self, router_key);
         let consumable = get_consumable_rtp_parameters(options.kind, &parameters, &capabilities, &mapping)?;
         let codecs = CodecTable::new(&parameters, &mapping);
@@ -74,6 +73,7 @@ impl<T: Transport> Core<T> {
             mapping: mapping.clone(),
             dependency_descriptor: SourceExtensions::new(&parameters.header_extensions).dependency_descriptor,
             paused: options.paused,
+            left_out: false,
             clock,
             streams: source_streams(options.kind, &parameters, &codecs, cache),
             key_frame_cache: cache,
@@ -91,6 +91,7 @@ impl<T: Transport> Core<T> {
             paused: options.paused,
             trace: Default::default(),
             orientation: None,
+            meter: None,
             score_promised: false,
             orientation_promised: false,
             definition: ProducerDefinition {

@@ -11,7 +11,7 @@ use crate::description::{
     ConsumerDump, ProducerDump, RouterDump, RtpListenerDump, RtpStreamDump, TransportDump,
 };
 use crate::error::NotFoundError;
-use crate::id::{ConsumerId, ProducerId};
+use crate::id::{ConsumerId, ProducerId, RtpObserverId};
 use crate::producer::{Producer, ProducerStream};
 use crate::source::Origin;
 use crate::stats::{
@@ -106,11 +106,20 @@ impl<T: Transport> Core<T> {
                 producers.insert(consumer.definition.id, source.producer_id);
             }
         }
+        let observers = router.observers.iter().filter_map(|key| self.observing.observers.get(*key));
+        let mut observed: BTreeMap<ProducerId, Vec<RtpObserverId>> = BTreeMap::new();
+        for observer in observers.clone() {
+            for producer in observer.producers() {
+                observed.entry(producer).or_default().push(observer.id);
+            }
+        }
         Ok(RouterDump {
             id: request.id,
             transport_ids: transports.map(|transport| transport.id).collect(),
             map_producer_id_consumer_ids: consumers,
             map_consumer_id_producer_id: producers,
+            rtp_observer_ids: observers.clone().map(|observer| observer.id).collect(),
+            map_producer_id_observer_ids: observed,
         })
     }
 

@@ -25,8 +25,7 @@ impl<T: Transport> Core<T> {
         self.producer_key(request.producer)?;
         let key = self.source_key(request.producer)?;
         let home = self.config.shard;
-        self.publications += 1;
-        let subscription = u64::from(home.0) << 56 | self.publications;
+        let subscription = self.relay.next_subscription(home);
         let source = self.sources.get_mut(key).ok_or(missing)?;
         if request.to != home {
             source.mirrors.retain(|mirror| mirror.shard != request.to);
@@ -44,6 +43,7 @@ impl<T: Transport> Core<T> {
             mapping: source.mapping.clone(),
             key_frame_cache: source.key_frame_cache,
             paused: source.paused,
+            left_out: source.left_out,
             scores: source.scores().collect(),
             subscription,
         })
@@ -80,6 +80,7 @@ impl<T: Transport> Core<T> {
             dependency_descriptor: extensions.dependency_descriptor,
             key_frame_cache: cache,
             paused: description.paused,
+            left_out: description.left_out,
             clock: None,
             streams,
             consumers: Vec::new(),

@@ -101,7 +101,8 @@ impl<T: Transport> Core<T> {
         out: &mut impl Egress,
     ) {
         let Some(source) = self.sources.get_mut(source_key) else { return };
-        for mirror in &source.mirrors {
+        // What is left out is so on all shards.
+        for mirror in source.mirrors.iter().filter(|_| !source.left_out) {
             self.counters.relayed += 1;
             self.relay.to(mirror.shard).push_packet(
                 source.producer_id,

@@ -125,6 +125,7 @@ impl<T: Transport> Core<T> {
         let (source, paused) = (producer.source, producer.paused);
         self.observe(now, stream, packet, &meta);
         if !paused {
+            self.note_level(now, stream.producer, packet);
             self.forward(now, source, &meta, packet, out);
         }
         if meta.marker {

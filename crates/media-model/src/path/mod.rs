@@ -18,6 +18,7 @@ mod forms;
 mod ingest;
 mod key_frames;
 mod layers;
+mod levels;
 mod own_traffic;
 mod path_feedback;
 mod promises;

@@ -21,6 +21,7 @@ impl<T: Transport> Core<T> {
                 Pending::ProducerOrientation(key) => self.describe_orientation(key),
                 Pending::ConsumerScore(key) => self.describe_consumer_score(key),
                 Pending::ConsumerLayers(key) => self.describe_layers(key),
+                Pending::Finding(key) => self.describe_finding(key),
             };
             if described.is_some() {
                 return described;

@@ -16,6 +16,7 @@ impl<T: Transport> Core<T> {
             match item {
                 RelayItem::Packet(packet) => self.handle_relayed_packet(now, batch, &packet, out),
                 RelayItem::Past(packet) => self.handle_past_packet(now, batch, &packet),
+                RelayItem::Levels(producer, report) => self.hear(producer, &report),
                 RelayItem::News(news) => self.handle_relay_news(now, news),
             }
         }
@@ -51,6 +52,11 @@ impl<T: Transport> Core<T> {
                     self.set_source_paused(now, key, paused);
                 }
             }
+            RelayNews::LeftOut(producer, left_out) => {
+                if let Ok(key) = self.source_key(producer) {
+                    self.set_left_out(key, left_out);
+                }
+            }
             RelayNews::Closed(subscription) => self.end_mirror(subscription),
             RelayNews::Score(producer, encoding, score) => {
                 if let Ok(key) = self.source_key(producer) {
@@ -80,6 +86,12 @@ impl<T: Transport> Core<T> {
             RelayNews::KeyFrame(producer, encoding) => self.request_key_frame_here(producer, encoding),
             RelayNews::Subscribed(subscription, shard) => self.brief_mirror(now, subscription, shard),
             RelayNews::Unsubscribe(subscription, shard) => self.stop_mirroring(subscription, shard),
+            RelayNews::Listen(subscription, shard) => self.start_metering(subscription, shard),
+            RelayNews::Unlisten(subscription, shard) => self.stop_metering(subscription, shard),
+            RelayNews::LeaveOut(subscription, shard, left_out) => {
+                self.leave_out_here(subscription, shard, left_out);
+            }
+            RelayNews::Unheard(subscription) => self.end_listening(subscription),
         }
     }
 
@@ -100,6 +112,7 @@ impl<T: Transport> Core<T> {
             return;
         };
         way.push_news(RelayNews::Paused(subscription.producer, source.paused));
+        way.push_news(RelayNews::LeftOut(subscription.producer, source.left_out));
         if let Some(offset) = source.clock {
             way.push_news(RelayNews::Clock(subscription.producer, offset));
         }

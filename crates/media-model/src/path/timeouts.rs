@@ -27,6 +27,8 @@ impl<T: Transport> Core<T> {
                 Timer::Transport(transport) => self.transport_due(now, transport, out),
                 Timer::Feedback(transport) => self.feedback_due(now, transport, out),
                 Timer::Replay(consumer) => self.replay_due(now, consumer, out),
+                Timer::Levels => self.levels_due(now),
+                Timer::Observer(observer) => self.observer_due(now, observer),
             }
         }
     }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod microphone;
+
 use std::net::SocketAddr;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerInfo, ConsumerOptions, Core, CoreConfig,

@@ -57,6 +57,7 @@ impl Rooms {
             max_age: Duration::from_millis(settings.key_frame_cache.into()),
             ..Default::default()
         });
+        options.last_n_audio = (settings.last_n_audio > 0).then_some(settings.last_n_audio);
         Ok(Self { rooms: tureen_room::Rooms::new(worker, options)?, settings, webrtc: Arc::new(webrtc) })
     }
 

@@ -67,6 +67,9 @@ fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
             let data = json!({ "consumerId": id, "spatialLayer": spatial, "temporalLayer": temporal });
             ("consumerLayersChanged", data)
         }
+        PeerEvent::ActiveSpeaker { peer_id, volume } => {
+            ("activeSpeaker", json!({ "peerId": peer_id, "volume": volume }))
+        }
         PeerEvent::ProducerScore(id, score) => ("producerScore", json!({ "producerId": id, "score": score })),
         // Told by others means, or of no interest to clients.
         _ => return None,

@@ -1,6 +1,7 @@
 //! The server as its users meet it: over HTTP and WebSocket, on the command line, by its settings, and `tureen inspect`.
 
 mod access;
+mod active_speaker;
 mod check;
 mod client;
 mod config;

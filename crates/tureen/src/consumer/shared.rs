@@ -7,6 +7,7 @@ use crate::event::{ConsumerEvent, ConsumerObserverEvent};
 use crate::index::Living;
 use crate::listeners::{Outlet, lock};
 use crate::liveness::Liveness;
+use crate::log::{LogLevel, LogTag};
 use crate::options::ConsumerOptions;
 use crate::producer::ProducerShared;
 use crate::switch::Switch;
@@ -195,6 +196,7 @@ impl ConsumerShared {
                 outlet.observe(&ConsumerObserverEvent::Score(score));
             }
             model::ConsumerEvent::Layers(layers) => {
+                self.log_layers(layers);
                 self.state().current_layers = layers;
                 outlet.tell(&ConsumerEvent::LayersChange(layers));
                 outlet.observe(&ConsumerObserverEvent::LayersChange(layers));
@@ -204,6 +206,18 @@ impl ConsumerShared {
                 outlet.observe(&ConsumerObserverEvent::Trace(trace));
             }
             _ => {}
+        }
+    }
+
+    fn log_layers(&self, layers: Option<MediaLayers>) {
+        let worker = &self.transport.link.worker;
+        let (id, consumer) = (worker.id, self.id);
+        if self.producer.is_simulcast() {
+            if worker.log.allows(LogLevel::Debug, LogTag::Simulcast) {
+                tracing::debug!(target: "tureen::simulcast", worker = %id, %consumer, ?layers);
+            }
+        } else if worker.log.allows(LogLevel::Debug, LogTag::Svc) {
+            tracing::debug!(target: "tureen::svc", worker = %id, %consumer, ?layers);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod describe;
 mod direct;
+mod log;
 mod plain;
 mod webrtc;
 
@@ -160,11 +161,14 @@ impl TransportShared {
 
     pub(crate) fn handle_event(&self, event: model::TransportEvent) {
         match event {
-            model::TransportEvent::Path(event) => match &self.kind {
-                TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
-                TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
-                TransportKind::Direct => {}
-            },
+            model::TransportEvent::Path(event) => {
+                log::log(self, &event);
+                match &self.kind {
+                    TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
+                    TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
+                    TransportKind::Direct => {}
+                }
+            }
             model::TransportEvent::Trace(trace) => {
                 self.outlet.tell(&TransportEvent::Trace(trace.clone()));
                 self.outlet.observe(&TransportObserverEvent::Trace(trace));

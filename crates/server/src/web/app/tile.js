@@ -74,7 +74,9 @@ export class Tile {
   }
 
   setSpeaking(speaking) {
+    if (this.element.classList.contains("speaking") === speaking) return;
     this.element.classList.toggle("speaking", speaking);
+    this.#describe();
   }
 
   /** 0 hides the sign; 1 to 3. */
@@ -114,6 +116,7 @@ export class Tile {
     const parts = [this.name];
     if (this.muted) parts.push("microphone off");
     if (!this.screen && this.element.classList.contains("no-video")) parts.push("camera off");
+    if (this.element.classList.contains("speaking")) parts.push("speaking");
     if (this.#notes.quality) parts.push(this.#notes.quality);
     this.element.setAttribute("aria-label", parts.join(", "));
   }
