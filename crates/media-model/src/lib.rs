@@ -44,7 +44,7 @@ pub use event::{
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
 pub use options::{
-    ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
+    ConsumerIdentity, ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
     ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;

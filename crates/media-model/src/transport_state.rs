@@ -22,6 +22,9 @@ use tureen_transport::{Component, Lane, RejectReason, SocketId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransportTag {}
 
+/// SSRCs of one transport whose sequence numbers are kept.
+const MAX_LEFT_OFF: usize = 4_096;
+
 /// Bytes and rate of one kind of traffic.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -144,6 +147,8 @@ pub(crate) struct TransportState<T> {
     pub consumers: Vec<Key<Consumer>>,
     /// Consumers by SSRC, of media and of retransmissions.
     pub consumer_ssrcs: FxHashMap<u32, Key<Consumer>>,
+    /// The next sequence number of SSRCs whose consumer ended and may be made again.
+    pub left_off: FxHashMap<u32, u16>,
     /// The number that the next MID is made of.
     pub next_mid: u32,
     /// The next transport-wide sequence number.
@@ -169,6 +174,14 @@ pub(crate) struct TransportState<T> {
 }
 
 impl<T> TransportState<T> {
+    /// Keeps where a consumer left off. With too many of them nothing is kept: who then sends an SSRC again is stopped by the cipher, which
+    /// uses no packet index twice.
+    pub(crate) fn keep_sequence_numbers(&mut self, consumer: &Consumer) {
+        if consumer.definition.keeps_ssrc && self.left_off.len() < MAX_LEFT_OFF {
+            self.left_off.extend(consumer.next_sequence_numbers());
+        }
+    }
+
     /// What to tell the remote of the most that it may send, if anything: the limit, or our estimate if that is less.
     pub(crate) fn poll_limit(&mut self) -> Option<u64> {
         let limit = self.incoming_limit.poll()?;

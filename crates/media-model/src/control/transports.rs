@@ -53,6 +53,7 @@ impl<T: Transport> Core<T> {
             producers: Vec::new(),
             consumers: Vec::new(),
             consumer_ssrcs: FxHashMap::default(),
+            left_off: FxHashMap::default(),
             next_mid: 0,
             transport_sequence_number: self.rng.next_u32() as u16,
             reports: Reports { own_ssrc, ..Reports::default() },
