@@ -44,8 +44,8 @@ pub use event::{
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
 pub use options::{
-    ConsumerIdentity, ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
-    ProducerOptions, RouterOptions, TransportOptions,
+    ConsumerIdentity, ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES,
+    KeyFrameCache, ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use stats::*;

@@ -64,7 +64,10 @@ fn a_given_ssrc_and_cname_are_on_the_wire() {
         .collect();
     assert!(names.contains(&(SSRC, Some(b"someone".to_vec()))), "{names:?}");
     let own = other.rtp_parameters.encodings[0].ssrc.unwrap();
-    assert!(names.iter().any(|(ssrc, name)| *ssrc == own && name.as_deref() != Some(b"someone")), "{names:?}");
+    assert!(
+        names.iter().any(|(ssrc, name)| *ssrc == own && name.as_deref() != Some(b"someone")),
+        "{names:?}"
+    );
 }
 
 #[test]

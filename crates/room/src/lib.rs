@@ -51,6 +51,7 @@
 //!
 //! Futures run on any executor. There is no HTTP here, no JSON, and no notion of a connection.
 
+pub mod conference;
 mod error;
 mod inbox;
 mod options;

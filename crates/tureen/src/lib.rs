@@ -119,7 +119,8 @@ pub mod signals {
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    ConsumerId, ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, TransportId, WorkerId,
+    ConsumerId, ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, TransportId,
+    WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

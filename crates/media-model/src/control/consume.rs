@@ -212,9 +212,8 @@ impl<T: Transport> Core<T> {
         let Some(state) = self.transports.get(transport) else { return Ok(()) };
         let mut ssrcs =
             parameters.encodings.iter().flat_map(|it| [it.ssrc, it.rtx.map(|rtx| rtx.ssrc)]).flatten();
-        let taken = ssrcs.find(|ssrc| {
-            state.consumer_ssrcs.contains_key(ssrc) || state.listener.by_ssrc(*ssrc).is_some()
-        });
+        let taken = ssrcs
+            .find(|ssrc| state.consumer_ssrcs.contains_key(ssrc) || state.listener.by_ssrc(*ssrc).is_some());
         taken.map_or(Ok(()), |ssrc| Err(ConsumeError::DuplicateSsrc(ssrc)))
     }
 

@@ -123,7 +123,8 @@ impl<T: Transport> Core<T> {
         let ntp = self.config.wall_clock.ntp(now);
         let mut senders: SmallVec<[(u32, SenderInfo, Key<Consumer>); MAX_SENDERS]> = SmallVec::new();
         let (mut index, mut len) = (0, 0);
-        while let Some(&consumer_key) = self.transports.get(key).and_then(|state| state.consumers.get(index)) {
+        while let Some(&consumer_key) = self.transports.get(key).and_then(|state| state.consumers.get(index))
+        {
             index += 1;
             let streams = self.consumers.get(consumer_key).map_or(0, |consumer| consumer.streams.len());
             for stream in 0..streams {
