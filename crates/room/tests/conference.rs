@@ -71,10 +71,8 @@ fn new_objects_are_told_by_what_they_are_made_on() {
     let log = Log::default();
     let writer = log.clone();
     let _rooms = server.on_new_room(move |room| {
-        writer.write("room");
         let on_peer = writer.clone();
         room.on_new_peer(move |peer| {
-            on_peer.write(peer.name());
             let (capabilities, transports) = (on_peer.clone(), on_peer.clone());
             let (receivers, senders) = (on_peer.clone(), on_peer.clone());
             let name = peer.name().to_owned();
@@ -84,8 +82,10 @@ fn new_objects_are_told_by_what_they_are_made_on() {
             peer.on_new_transport(move |_| transports.write(b.clone())).detach();
             peer.on_new_rtp_receiver(move |_| receivers.write(c.clone())).detach();
             peer.on_new_rtp_sender(move |_| senders.write(d.clone())).detach();
+            on_peer.write(peer.name());
         })
         .detach();
+        writer.write("room");
     });
     let room = room_of(&server);
     log.wait(1);
@@ -205,7 +205,7 @@ fn receiving_makes_senders_once_and_tells_changes_after() {
     );
     let ssrc = sender.rtp_parameters().encodings[0].ssrc;
     block_on(receiver.receive(vp8(2000))).unwrap();
-    assert_eq!(receiver.senders(), [sender.clone()]);
+    assert_eq!(receiver.senders(), std::slice::from_ref(&sender));
     assert_eq!(sender.rtp_parameters().encodings[0].ssrc, ssrc);
     block_on(carol.set_capabilities(room.capabilities().clone())).unwrap();
     assert_eq!(receiver.senders(), [sender, only_sender(&carol)]);
@@ -439,6 +439,8 @@ fn listening_asks_for_a_key_frame() {
         }
     });
     send(&receiver, rtp_packet(1000, 101, 1, &vp8_key_frame(1)));
+    eventually("a stream to ask", || !block_on(receiver.dump()).unwrap().rtp_streams.is_empty());
+    assert!(log.lines().is_empty());
     let _packets = block_on(receiver.on_rtp_raw(|_| {})).unwrap();
     log.wait(1);
 }

@@ -93,7 +93,7 @@ fn who_sends_leaves_with_the_others_senders() {
     scene.alice.close();
     scene.alice.close();
     assert!(scene.source.closed() && scene.sender.closed() && scene.bob.rtp_senders().is_empty());
-    assert_eq!(scene.room.peers(), [scene.bob.clone()]);
+    assert_eq!(scene.room.peers(), std::slice::from_ref(&scene.bob));
     scene.expect(&["sender close", "receiver close", "source close", "alice close"]);
 }
 
@@ -223,4 +223,67 @@ fn closed_objects_are_let_go() {
     drop(scene);
     eventually("the end of the data", || std::sync::Arc::strong_count(&held) == 1);
     assert!(!server.closed());
+}
+
+#[test]
+fn a_sender_whose_media_cannot_be_made_again_closes_with_an_error() {
+    let scene = Scene::new();
+    let ssrc = scene.sender.rtp_parameters().encodings[0].ssrc.unwrap();
+    let own = speaking(&scene.bob, &scene.sink, ssrc);
+    block_on(scene.receiver.receive(opus(2000))).unwrap();
+    assert!(scene.sender.closed() && !scene.receiver.closed() && !own.closed());
+    let why = format!(
+        "sender close: the media cannot be sent any more: identity.ssrc: {ssrc} is already in use on this transport"
+    );
+    scene.expect(&[&why]);
+}
+
+#[test]
+fn whatever_happens_at_a_time_each_closes_once() {
+    let server = server(1);
+    let room = room_of(&server);
+    let alice = able(&room, "alice");
+    let log = Log::default();
+    let receiver = showing(&alice, &transport(&alice), vp8(1000));
+    let viewers: Vec<Peer> = (0..6).map(|number| able(&room, &format!("viewer {number}"))).collect();
+    let kept: Vec<HandlerId> = viewers
+        .iter()
+        .map(|viewer| only_sender(viewer).on_close(log.closing(viewer.name())))
+        .chain([receiver.on_close(log.closing("receiver"))])
+        .collect();
+    let threads: Vec<_> = viewers
+        .iter()
+        .map(|viewer| {
+            let (viewer, sender) = (viewer.clone(), only_sender(viewer));
+            std::thread::spawn(move || {
+                for round in 0.. {
+                    let Ok(transport) = block_on(viewer.create_direct_transport(Default::default())) else {
+                        break;
+                    };
+                    // Refused once all is closed, which is what this is about.
+                    let _ = block_on(sender.set_transport(&transport));
+                    let _ = block_on(sender.disable(EnableOptions::default()));
+                    let _ = block_on(sender.enable(EnableOptions::default()));
+                    if round % 2 == 0 {
+                        transport.close();
+                    }
+                }
+            })
+        })
+        .collect();
+    for round in 0..10 {
+        let parameters = if round % 2 == 0 { h264(1000) } else { vp8(1000) };
+        block_on(receiver.receive(parameters)).unwrap();
+        block_on(receiver.set_transport(&transport(&alice))).unwrap();
+        viewers.iter().for_each(|viewer| assert!(only_sender(viewer).available()));
+    }
+    room.close();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    block_on(room.router().worker().manager().all_told());
+    let mut lines = log.lines();
+    lines.sort();
+    let mut expected: Vec<String> = viewers.iter().map(|viewer| format!("{} close", viewer.name())).collect();
+    expected.insert(0, "receiver close".to_owned());
+    assert_eq!(lines, expected);
+    drop(kept);
 }

@@ -147,7 +147,7 @@ impl<T: Transport> Core<T> {
         if state.router != source.router {
             return Err(ConsumeError::OtherRouter(options.producer_id));
         }
-        let mid = options.mid.unwrap_or_else(|| state.draw_mid());
+        let mid = options.mid.unwrap_or_else(|| state.identities.draw_mid());
         parameters.mid = Some(mid.clone());
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
@@ -165,7 +165,7 @@ impl<T: Transport> Core<T> {
             per_send,
         );
         let mut first = |ssrc: Option<u32>| {
-            let left_off = ssrc.and_then(|ssrc| state.left_off.remove(&ssrc));
+            let left_off = ssrc.and_then(|ssrc| state.identities.go_on(ssrc));
             left_off.unwrap_or(self.rng.next_u32() as u16)
         };
         let selector =

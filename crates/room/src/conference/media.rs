@@ -124,6 +124,14 @@ impl RtpSender {
     }
 
     async fn settle_now(&self) -> Result<(), ConsumeError> {
+        match self.try_to_settle().await {
+            // What lost its transport or its source meanwhile has nothing to send: that is no failure.
+            Err(_) if self.wanted().0.is_none_or(|wanted| wanted.transport.handle().closed()) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn try_to_settle(&self) -> Result<(), ConsumeError> {
         let (wanted, consumer) = self.wanted();
         let Some(wanted) = wanted else {
             self.put_consumer(None);
@@ -147,14 +155,12 @@ impl RtpSender {
         Ok(())
     }
 
-    /// The same where nobody waits for the outcome: what only lost its transport or its source stays as it is.
+    /// The same where nobody waits for the outcome.
     pub(super) async fn settle_or_fail(&self) {
-        let Err(error) = self.settle_now().await else { return };
-        let (wanted, _) = self.wanted();
-        let is_gone = matches!(error, ConsumeError::Request(RequestError::Closed | RequestError::WorkerDied));
-        let lost = wanted.is_none_or(|wanted| wanted.transport.handle().closed() || wanted.producer.closed());
-        if !is_gone && !lost {
-            self.fail(error);
+        match self.settle_now().await {
+            // The end of the Worker is told by itself.
+            Ok(()) | Err(ConsumeError::Request(RequestError::Closed | RequestError::WorkerDied)) => {}
+            Err(error) => self.fail(error),
         }
     }
 
@@ -183,7 +189,11 @@ impl RtpSender {
             (state.available(), state.enabled)
         };
         match producer.filter(|_| available) {
-            Some(producer) => Ok(Some(self.consume(transport, &producer, !enabled).await?)),
+            Some(producer) => match self.consume(transport, &producer, !enabled).await {
+                // It lost its source meanwhile.
+                Err(_) if producer.closed() => Ok(None),
+                made => made.map(Some),
+            },
             None => Ok(None),
         }
     }

@@ -54,12 +54,11 @@ impl std::fmt::Debug for PacketListener {
 }
 
 impl RtpReceiver {
-    /// Its packets, which flow from now on if they did not before.
+    /// Its packets, which flow once [`Packets::start`] says so, if they do not yet.
     pub(super) async fn packets(&self) -> Result<Arc<Packets>, ListenRtpError> {
         let _media = self.shared.media.lock().await;
         let known = self.open_state()?.packets.upgrade();
         if let Some(packets) = known {
-            packets.request_key_frame().await;
             return Ok(packets);
         }
         let room = self.peer().room();
@@ -123,11 +122,14 @@ impl Packets {
         self.listener(PacketKind::Object, handler)
     }
 
-    async fn request_key_frame(&self) {
+    /// Lets packets flow to whoever listens, from a key frame on.
+    pub(super) async fn start(&self) {
         let consumer = lock(&self.consumer).clone();
-        if let Some(consumer) = consumer {
-            // One that closed meanwhile has nothing to start with.
-            let _ = consumer.request_key_frame().await;
+        let Some(consumer) = consumer else { return };
+        let started =
+            if consumer.paused() { consumer.resume().await } else { consumer.request_key_frame().await };
+        if let Err(error) = started {
+            tracing::debug!(%error, "no packets for this program");
         }
     }
 
@@ -143,10 +145,10 @@ impl Packets {
         }
         let before = lock(&self.consumer).take();
         drop(before);
-        if let Some(producer) = producer
-            && let Err(error) = self.consume(&producer).await
-        {
-            tracing::warn!(%error, "no packets for this program");
+        let Some(producer) = producer else { return };
+        match self.consume(&producer).await {
+            Ok(()) => self.start().await,
+            Err(error) => tracing::warn!(%error, "no packets for this program"),
         }
     }
 
@@ -173,8 +175,7 @@ impl Packets {
             }
         };
         consumer.on_rtp(forward).detach();
-        *lock(&self.consumer) = Some(consumer.clone());
-        consumer.resume().await?;
+        *lock(&self.consumer) = Some(consumer);
         Ok(())
     }
 

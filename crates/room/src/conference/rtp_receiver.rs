@@ -252,7 +252,8 @@ impl RtpReceiver {
         Ok(dump)
     }
 
-    /// Tells `listener` of every RTP packet as it came, until what is returned is dropped. The first listener asks for a key frame.
+    /// Tells `listener` of RTP packets as they came, until what is returned is dropped. Each new listener has a key frame asked for; video begins with
+    /// one.
     ///
     /// # Errors
     /// [`ListenRtpError`].
@@ -261,10 +262,12 @@ impl RtpReceiver {
         listener: impl Fn(&Bytes) + Send + Sync + 'static,
     ) -> Result<PacketListener, ListenRtpError> {
         let packets = self.packets().await?;
-        Ok(packets.listen_raw(listener))
+        let listening = Arc::clone(&packets).listen_raw(listener);
+        packets.start().await;
+        Ok(listening)
     }
 
-    /// Tells `listener` of every RTP packet, taken apart, until what is returned is dropped. The first listener asks for a key frame.
+    /// Tells `listener` of RTP packets, taken apart; else as [`RtpReceiver::on_rtp_raw`].
     ///
     /// # Errors
     /// [`ListenRtpError`].
@@ -273,7 +276,9 @@ impl RtpReceiver {
         listener: impl Fn(&RtpObject) + Send + Sync + 'static,
     ) -> Result<PacketListener, ListenRtpError> {
         let packets = self.packets().await?;
-        Ok(packets.listen_objects(listener))
+        let listening = Arc::clone(&packets).listen_objects(listener);
+        packets.start().await;
+        Ok(listening)
     }
 
     /// Its news as a stream.

@@ -176,10 +176,13 @@ pub fn h264_key_frame(mark: u8) -> Vec<u8> {
     vec![24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 3, 0x65, 0x88, mark]
 }
 
-/// What came out of a consumer: SSRC, sequence number, payload type and last byte of each packet.
+/// SSRC, sequence number, payload type and last byte of a packet.
+pub type Packet = (u32, u16, u8, u8);
+
+/// What came out of consumers.
 #[derive(Clone, Default)]
 pub struct Heard {
-    packets: Arc<Mutex<Vec<(u32, u16, u8, u8)>>>,
+    packets: Arc<Mutex<Vec<Packet>>>,
 }
 
 impl Heard {
@@ -201,12 +204,12 @@ impl Heard {
         consumer.on_rtp(listener).detach();
     }
 
-    pub fn packets(&self) -> Vec<(u32, u16, u8, u8)> {
+    pub fn packets(&self) -> Vec<Packet> {
         self.packets.lock().unwrap().clone()
     }
 
     /// Waits for the packet whose last byte is `mark`.
-    pub fn wait_for(&self, mark: u8) -> (u32, u16, u8, u8) {
+    pub fn wait_for(&self, mark: u8) -> Packet {
         eventually("a packet", || self.packets().iter().any(|packet| packet.3 == mark));
         *self.packets().iter().find(|packet| packet.3 == mark).expect("it came")
     }
