@@ -169,9 +169,11 @@ impl Packets {
         let named = move |packet: &Bytes| rename(packet, &sources);
         let forward = move |packet: &Bytes| {
             let packet = named(packet);
+            // Who comes while one is told hears of the next packet.
+            let audience = objects.audience();
             report(raw.emit(&RtpRawEvent::Rtp(packet.clone())));
             if let Some(object) = take_apart(&packet) {
-                report(objects.emit(&RtpObjectEvent::Rtp(object)));
+                report(objects.emit_to(audience, &RtpObjectEvent::Rtp(object)));
             }
         };
         consumer.on_rtp(forward).detach();
