@@ -155,6 +155,7 @@ impl Stage {
             ignore_dtx: false,
             pipe: false,
             numbering: Default::default(),
+            identity: Default::default(),
         };
         self.ask(Consume { transport, options }).expect("a consumer");
     }

@@ -49,6 +49,11 @@ impl<const WORDS: usize> Continuity<WORDS> {
         self.omitted = [0; WORDS];
     }
 
+    /// The output that the next input would have in order.
+    pub(crate) const fn next_output(&self) -> u64 {
+        self.output + 1
+    }
+
     /// Whether the next input starts a new run.
     pub(crate) const fn is_synced(&self) -> bool {
         self.floor.is_some()

@@ -48,6 +48,11 @@ impl RtxSender {
         self.config
     }
 
+    /// The sequence number of the next retransmission.
+    pub const fn next_sequence_number(&self) -> u16 {
+        self.next_sequence_number
+    }
+
     /// The next retransmission, of the packet that was sent as `original`.
     pub const fn encapsulate(&mut self, original: u16) -> RtxHeader {
         let sequence_number = self.next_sequence_number;

@@ -83,6 +83,15 @@ impl Selector {
         }
     }
 
+    /// The sequence number that the next packet of an outgoing stream would have; there is one, or with pipes one for each encoding.
+    pub fn next_sequence_number(&self, stream: usize) -> Option<u16> {
+        match self {
+            Self::Simple(simple) => Some(simple.sequence.next()),
+            Self::Pipe(pipe) => pipe.streams.get(stream).map(|simple| simple.sequence.next()),
+            Self::Simulcast(simulcast) => Some(simulcast.next_sequence_number()),
+        }
+    }
+
     /// Whether a key frame of `encoding` is waited for: ask its source.
     pub fn needs_key_frame(&self, encoding: u8) -> bool {
         match self {

@@ -190,6 +190,11 @@ impl SendStream {
         }
     }
 
+    /// The retransmission stream, if it has one.
+    pub const fn rtx(&self) -> Option<&RtxSender> {
+        self.rtx.as_ref()
+    }
+
     /// The next packet of the retransmission stream that is not a repair: padding, if the stream has one.
     pub fn rtx_mut(&mut self) -> Option<&mut RtxSender> {
         self.rtx.as_mut()

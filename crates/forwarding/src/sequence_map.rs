@@ -57,6 +57,11 @@ impl SequenceMap {
         self.numbers.start(extended_sequence, u64::from(holes), u64::from(before));
     }
 
+    /// The output sequence number that the next packet would have in order.
+    pub const fn next(&self) -> u16 {
+        self.numbers.next_output() as u16
+    }
+
     /// Whether a packet was forwarded since creation or the last [`resync`](Self::resync).
     pub const fn is_synced(&self) -> bool {
         self.numbers.is_synced()

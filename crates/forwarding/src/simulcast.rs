@@ -209,6 +209,11 @@ impl SimulcastSelector {
         std::mem::take(&mut self.backlog)
     }
 
+    /// The sequence number that the next packet would have.
+    pub const fn next_sequence_number(&self) -> u16 {
+        self.sequence.next()
+    }
+
     /// The stream goes on at the next key frame, without a gap in sequence numbers and picture ids.
     pub const fn restart(&mut self) {
         self.current = None;

@@ -108,6 +108,7 @@ fn main() -> Result<(), Error> {
         ignore_dtx: false,
         pipe: false,
         numbering: Default::default(),
+        identity: Default::default(),
     };
     ask(&mut core, now, Consume { transport: target, options: consumer })??;
 

@@ -38,6 +38,8 @@ pub struct ConsumerDefinition {
     pub rtp_parameters: RtpParameters,
     /// Whether each encoding is a stream of its own.
     pub pipe: bool,
+    /// Whether its SSRC was given: another one with it may go on from here.
+    pub keeps_ssrc: bool,
 }
 
 /// A set of payload types.
@@ -172,6 +174,20 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// The canonical name that its packets go under.
+    pub(crate) fn cname(&self) -> Option<&str> {
+        self.definition.rtp_parameters.rtcp.cname.as_deref()
+    }
+
+    /// The sequence number that would come next, of each SSRC.
+    pub(crate) fn next_sequence_numbers(&self) -> impl Iterator<Item = (u32, u16)> {
+        self.streams.iter().enumerate().flat_map(|(index, stream)| {
+            let media = self.selector.next_sequence_number(index).map(|next| (stream.ssrc, next));
+            let repairs = stream.send.rtx().map(|rtx| (rtx.config().ssrc, rtx.next_sequence_number()));
+            [media, repairs].into_iter().flatten()
+        })
+    }
+
     /// The index of the stream that carries an encoding.
     #[inline]
     pub(crate) fn stream_of(&self, encoding: u8) -> Option<usize> {

@@ -143,6 +143,12 @@ pub enum ConsumeError {
     /// section 4.2).
     #[error("mid must have 1 to 16 bytes")]
     Mid,
+    /// `identity.cname` is empty or longer than the 255 bytes of an SDES item (RFC 3550 section 6.5).
+    #[error("identity.cname must have 1 to 255 bytes")]
+    Cname,
+    /// `identity.ssrc`, or one that follows from it, is in use on this transport.
+    #[error("identity.ssrc: {0} is already in use on this transport")]
+    DuplicateSsrc(u32),
     /// The producer belongs to another router than the transport.
     #[error("producer {0} belongs to another router")]
     OtherRouter(ProducerId),

@@ -45,9 +45,9 @@ pub use event::{
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
 pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId, TransportId, WorkerId};
 pub use options::{
-    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerNumbering, ConsumerOptions,
-    KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions, ProducerOptions,
-    RouterOptions, TransportOptions,
+    ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
+    ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions,
+    ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use stats::*;

@@ -112,6 +112,17 @@ pub enum ConsumerNumbering {
     Receiver,
 }
 
+/// What a consumer's packets are known by, where that was settled before the consumer: one that is made on a transport where another with the
+/// same SSRCs ended goes on with its sequence numbers, so that no packet index is used twice (RFC 3711 section 9.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ConsumerIdentity {
+    /// The SSRC of its first encoding, which nobody else on its transport has. With `pipe` the other encodings have those that follow.
+    /// Retransmissions have the one behind, or as many. Default drawn.
+    pub ssrc: Option<u32>,
+    /// The canonical name of its source (RFC 3550 section 6.5.1), 1 to 255 bytes. Default its transport's.
+    pub cname: Option<String>,
+}
+
 /// How a consumer is made.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
@@ -135,6 +146,8 @@ pub struct ConsumerOptions {
     pub pipe: bool,
     /// Whose numbers its packets carry. Default the router's.
     pub numbering: ConsumerNumbering,
+    /// What its packets are known by. Default drawn, and its transport's.
+    pub identity: ConsumerIdentity,
 }
 
 /// How an audio level observer is made.

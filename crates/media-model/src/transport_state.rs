@@ -22,6 +22,9 @@ use tureen_transport::{Component, Lane, RejectReason, SocketId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransportTag {}
 
+/// SSRCs of one transport whose sequence numbers are kept.
+const MAX_LEFT_OFF: usize = 4_096;
+
 /// Bytes and rate of one kind of traffic.
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -123,6 +126,37 @@ pub(crate) struct Reports {
     pub(crate) timer: Armed,
 }
 
+/// What the consumers of a transport are called where nobody says so, and where those left off that say it themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Identities {
+    /// The number that the next MID is made of.
+    next_mid: u32,
+    /// The next sequence number of SSRCs whose consumer ended and may be made again.
+    left_off: FxHashMap<u32, u16>,
+}
+
+impl Identities {
+    /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
+    pub(crate) fn draw_mid(&mut self) -> String {
+        let mid = self.next_mid;
+        self.next_mid = if mid >= 99_999_999 { 0 } else { mid + 1 };
+        mid.to_string()
+    }
+
+    /// Keeps where a consumer left off. With too many of them nothing is kept: who then sends an SSRC again is stopped by the cipher, which
+    /// uses no packet index twice.
+    pub(crate) fn keep(&mut self, consumer: &Consumer) {
+        if consumer.definition.keeps_ssrc && self.left_off.len() < MAX_LEFT_OFF {
+            self.left_off.extend(consumer.next_sequence_numbers());
+        }
+    }
+
+    /// The sequence number that an SSRC goes on with, if it was in use before.
+    pub(crate) fn go_on(&mut self, ssrc: u32) -> Option<u16> {
+        self.left_off.remove(&ssrc)
+    }
+}
+
 /// A transport.
 #[derive(Debug)]
 pub(crate) struct TransportState<T> {
@@ -144,8 +178,8 @@ pub(crate) struct TransportState<T> {
     pub consumers: Vec<Key<Consumer>>,
     /// Consumers by SSRC, of media and of retransmissions.
     pub consumer_ssrcs: FxHashMap<u32, Key<Consumer>>,
-    /// The number that the next MID is made of.
-    pub next_mid: u32,
+    /// What consumers to come are called.
+    pub identities: Identities,
     /// The next transport-wide sequence number.
     pub transport_sequence_number: u16,
     /// Reports towards the remote.
@@ -173,13 +207,6 @@ impl<T> TransportState<T> {
     pub(crate) fn poll_limit(&mut self) -> Option<u64> {
         let limit = self.incoming_limit.poll()?;
         Some(self.feedback.estimate().map_or(limit, |estimate| estimate.min(limit)))
-    }
-
-    /// The next MID that nobody gave: a counter that wraps before it outgrows 8 digits.
-    pub(crate) fn draw_mid(&mut self) -> String {
-        let mid = self.next_mid;
-        self.next_mid = if mid >= 99_999_999 { 0 } else { mid + 1 };
-        mid.to_string()
     }
 }
 

@@ -240,6 +240,7 @@ impl Call {
             ignore_dtx: false,
             pipe: false,
             numbering: Default::default(),
+            identity: Default::default(),
         };
         self.ask(Consume { transport: TransportId(u128::from(socket)), options }).unwrap()
     }

@@ -49,8 +49,11 @@
 //! # }
 //! ```
 //!
+//! The module [`conference`] has other rooms: those of mediasoup's first version, with an `RtpSender` at each peer for what every other one sends.
+//!
 //! Futures run on any executor. There is no HTTP here, no JSON, and no notion of a connection.
 
+pub mod conference;
 mod error;
 mod inbox;
 mod options;

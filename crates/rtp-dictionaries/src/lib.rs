@@ -86,7 +86,8 @@ pub use ortc::{
     RouterCapabilitiesError, RtpMappingError, align_header_extension_ids, can_consume,
     generate_router_rtp_capabilities, get_consumable_rtp_parameters, get_consumer_rtp_parameters,
     get_pipe_consumer_rtp_parameters, get_producer_rtp_parameters_mapping,
-    get_receiver_consumer_rtp_parameters, keep_one_bandwidth_estimation, remap_consumer_parameters,
+    get_receiver_consumer_rtp_parameters, keep_one_bandwidth_estimation, matched_capability, matched_rtx,
+    remap_consumer_parameters,
 };
 pub use parameter_map::{ParameterMap, ParameterValue};
 pub use parameters::{

@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ignore_dtx: false,
         pipe: false,
         numbering: Default::default(),
+        identity: Default::default(),
     };
     block_on(far.call(Consume { transport: TransportId(11), options }))??;
 

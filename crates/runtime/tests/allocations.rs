@@ -170,6 +170,7 @@ fn consumer(id: u128) -> ConsumerOptions {
         ignore_dtx: false,
         pipe: false,
         numbering: Default::default(),
+        identity: Default::default(),
     }
 }
 

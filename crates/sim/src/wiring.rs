@@ -200,6 +200,7 @@ impl World {
                 ignore_dtx: false,
                 pipe: false,
                 numbering: Default::default(),
+                identity: Default::default(),
             },
         };
         let info = self.request(shard, consume)?;

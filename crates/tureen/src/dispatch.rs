@@ -15,7 +15,9 @@ use crate::transport::{TransportShared, WeakTransport};
 use crate::webrtc_server::{WeakWebRtcServer, WebRtcServerShared};
 use crate::worker::{WeakWorker, WorkerShared};
 use crossbeam_channel::{Receiver, Select, Sender, unbounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::ThreadId;
 use tureen_media_model::Event;
 use tureen_runtime::ShardEvent;
 
@@ -25,6 +27,8 @@ pub(crate) enum Task {
     Attach(Arc<WorkerShared>, Receiver<ShardEvent>),
     /// Tell of an object that was made.
     Created(Created, Audience),
+    /// Something of a layer on top.
+    Run(Box<dyn FnOnce() + Send>),
     /// A Worker was closed.
     WorkerClosed(Arc<WorkerShared>),
     /// A WebRtcServer was closed.
@@ -68,11 +72,12 @@ impl Created {
 }
 
 /// Starts the thread; it ends when every sender is gone.
-pub(crate) fn start() -> std::io::Result<Sender<Task>> {
+pub(crate) fn start() -> std::io::Result<(Sender<Task>, ThreadId)> {
     let (sender, tasks) = unbounded();
     let dispatcher = Dispatcher { tasks, attached: Vec::new() };
-    std::thread::Builder::new().name("tureen-events".to_owned()).spawn(move || dispatcher.run())?;
-    Ok(sender)
+    let builder = std::thread::Builder::new().name("tureen-events".to_owned());
+    let thread = builder.spawn(move || dispatcher.run())?.thread().id();
+    Ok((sender, thread))
 }
 
 struct Attached {
@@ -149,6 +154,7 @@ fn carry_out(task: Task) {
         // Attaching is the dispatcher's own.
         Task::Attach(..) => {}
         Task::Created(created, audience) => tell_created(created, audience),
+        Task::Run(task) => run(task),
         Task::WorkerClosed(worker) => {
             cascade::announce(Node::Worker(Arc::clone(&worker)));
             worker.stop();
@@ -159,6 +165,12 @@ fn carry_out(task: Task) {
         Task::ProducerClosed(producer) => cascade::announce(Node::Producer(producer)),
         Task::ConsumerClosed(consumer) => cascade::announce(Node::Consumer(consumer)),
         Task::RtpObserverClosed(observer) => cascade::announce(Node::RtpObserver(observer)),
+    }
+}
+
+fn run(task: Box<dyn FnOnce() + Send>) {
+    if catch_unwind(AssertUnwindSafe(task)).is_err() {
+        tracing::error!(target: "tureen::info", "a task of the program panicked");
     }
 }
 

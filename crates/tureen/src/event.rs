@@ -4,7 +4,7 @@
 //! event that nobody reads keeps nothing open.
 
 use crate::consumer::WeakConsumer;
-use crate::listeners::{Class, ListenerError, Signal};
+use crate::listeners::{Class, ListenerError};
 use crate::producer::WeakProducer;
 use crate::router::WeakRouter;
 use crate::rtp_observer::WeakRtpObserver;
@@ -18,6 +18,9 @@ use tureen_media_model::{
 };
 use tureen_rtp_dictionaries::{DtlsState, IceState, MediaLayers};
 
+/// Writes event enums, and how a stream that is not read treats each variant.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! events {
     ($(
         $(#[$doc:meta])*
@@ -34,7 +37,7 @@ macro_rules! events {
             Lagged(u64),
         }
 
-        impl Signal for $Event {
+        impl $crate::signals::Signal for $Event {
             fn name(&self) -> &'static str {
                 match self {
                     $(Self::$Variant { .. } => $name,)*
@@ -42,10 +45,10 @@ macro_rules! events {
                 }
             }
 
-            fn class(&self) -> Class {
+            fn class(&self) -> $crate::signals::Class {
                 match self {
                     $(Self::$Variant { .. } => $class,)*
-                    Self::Lagged(_) => Class::Lifecycle,
+                    Self::Lagged(_) => $crate::signals::Class::Lifecycle,
                 }
             }
 

@@ -119,10 +119,15 @@ pub use webrtc_server::{
 };
 pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 
+/// What events are made of, for layers on top that have objects and listeners of their own; [`WorkerManager::run`] tells them in order.
+pub mod signals {
+    pub use crate::listeners::{Audience, Class, Emitter, Signal};
+}
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    ConsumerId, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, RtpObserverId, TransportId, WorkerId,
+    ConsumerId, ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, RtpObserverId,
+    TransportId, WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

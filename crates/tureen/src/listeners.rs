@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// How a stream that is not read treats an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     /// Kept whatever happens; the number of objects bounds how many there are.
     Lifecycle,
     /// The newest of its slot takes the place of an older one that still waits.
@@ -23,7 +23,7 @@ pub(crate) enum Class {
 }
 
 /// An event that listeners can be told of.
-pub(crate) trait Signal: Clone + Send + Sync + 'static {
+pub trait Signal: Clone + Send + Sync + 'static {
     /// Its name, as reports of listener panics spell it.
     fn name(&self) -> &'static str;
     /// What becomes of it in a stream that is not read.
@@ -77,14 +77,14 @@ trait Remove: Send + Sync {
 /// The listeners of one moment: what happened before somebody listened is none of their business, even where it is told
 /// after.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Audience(u64);
+pub struct Audience(u64);
 
 type Callback<E> = Arc<dyn Fn(&E) + Send + Sync>;
 type Callbacks<E> = Arc<[(u64, Callback<E>)]>;
 type Streams<E> = Vec<(u64, Weak<dyn Sink<E>>)>;
 
 /// The listeners of one kind of event of one object.
-pub(crate) struct Emitter<E: Signal> {
+pub struct Emitter<E: Signal> {
     registry: Arc<Registry<E>>,
 }
 
@@ -99,6 +99,12 @@ struct Registry<E: Signal> {
 /// Takes a lock whose data no panic can leave half changed.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<E: Signal> std::fmt::Debug for Emitter<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emitter").field("ended", &self.registry.ended.load(Ordering::SeqCst)).finish()
+    }
 }
 
 impl<E: Signal> Clone for Emitter<E> {
@@ -122,7 +128,7 @@ impl<E: Signal> Default for Emitter<E> {
 
 impl<E: Signal> Emitter<E> {
     /// Registers a callback.
-    pub(crate) fn listen(&self, callback: impl Fn(&E) + Send + Sync + 'static) -> HandlerId {
+    pub fn listen(&self, callback: impl Fn(&E) + Send + Sync + 'static) -> HandlerId {
         let id = self.registry.next_id.fetch_add(1, Ordering::SeqCst);
         let mut callbacks = lock(&self.registry.callbacks);
         if self.registry.ended.load(Ordering::SeqCst) {
@@ -135,7 +141,7 @@ impl<E: Signal> Emitter<E> {
     }
 
     /// Opens a stream of what is emitted from now on.
-    pub(crate) fn stream(&self) -> EventStream<E> {
+    pub fn stream(&self) -> EventStream<E> {
         let queue = Arc::new(Queue::default());
         let id = self.registry.next_id.fetch_add(1, Ordering::SeqCst);
         let mut streams = lock(&self.registry.streams);
@@ -149,17 +155,17 @@ impl<E: Signal> Emitter<E> {
     }
 
     /// Tells every listener; what is returned are the panics of callbacks.
-    pub(crate) fn emit(&self, event: &E) -> Vec<ListenerError> {
+    pub fn emit(&self, event: &E) -> Vec<ListenerError> {
         self.emit_to(Audience(u64::MAX), event)
     }
 
     /// Those who listen now.
-    pub(crate) fn audience(&self) -> Audience {
+    pub fn audience(&self) -> Audience {
         Audience(self.registry.next_id.load(Ordering::SeqCst))
     }
 
     /// Tells those listeners of an audience that are still there.
-    pub(crate) fn emit_to(&self, audience: Audience, event: &E) -> Vec<ListenerError> {
+    pub fn emit_to(&self, audience: Audience, event: &E) -> Vec<ListenerError> {
         lock(&self.registry.streams).retain(|(id, stream)| match stream.upgrade() {
             Some(queue) => {
                 if *id < audience.0 {
@@ -181,7 +187,7 @@ impl<E: Signal> Emitter<E> {
     }
 
     /// Ends the streams and lets go of the callbacks, and with them of whatever they captured.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.registry.ended.store(true, Ordering::SeqCst);
         let callbacks = std::mem::replace(&mut *lock(&self.registry.callbacks), Arc::from([]));
         let streams = std::mem::take(&mut *lock(&self.registry.streams));
@@ -265,12 +271,16 @@ impl<P: Signal + From<ListenerError>, O: Signal> Outlet<P, O> {
 }
 
 /// Writes `on_…` methods over an [`Emitter`]: one for each variant named.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! on_events {
     ($Event:ident, |$this:ident| $emitter:expr; $($(#[$doc:meta])* $name:ident => $Variant:ident $(($payload:ty))?;)*) => {
-        $($crate::listeners::on_event! { $Event, $this, $emitter, [$(#[$doc])*], $name, $Variant $(, $payload)? })*
+        $($crate::on_event! { $Event, $this, $emitter, [$(#[$doc])*], $name, $Variant $(, $payload)? })*
     };
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! on_event {
     ($Event:ident, $this:ident, $emitter:expr, [$($doc:tt)*], $name:ident, $Variant:ident) => {
         $($doc)*
@@ -296,7 +306,7 @@ macro_rules! on_event {
     };
 }
 
-pub(crate) use {on_event, on_events};
+pub(crate) use on_events;
 
 #[cfg(test)]
 mod tests {

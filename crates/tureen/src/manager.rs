@@ -9,7 +9,9 @@ use crate::options::{DtlsFiles, WorkerSettings};
 use crate::stream::EventStream;
 use crate::worker::{Worker, WorkerParts, WorkerShared};
 use crossbeam_channel::Sender;
+use futures_channel::oneshot;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use tureen_media_model::WorkerId;
 use tureen_runtime::Runtime;
 use tureen_transport_webrtc::DtlsCertificate;
@@ -21,6 +23,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct WorkerManager {
     tasks: Sender<Task>,
+    /// The one that listeners are called on.
+    thread: ThreadId,
     emitter: Emitter<WorkerManagerEvent>,
 }
 
@@ -30,7 +34,8 @@ impl WorkerManager {
     /// # Errors
     /// The operating system gives no thread.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { tasks: start()?, emitter: Emitter::default() })
+        let (tasks, thread) = start()?;
+        Ok(Self { tasks, thread, emitter: Emitter::default() })
     }
 
     /// Starts a Worker's shards.
@@ -58,6 +63,26 @@ impl WorkerManager {
         let worker = Worker::new(Arc::clone(&shared), self.clone());
         shared.task(Created::Worker(self.emitter.clone(), worker.downgrade()).task());
         Ok(worker)
+    }
+
+    /// Runs `task` on the thread that listeners are called on, once all that happened until now was told. It is to be short: nobody is told of
+    /// anything meanwhile.
+    pub fn run(&self, task: impl FnOnce() + Send + 'static) {
+        // The dispatcher lives for as long as anybody can send to it.
+        let _ = self.tasks.send(Task::Run(Box::new(task)));
+    }
+
+    /// Waits until listeners were told of all that happened until now. On their own thread it does not wait: who is being told cannot be waited for.
+    pub async fn all_told(&self) {
+        if std::thread::current().id() == self.thread {
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.run(move || {
+            let _ = sender.send(());
+        });
+        // Never cancelled: the dispatcher carries every task out.
+        let _ = receiver.await;
     }
 
     /// Its news as a stream.

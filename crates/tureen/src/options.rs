@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use tureen_media_model::{ConsumerNumbering, KeyFrameCache, ProducerId};
+use tureen_media_model::{ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId};
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
     SrtpParameters, TransportProtocol,
@@ -377,6 +377,8 @@ pub struct ConsumerOptions {
     pub pipe: bool,
     /// Whose payload types and header-extension ids its packets carry. Default: the router's.
     pub numbering: ConsumerNumbering,
+    /// What its packets are known by. Default: drawn, and its transport's.
+    pub identity: ConsumerIdentity,
     /// The program's own data. Default `()`.
     pub app_data: AppData,
 }
@@ -394,6 +396,7 @@ impl ConsumerOptions {
             ignore_dtx: false,
             pipe: false,
             numbering: ConsumerNumbering::default(),
+            identity: ConsumerIdentity::default(),
             app_data: AppData::default(),
         }
     }

@@ -229,3 +229,28 @@ fn a_listener_that_is_slow_does_not_hold_up_requests() {
     assert!(!block_on(producer.dump()).expect("it is open").paused);
     drop(release);
 }
+
+#[test]
+fn what_a_layer_on_top_runs_comes_in_order_and_may_panic() {
+    let stage = Stage::new();
+    let log = Log::default();
+    let transport = stage.transport();
+    let _kept = transport.observer().on_close(log.line("close"));
+    transport.close();
+    stage.manager.run(|| panic!("oh no"));
+    stage.manager.run(log.line("run"));
+    assert_eq!(log.wait(2), ["close", "run"]);
+}
+
+#[test]
+fn all_told_waits_for_listeners_but_not_for_itself() {
+    let stage = Stage::new();
+    let log = Log::default();
+    let (manager, writer) = (stage.manager.clone(), log.clone());
+    stage.manager.run(move || {
+        block_on(manager.all_told());
+        writer.write("told");
+    });
+    block_on(stage.manager.all_told());
+    assert_eq!(log.lines(), ["told"]);
+}

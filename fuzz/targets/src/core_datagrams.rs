@@ -153,6 +153,7 @@ impl Scene {
             enable_rtx: Some(socket != COMEDIA),
             ignore_dtx: false,
             pipe: false,
+            identity: Default::default(),
             numbering: if socket == COMEDIA {
                 ConsumerNumbering::Receiver
             } else {

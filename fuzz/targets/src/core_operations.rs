@@ -214,6 +214,7 @@ fn consume(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
         ignore_dtx: false,
         pipe: false,
         numbering: if id & 1 == 1 { ConsumerNumbering::Receiver } else { ConsumerNumbering::Router },
+        identity: Default::default(),
     };
     let result = ask(core, now, Consume { transport: TransportId(transport), options });
     let router = model.transports.get(&transport);

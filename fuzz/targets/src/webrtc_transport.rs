@@ -142,6 +142,7 @@ impl Scene {
                 ignore_dtx: false,
                 pipe: false,
                 numbering: ConsumerNumbering::Router,
+                identity: Default::default(),
             };
             ask(&mut self.core, self.now, Consume { transport: id(which), options }).expect("a consumer");
         }

@@ -153,6 +153,7 @@ impl<T: Transport> Core<T> {
         if let Some(transport) = self.transports.get_mut(consumer.transport) {
             transport.consumers.retain(|other| *other != key);
             transport.consumer_ssrcs.retain(|_, other| *other != key);
+            transport.identities.keep(&consumer);
         }
         if let Some(source) = self.sources.get_mut(consumer.source) {
             source.consumers.retain(|other| *other != key);

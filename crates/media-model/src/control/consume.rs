@@ -31,6 +31,9 @@ use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
 use tureen_transport::{Cipher as _, Transport};
 
+/// The longest CNAME, in bytes: the length of an SDES item has eight bits (RFC 3550 section 6.5).
+const MAX_CNAME_LEN: usize = 255;
+
 /// What a consumer sends, and how its payload types follow from the router's.
 struct Negotiated {
     parameters: RtpParameters,
@@ -67,7 +70,13 @@ impl<T: Transport> Core<T> {
         if options.mid.as_ref().is_some_and(|mid| !(1..=MAX_MID_LEN).contains(&mid.len())) {
             return Err(ConsumeError::Mid);
         }
+        if options.identity.cname.as_ref().is_some_and(|cname| !(1..=MAX_CNAME_LEN).contains(&cname.len())) {
+            return Err(ConsumeError::Cname);
+        }
         let negotiated = self.negotiate(source_key, &options)?;
+        if options.identity.ssrc.is_some() {
+            self.check_ssrcs(transport_key, &negotiated.parameters)?;
+        }
         let consumer = self.build_consumer(now, transport_key, source_key, options, negotiated)?;
         let info = self.describe_new(&consumer);
         let id = consumer.definition.id;
@@ -102,7 +111,9 @@ impl<T: Transport> Core<T> {
         validate_rtp_capabilities(&mut capabilities)?;
         let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
         let count = u32::try_from(encodings).unwrap_or(1).saturating_mul(2).max(2);
-        let (ssrc_base, rtx_ssrc_base) = (self.draw_ssrc(count), self.draw_ssrc(count));
+        let drawn = (self.draw_ssrc(count), self.draw_ssrc(count));
+        // One base for both: the retransmissions' SSRCs then come behind the others.
+        let (ssrc_base, rtx_ssrc_base) = options.identity.ssrc.map_or(drawn, |ssrc| (ssrc, ssrc));
         let source = self.sources.get(source).ok_or(NotFoundError::Producer(options.producer_id))?;
         let enable_rtx = options.enable_rtx.unwrap_or(source.kind == MediaKind::Video);
         let offer = ConsumerOffer {
@@ -129,13 +140,14 @@ impl<T: Transport> Core<T> {
     ) -> Result<Consumer, ConsumeError> {
         let Negotiated { mut parameters, payload_types, renumbering } = negotiated;
         let missing = NotFoundError::Producer(options.producer_id);
-        let cname = self.transport_cname(transport_key);
+        let identity = options.identity;
+        let cname = identity.cname.unwrap_or_else(|| self.transport_cname(transport_key));
         let state = self.transports.get_mut(transport_key).ok_or(missing)?;
         let source = self.sources.get(source_key).ok_or(missing)?;
         if state.router != source.router {
             return Err(ConsumeError::OtherRouter(options.producer_id));
         }
-        let mid = options.mid.unwrap_or_else(|| state.draw_mid());
+        let mid = options.mid.unwrap_or_else(|| state.identities.draw_mid());
         parameters.mid = Some(mid.clone());
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
@@ -152,9 +164,13 @@ impl<T: Transport> Core<T> {
             Some(&mid),
             per_send,
         );
+        let mut first = |ssrc: Option<u32>| {
+            let left_off = ssrc.and_then(|ssrc| state.identities.go_on(ssrc));
+            left_off.unwrap_or(self.rng.next_u32() as u16)
+        };
         let selector =
-            build_selector(&mut self.rng, source, media.as_ref(), options.ignore_dtx, options.pipe);
-        let streams = build_streams(&mut self.rng, source.kind, &parameters, media.as_ref(), options.pipe);
+            build_selector(&mut first, source, &parameters, media.as_ref(), options.ignore_dtx, options.pipe);
+        let streams = build_streams(&mut first, source.kind, &parameters, media.as_ref(), options.pipe);
         let consumer_type = ConsumerType::of(source.producer_type, options.pipe);
         let preferred_layers =
             options.preferred_layers.and_then(|layers| clamp_layers(&parameters, consumer_type, layers));
@@ -165,6 +181,7 @@ impl<T: Transport> Core<T> {
                 consumer_type,
                 rtp_parameters: parameters,
                 pipe: options.pipe,
+                keeps_ssrc: identity.ssrc.is_some(),
             }),
             transport: transport_key,
             source: source_key,
@@ -184,6 +201,20 @@ impl<T: Transport> Core<T> {
             told_layers: None,
             switches: Box::new(SwitchLog::new(now)),
         })
+    }
+
+    /// Whether nobody on a transport, neither of us nor of the remote, has these SSRCs.
+    fn check_ssrcs(
+        &self,
+        transport: Key<TransportTag>,
+        parameters: &RtpParameters,
+    ) -> Result<(), ConsumeError> {
+        let Some(state) = self.transports.get(transport) else { return Ok(()) };
+        let mut ssrcs =
+            parameters.encodings.iter().flat_map(|it| [it.ssrc, it.rtx.map(|rtx| rtx.ssrc)]).flatten();
+        let taken = ssrcs
+            .find(|ssrc| state.consumer_ssrcs.contains_key(ssrc) || state.listener.by_ssrc(*ssrc).is_some());
+        taken.map_or(Ok(()), |ssrc| Err(ConsumeError::DuplicateSsrc(ssrc)))
     }
 
     fn describe_new(&self, consumer: &Consumer) -> ConsumerInfo {
@@ -278,24 +309,29 @@ pub(crate) fn rtx_ssrc(stream: &ConsumerStream) -> Option<u32> {
     stream.send.config().rtx.map(|rtx| rtx.ssrc)
 }
 
-/// What decides, given how the streams of the source are coded.
+/// What decides, given how the streams of the source are coded. `first` has the sequence number that an SSRC starts with.
 fn build_selector(
-    rng: &mut impl Rng,
+    first: &mut impl FnMut(Option<u32>) -> u16,
     source: &Source,
+    parameters: &RtpParameters,
     media: Option<&RtpCodecParameters>,
     ignore_dtx: bool,
     pipe: bool,
 ) -> Selector {
     let format = media.map(payload_format).unwrap_or_default();
+    let ssrc = |index: usize| parameters.encodings.get(index).and_then(|encoding| encoding.ssrc);
     let config = SimpleSelectorConfig {
         needs_key_frame: source.kind == MediaKind::Video && format != PayloadFormat::Opaque,
         ignore_dtx,
         clock_rate: media.map_or(90_000, |codec| codec.clock_rate),
-        first_sequence_number: rng.next_u32() as u16,
+        first_sequence_number: first(ssrc(0)),
     };
     if pipe {
-        let drawn = |_| SimpleSelectorConfig { first_sequence_number: rng.next_u32() as u16, ..config };
-        Selector::Pipe(PipeSelector::new(source.streams.iter().map(drawn)))
+        let of = |index| match index {
+            0 => config,
+            _ => SimpleSelectorConfig { first_sequence_number: first(ssrc(index)), ..config },
+        };
+        Selector::Pipe(PipeSelector::new((0..source.streams.len()).map(of)))
     } else if source.streams.len() > 1 || source.producer_type == ProducerType::Svc {
         let mut selector = SimulcastSelector::new(SimulcastSelectorConfig {
             needs_key_frame: config.needs_key_frame,
@@ -314,7 +350,7 @@ fn build_selector(
 }
 
 fn build_streams(
-    rng: &mut impl Rng,
+    first: &mut impl FnMut(Option<u32>) -> u16,
     kind: MediaKind,
     parameters: &RtpParameters,
     media: Option<&RtpCodecParameters>,
@@ -337,7 +373,7 @@ fn build_streams(
                 payload_type: media.payload_type,
                 clock_rate: media.clock_rate,
                 rtx: rtx.map(|(rtx, payload_type)| RtxConfig { ssrc: rtx.ssrc, payload_type }),
-                rtx_first_sequence_number: rng.next_u32() as u16,
+                rtx_first_sequence_number: first(rtx.map(|(rtx, _)| rtx.ssrc)),
                 log_capacity,
             }),
             told_score: MAX_SCORE,

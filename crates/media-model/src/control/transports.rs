@@ -9,7 +9,7 @@ use crate::error::{AddTransportError, NotFoundError};
 use crate::extensions::SourceExtensions;
 use crate::id::TransportId;
 use crate::listener::Listener;
-use crate::transport_state::{IncomingLimit, Meters, Reports, TransportState, TransportTag};
+use crate::transport_state::{Identities, IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
 use tureen_forwarding::SenderClock;
@@ -53,7 +53,7 @@ impl<T: Transport> Core<T> {
             producers: Vec::new(),
             consumers: Vec::new(),
             consumer_ssrcs: FxHashMap::default(),
-            next_mid: 0,
+            identities: Identities::default(),
             transport_sequence_number: self.rng.next_u32() as u16,
             reports: Reports { own_ssrc, ..Reports::default() },
             clock: SenderClock::default(),

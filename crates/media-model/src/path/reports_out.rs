@@ -1,6 +1,7 @@
 //! Reports towards a transport's remote: sender and receiver reports, SDES and extended reports (RFC 3550, RFC 3611).
 
 use crate::arena::Key;
+use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::timers::{Timer, Timers};
 use crate::transport_state::{Reports, TransportState, TransportTag, lane};
@@ -19,8 +20,12 @@ const FIRST_REPORT: Duration = Duration::from_millis(500);
 const REPORT_INTERVAL: Duration = Duration::from_millis(1000);
 /// Report blocks of one compound (RFC 3550 section 6.4.2).
 const MAX_BLOCKS: usize = 31;
-/// Sender reports of one compound.
+/// Sender reports of one compound, at most.
 const MAX_SENDERS: usize = 16;
+/// Bytes of a sender report and the SDES chunk behind it, without the CNAME (RFC 3550 sections 6.4.1 and 6.5).
+const SENDER_LEN: usize = 28 + 14;
+/// Bytes that the sender reports of one compound may have: the answer to a reference time has room behind them (RFC 3611 section 4.5).
+const MAX_SENDERS_LEN: usize = MAX_COMPOUND - 24;
 
 impl<T: Transport> Core<T> {
     /// Makes sure that reports leave on a transport from now on.
@@ -116,24 +121,28 @@ impl<T: Transport> Core<T> {
     /// Compounds about what goes out: sender reports, and our answer to the remote's reference time.
     fn report_sent(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
         let ntp = self.config.wall_clock.ntp(now);
-        let mut senders: SmallVec<[(u32, SenderInfo); MAX_SENDERS]> = SmallVec::new();
-        let mut index = 0;
-        while let Some(&consumer) = self.transports.get(key).and_then(|state| state.consumers.get(index)) {
+        let mut senders: SmallVec<[(u32, SenderInfo, Key<Consumer>); MAX_SENDERS]> = SmallVec::new();
+        let (mut index, mut len) = (0, 0);
+        while let Some(&consumer_key) = self.transports.get(key).and_then(|state| state.consumers.get(index))
+        {
             index += 1;
-            let streams = self.consumers.get(consumer).map_or(0, |consumer| consumer.streams.len());
+            let streams = self.consumers.get(consumer_key).map_or(0, |consumer| consumer.streams.len());
             for stream in 0..streams {
-                let consumer = self.consumers.get(consumer);
+                let consumer = self.consumers.get(consumer_key);
                 let Some((consumer, stream)) =
                     consumer.and_then(|consumer| Some((consumer, consumer.streams.get(stream)?)))
                 else {
                     continue;
                 };
-                let info = self.sender_info(now, ntp, consumer, stream);
-                senders.extend(info.map(|info| (stream.ssrc, info)));
-                if senders.len() == MAX_SENDERS {
+                let Some(info) = self.sender_info(now, ntp, consumer, stream) else { continue };
+                let (ssrc, more) = (stream.ssrc, SENDER_LEN + consumer.cname().map_or(0, str::len));
+                if senders.len() == MAX_SENDERS || len + more > MAX_SENDERS_LEN {
                     self.send_sender_reports(now, key, &senders, out);
                     senders.clear();
+                    len = 0;
                 }
+                senders.push((ssrc, info, consumer_key));
+                len += more;
             }
         }
         if !senders.is_empty() {
@@ -145,14 +154,16 @@ impl<T: Transport> Core<T> {
         &mut self,
         now: Time,
         key: Key<TransportTag>,
-        senders: &[(u32, SenderInfo)],
+        senders: &[(u32, SenderInfo, Key<Consumer>)],
         out: &mut impl Egress,
     ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
+        let consumers = &self.consumers;
         let sent = send_compound(now, key, transport, out, |writer, reports| {
-            for (ssrc, info) in senders {
+            for (ssrc, info, consumer) in senders {
+                let own = consumers.get(*consumer).and_then(Consumer::cname);
                 writer.sender_report(*ssrc, info, &[]).ok()?;
-                writer.source_description(*ssrc, reports.cname.as_bytes(), &[]).ok()?;
+                writer.source_description(*ssrc, own.unwrap_or(&reports.cname).as_bytes(), &[]).ok()?;
             }
             let Some((ssrc, ntp, at)) = reports.reference_time else { return Some(()) };
             let delay = now.since(at).as_nanos() * 65_536 / 1_000_000_000;

@@ -163,6 +163,7 @@ impl Bench {
             ignore_dtx: false,
             pipe: false,
             numbering: Default::default(),
+            identity: Default::default(),
         }
     }
 

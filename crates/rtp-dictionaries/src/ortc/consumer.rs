@@ -112,15 +112,17 @@ pub fn get_pipe_consumer_rtp_parameters(
     }
 }
 
-fn matched_capability<'a>(
+/// The first capability with which a receiver takes a codec: the same format, and for codecs with profiles one that one stream satisfies
+/// (H.264 and its packetization mode among them). RTX and RED match whatever they are about.
+pub fn matched_capability<'a>(
     codec: &RtpCodecParameters,
     capabilities: &'a RtpCapabilities,
 ) -> Option<&'a RtpCodecCapability> {
     capabilities.codecs.iter().find(|capability| same_profile(*capability, codec))
 }
 
-/// The receiver's RTX for a codec, under whichever of its matching codecs it has one.
-fn matched_rtx<'a>(
+/// The receiver's RTX (RFC 4588) for a codec, under whichever of its matching codecs it has one.
+pub fn matched_rtx<'a>(
     codec: &RtpCodecParameters,
     capabilities: &'a RtpCapabilities,
 ) -> Option<&'a RtpCodecCapability> {

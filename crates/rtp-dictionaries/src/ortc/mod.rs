@@ -7,7 +7,7 @@ mod router;
 
 pub use consumer::{
     ConsumerOffer, ConsumerParametersError, can_consume, get_consumer_rtp_parameters,
-    get_pipe_consumer_rtp_parameters, keep_one_bandwidth_estimation,
+    get_pipe_consumer_rtp_parameters, keep_one_bandwidth_estimation, matched_capability, matched_rtx,
 };
 pub use producer::{
     ConsumableParametersError, RtpMappingError, get_consumable_rtp_parameters,

@@ -70,6 +70,7 @@ pub(super) fn consumer_options(id: u128, producer: u128) -> ConsumerOptions {
         ignore_dtx: false,
         pipe: false,
         numbering: Default::default(),
+        identity: Default::default(),
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) async fn consume(
         ignore_dtx: options.ignore_dtx,
         pipe: options.pipe,
         numbering: options.numbering,
+        identity: options.identity,
     };
     let info = match parent.link.call(Consume { transport: parent.id, options: request }).await? {
         Ok(info) => info,
