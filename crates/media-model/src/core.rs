@@ -7,6 +7,7 @@
 
 use crate::arena::{Arena, Key};
 use crate::consumer::Consumer;
+use crate::data::DataModel;
 use crate::event::EventQueue;
 use crate::id::{ConsumerId, ProducerId, RouterId, ShardId, TransportId};
 use crate::producer::Producer;
@@ -85,6 +86,10 @@ pub struct Population {
     pub producers: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Data producers.
+    pub data_producers: usize,
+    /// Data consumers.
+    pub data_consumers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -113,13 +118,12 @@ pub struct Core<T> {
     pub(crate) producers: Arena<Producer>,
     pub(crate) sources: Arena<Source>,
     pub(crate) consumers: Arena<Consumer>,
+    pub(crate) data: DataModel,
     pub(crate) index: Index,
     pub(crate) sockets: SocketTable,
     pub(crate) timers: Timers,
     pub(crate) events: EventQueue,
     pub(crate) relay: RelayOut,
-    /// Publications so far.
-    pub(crate) publications: u64,
     /// Sources with packets that wait for the end of the batch.
     pub(crate) waiting: Vec<Key<Source>>,
     /// Consumers that are to switch layers, have done so, or could not.
@@ -158,6 +162,8 @@ impl<T> Core<T> {
             transports: self.transports.len(),
             producers: self.producers.len(),
             consumers: self.consumers.len(),
+            data_producers: self.data.producers.len(),
+            data_consumers: self.data.consumers.len(),
         }
     }
 }
@@ -173,12 +179,12 @@ impl<T: Transport> Core<T> {
             producers: Arena::default(),
             sources: Arena::default(),
             consumers: Arena::default(),
+            data: DataModel::default(),
             index: Index::default(),
             sockets: SocketTable::default(),
             timers: Timers::default(),
             events: EventQueue::default(),
             relay: RelayOut::default(),
-            publications: 0,
             waiting: Vec::new(),
             switched: Vec::new(),
             scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),

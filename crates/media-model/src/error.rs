@@ -1,6 +1,6 @@
 //! Errors of the control plane: one enum per operation, each naming the field or object at fault.
 
-use crate::id::{ConsumerId, ProducerId, RouterId, TransportId};
+use crate::id::{ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, TransportId};
 use crate::options::{KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES};
 use tureen_rtp_dictionaries as dict;
 
@@ -20,6 +20,12 @@ pub enum NotFoundError {
     /// No such consumer.
     #[error("consumer {0} not found")]
     Consumer(ConsumerId),
+    /// No such data producer.
+    #[error("data producer {0} not found")]
+    DataProducer(DataProducerId),
+    /// No such data consumer.
+    #[error("data consumer {0} not found")]
+    DataConsumer(DataConsumerId),
 }
 
 /// Why something could not be closed: it is closed already.
@@ -59,6 +65,9 @@ pub enum AddTransportError {
     /// The id is taken.
     #[error("a transport with id {0} exists already")]
     AlreadyExists(TransportId),
+    /// An option of SCTP is out of range.
+    #[error(transparent)]
+    Sctp(#[from] tureen_data::OptionsError),
 }
 
 /// Why a producer could not be made. Nothing has changed then.

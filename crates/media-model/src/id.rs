@@ -86,6 +86,10 @@ ids! {
     ProducerId,
     /// Names a Consumer.
     ConsumerId,
+    /// Names a DataProducer.
+    DataProducerId,
+    /// Names a DataConsumer.
+    DataConsumerId,
 }
 
 /// A shard of a Worker: a thread with its own Core.

@@ -1,4 +1,4 @@
-//! The producer/sender model: routers, transports, producers and consumers as plain data, without I/O.
+//! The producer/sender model: routers, transports, producers and consumers, of media and of messages, as plain data, without I/O.
 //!
 //! [`Core`] holds all objects of one shard. It is generic over the [`Transport`](tureen_transport::Transport) that carries packets,
 //! reads no clock and draws no randomness but from its seed: what comes in is a list of (time, datagram or request), and what goes
@@ -10,6 +10,7 @@ mod command;
 mod consumer;
 mod control;
 mod core;
+mod data;
 mod describe;
 mod description;
 mod error;
@@ -35,14 +36,18 @@ mod transport_state;
 pub use crate::core::{Core, CoreConfig, CoreCounters, Population};
 pub use arena::Key;
 pub use command::*;
+pub use data::*;
 pub use description::*;
 pub use error::*;
 pub use event::{
-    CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore, RouterEvent,
-    TransportEvent, VideoOrientation,
+    CloseCause, ConsumerEvent, ConsumerScore, DataConsumerEvent, DataProducerEvent, Event, ProducerEvent,
+    ProducerScore, RouterEvent, TransportEvent, VideoOrientation,
 };
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
-pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId, WorkerId};
+pub use id::{
+    ConsumerId, DataConsumerId, DataProducerId, ParseIdError, ProducerId, RouterId, ShardId, TransportId,
+    WorkerId,
+};
 pub use options::{
     ConsumerNumbering, ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
     ProducerOptions, RouterOptions, TransportOptions,

@@ -129,9 +129,16 @@ impl RelayBatch {
 #[derive(Debug, Default)]
 pub(crate) struct RelayOut {
     batches: Vec<RelayBatch>,
+    publications: u64,
 }
 
 impl RelayOut {
+    /// The number of a new publication, counted from 1.
+    pub(crate) fn next_publication(&mut self) -> u64 {
+        self.publications += 1;
+        self.publications
+    }
+
     pub(crate) fn to(&mut self, shard: ShardId) -> &mut RelayBatch {
         let index = usize::from(shard.0);
         if self.batches.len() <= index {

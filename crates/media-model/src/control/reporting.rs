@@ -106,11 +106,17 @@ impl<T: Transport> Core<T> {
                 producers.insert(consumer.definition.id, source.producer_id);
             }
         }
+        let data_consumers = self.map_data_consumers(&router.transports);
         Ok(RouterDump {
             id: request.id,
             transport_ids: transports.map(|transport| transport.id).collect(),
             map_producer_id_consumer_ids: consumers,
             map_consumer_id_producer_id: producers,
+            map_data_consumer_id_data_producer_id: data_consumers
+                .iter()
+                .flat_map(|(producer, consumers)| consumers.iter().map(|consumer| (*consumer, *producer)))
+                .collect(),
+            map_data_producer_id_data_consumer_ids: data_consumers,
         })
     }
 
@@ -158,6 +164,7 @@ impl<T: Transport> Core<T> {
                     .filter_map(|&(rid, key)| Some((named(rid), producer_id(key)?)))
                     .collect(),
             },
+            data: self.dump_data(self.transport_key(request.id)?),
             trace_event_types: transport.trace.names(),
         })
     }

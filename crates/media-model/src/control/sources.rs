@@ -25,8 +25,7 @@ impl<T: Transport> Core<T> {
         self.producer_key(request.producer)?;
         let key = self.source_key(request.producer)?;
         let home = self.config.shard;
-        self.publications += 1;
-        let subscription = u64::from(home.0) << 56 | self.publications;
+        let subscription = u64::from(home.0) << 56 | self.relay.next_publication();
         let source = self.sources.get_mut(key).ok_or(missing)?;
         if request.to != home {
             source.mirrors.retain(|mirror| mirror.shard != request.to);
