@@ -3,6 +3,7 @@
 //! Flags are set before: an object is closed as soon as anything that it hangs on is. What happens here is the telling.
 
 use crate::consumer::ConsumerShared;
+use crate::data::{DataConsumerShared, DataProducerShared};
 use crate::index::Living as _;
 use crate::liveness::Liveness;
 use crate::log::{LogLevel, LogTag};
@@ -22,10 +23,12 @@ pub(crate) enum Node {
     Transport(Arc<TransportShared>),
     Producer(Arc<ProducerShared>),
     Consumer(Arc<ConsumerShared>),
+    DataProducer(Arc<DataProducerShared>),
+    DataConsumer(Arc<DataConsumerShared>),
 }
 
 /// Tells listeners that `root` closed, and with it all that hangs on it: what hangs on an object before the object, the
-/// older sibling first, producers before consumers; the consumers of a producer that closed, where they live on a
+/// older sibling first, producers before consumers, media before data; the consumers of a producer that closed, where they live on a
 /// transport that did not, right after it. Each object is told of once, however many ways lead to it.
 pub(crate) fn announce(root: Node) {
     let mut closed = Vec::new();
@@ -33,13 +36,11 @@ pub(crate) fn announce(root: Node) {
     for (node, cause) in closed {
         node.log(cause);
         node.announce_closing(cause);
-        if let Node::Producer(producer) = node {
-            for consumer in producer.consumers.all() {
-                if consumer.liveness.announce() {
-                    let cause = cause_for(&consumer.liveness, CloseCause::ProducerClosed);
-                    Node::Consumer(Arc::clone(&consumer)).log(cause);
-                    consumer.announce_closing(cause);
-                }
+        for consumer in node.consumers() {
+            if consumer.liveness().announce() {
+                let cause = cause_for(consumer.liveness(), CloseCause::ProducerClosed);
+                consumer.log(cause);
+                consumer.announce_closing(cause);
             }
         }
     }
@@ -73,8 +74,14 @@ fn collect(node: Node, cause: CloseCause, closed: &mut Vec<(Node, CloseCause)>) 
             for consumer in transport.consumers.all() {
                 collect(Node::Consumer(consumer), CloseCause::TransportClosed, closed);
             }
+            for producer in transport.data.producers.all() {
+                collect(Node::DataProducer(producer), CloseCause::TransportClosed, closed);
+            }
+            for consumer in transport.data.consumers.all() {
+                collect(Node::DataConsumer(consumer), CloseCause::TransportClosed, closed);
+            }
         }
-        Node::Producer(_) | Node::Consumer(_) => {}
+        Node::Producer(_) | Node::Consumer(_) | Node::DataProducer(_) | Node::DataConsumer(_) => {}
     }
     if node.liveness().announce() {
         let cause = cause_for(node.liveness(), cause);
@@ -88,6 +95,17 @@ fn cause_for(liveness: &Liveness, cause: CloseCause) -> CloseCause {
 }
 
 impl Node {
+    /// Of a producer of either kind.
+    fn consumers(&self) -> Vec<Self> {
+        match self {
+            Self::Producer(producer) => producer.consumers.all().into_iter().map(Self::Consumer).collect(),
+            Self::DataProducer(producer) => {
+                producer.consumers.all().into_iter().map(Self::DataConsumer).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn liveness(&self) -> &Arc<Liveness> {
         match self {
             Self::Worker(worker) => &worker.liveness,
@@ -96,6 +114,8 @@ impl Node {
             Self::Transport(transport) => transport.liveness(),
             Self::Producer(producer) => producer.liveness(),
             Self::Consumer(consumer) => consumer.liveness(),
+            Self::DataProducer(producer) => producer.liveness(),
+            Self::DataConsumer(consumer) => consumer.liveness(),
         }
     }
 
@@ -107,6 +127,8 @@ impl Node {
             Self::Transport(transport) => transport.announce_closing(cause),
             Self::Producer(producer) => producer.announce_closing(cause),
             Self::Consumer(consumer) => consumer.announce_closing(cause),
+            Self::DataProducer(producer) => producer.announce_closing(cause),
+            Self::DataConsumer(consumer) => consumer.announce_closing(cause),
         }
     }
 
@@ -118,6 +140,8 @@ impl Node {
             Self::Transport(transport) => (&transport.link.worker, "transport", transport.id.0),
             Self::Producer(producer) => (&producer.transport.link.worker, "producer", producer.id.0),
             Self::Consumer(consumer) => (&consumer.transport.link.worker, "consumer", consumer.id.0),
+            Self::DataProducer(producer) => (&producer.transport.link.worker, "dataproducer", producer.id.0),
+            Self::DataConsumer(consumer) => (&consumer.transport.link.worker, "dataconsumer", consumer.id.0),
         };
         if worker.log.allows(LogLevel::Debug, LogTag::Info) {
             let id = uuid::Uuid::from_u128(id);

@@ -5,6 +5,7 @@
 
 use crate::cascade::{self, Node};
 use crate::consumer::{ConsumerShared, WeakConsumer};
+use crate::data::{DataConsumerShared, DataProducerShared, WeakDataConsumer, WeakDataProducer};
 use crate::event::{RouterObserverEvent, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent};
 use crate::listeners::{Audience, Emitter, lock};
 use crate::log::{LogLevel, LogTag};
@@ -36,6 +37,10 @@ pub(crate) enum Task {
     ProducerClosed(Arc<ProducerShared>),
     /// A consumer was closed.
     ConsumerClosed(Arc<ConsumerShared>),
+    /// A data producer was closed.
+    DataProducerClosed(Arc<DataProducerShared>),
+    /// A data consumer was closed.
+    DataConsumerClosed(Arc<DataConsumerShared>),
 }
 
 /// An object that was made, after who is told.
@@ -46,6 +51,8 @@ pub(crate) enum Created {
     Transport(Arc<RouterShared>, WeakTransport),
     Producer(Arc<TransportShared>, WeakProducer),
     Consumer(Arc<TransportShared>, WeakConsumer),
+    DataProducer(Arc<TransportShared>, WeakDataProducer),
+    DataConsumer(Arc<TransportShared>, WeakDataConsumer),
 }
 
 impl Created {
@@ -55,9 +62,10 @@ impl Created {
             Self::Worker(emitter, _) => emitter.audience(),
             Self::Router(worker, _) | Self::WebRtcServer(worker, _) => worker.outlet.observer.audience(),
             Self::Transport(router, _) => router.outlet.observer.audience(),
-            Self::Producer(transport, _) | Self::Consumer(transport, _) => {
-                transport.outlet.observer.audience()
-            }
+            Self::Producer(transport, _)
+            | Self::Consumer(transport, _)
+            | Self::DataProducer(transport, _)
+            | Self::DataConsumer(transport, _) => transport.outlet.observer.audience(),
         };
         Task::Created(self, audience)
     }
@@ -154,6 +162,8 @@ fn carry_out(task: Task) {
         Task::TransportClosed(transport) => cascade::announce(Node::Transport(transport)),
         Task::ProducerClosed(producer) => cascade::announce(Node::Producer(producer)),
         Task::ConsumerClosed(consumer) => cascade::announce(Node::Consumer(consumer)),
+        Task::DataProducerClosed(producer) => cascade::announce(Node::DataProducer(producer)),
+        Task::DataConsumerClosed(consumer) => cascade::announce(Node::DataConsumer(consumer)),
     }
 }
 
@@ -178,6 +188,12 @@ fn tell_created(created: Created, audience: Audience) {
         }
         Created::Consumer(transport, consumer) => {
             transport.outlet.observe_by(audience, &TransportObserverEvent::NewConsumer(consumer));
+        }
+        Created::DataProducer(transport, producer) => {
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewDataProducer(producer));
+        }
+        Created::DataConsumer(transport, consumer) => {
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewDataConsumer(consumer));
         }
     }
 }
@@ -210,6 +226,16 @@ fn handle_core_event(worker: &WorkerShared, event: Event) {
         }
         Event::Consumer(id, event) => {
             if let Some(consumer) = worker.index.consumers.get(&id) {
+                consumer.handle_event(event);
+            }
+        }
+        Event::DataProducer(id, event) => {
+            if let Some(producer) = worker.index.data_producers.get(&id) {
+                producer.handle_event(event);
+            }
+        }
+        Event::DataConsumer(id, event) => {
+            if let Some(consumer) = worker.index.data_consumers.get(&id) {
                 consumer.handle_event(event);
             }
         }

@@ -1,6 +1,7 @@
 //! A Worker's objects by id: where events find the object that they are about. Must not know what the objects do.
 
 use crate::consumer::ConsumerShared;
+use crate::data::{DataConsumerShared, DataProducerShared};
 use crate::listeners::lock;
 use crate::liveness::Liveness;
 use crate::producer::ProducerShared;
@@ -8,7 +9,7 @@ use crate::transport::TransportShared;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
-use tureen_media_model::{ConsumerId, ProducerId, TransportId};
+use tureen_media_model::{ConsumerId, DataConsumerId, DataProducerId, ProducerId, TransportId};
 
 /// The tables of one Worker. Routers need none: no event of a shard is about them alone.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(crate) struct Index {
     pub(crate) transports: Table<TransportId, TransportShared>,
     pub(crate) producers: Table<ProducerId, ProducerShared>,
     pub(crate) consumers: Table<ConsumerId, ConsumerShared>,
+    pub(crate) data_producers: Table<DataProducerId, DataProducerShared>,
+    pub(crate) data_consumers: Table<DataConsumerId, DataConsumerShared>,
 }
 
 /// An object with a place in the closing tree.

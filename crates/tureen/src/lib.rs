@@ -54,6 +54,7 @@ mod app_data;
 mod cascade;
 mod children;
 mod consumer;
+mod data;
 mod dispatch;
 mod error;
 mod event;
@@ -76,30 +77,35 @@ mod worker;
 
 pub use app_data::AppData;
 pub use consumer::{Consumer, ConsumerObserver, WeakConsumer};
+pub use data::{
+    DataConsumer, DataConsumerObserver, DataConsumerOptions, DataProducer, DataProducerObserver,
+    DataProducerOptions, WeakDataConsumer, WeakDataProducer,
+};
 pub use error::{
-    CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateTransportError,
-    CreateWebRtcServerError, CreateWorkerError, ProduceError, RequestError, ResourceUsageError, SendError,
-    SetPriorityError, UpdateMediaCodecsError,
+    CanConsumeError, ConnectError, ConsumeDataError, ConsumeError, CreateRouterError, CreateTransportError,
+    CreateWebRtcServerError, CreateWorkerError, ProduceDataError, ProduceError, RequestError,
+    ResourceUsageError, SendDataError, SendError, SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
-    ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
-    RouterObserverEvent, TransportEvent, TransportObserverEvent, WebRtcServerEvent,
-    WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
+    ConsumerEvent, ConsumerObserverEvent, DataConsumerEvent, DataConsumerObserverEvent, DataProducerEvent,
+    DataProducerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent, RouterObserverEvent,
+    TransportEvent, TransportObserverEvent, WebRtcServerEvent, WebRtcServerObserverEvent, WorkerEvent,
+    WorkerManagerEvent, WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};
 pub use manager::WorkerManager;
 pub use options::{
     ConsumerOptions, DirectTransportOptions, DtlsFiles, ListenInfo, PlainConnectOptions,
-    PlainTransportOptions, PortRange, ProducerOptions, RouterOptions, SocketFlags, WebRtcListen,
-    WebRtcServerOptions, WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
+    PlainTransportOptions, PortRange, ProducerOptions, RouterOptions, SctpTransportOptions, SocketFlags,
+    WebRtcListen, WebRtcServerOptions, WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
+    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
     PlainTransportStats, Transport, TransportDump, TransportObserver, TransportStats, TransportTuple,
     TransportType, WeakDirectTransport, WeakPlainTransport, WeakTransport, WeakWebRtcTransport,
     WebRtcTransport, WebRtcTransportDump,
@@ -112,10 +118,13 @@ pub use webrtc_server::{
 };
 pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 
+/// SCTP as the messages of programs see it: what a message is, and why it is not sent.
+pub use tureen_data as data_channels;
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    ConsumerId, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, TransportId, WorkerId,
+    AnnouncedDataChannel, ConsumerId, ConsumerNumbering, DataConsumerId, DataMessage, DataProducerId,
+    DataType, KeyFrameCache, ProducerId, RouterId, TransportId, WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

@@ -1,10 +1,12 @@
 //! What all transports have in common: the trait of their handles, and what the handles share.
 
+mod data;
 mod describe;
 mod direct;
 mod plain;
 mod webrtc;
 
+pub use data::DataTransport;
 pub use describe::{
     IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats,
     TransportTuple, WebRtcTransportDump,
@@ -33,13 +35,14 @@ use crate::stream::EventStream;
 use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::Burden;
 use bytes::Bytes;
+use data::TransportData;
 use plain::{PlainState, socket_listen};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId,
+    CloseCause, CloseTransport, DumpTransport, GetTransportStats, SctpOptions, TraceTransport, TransportId,
     TransportTrace, TransportTraceFlags,
 };
 use tureen_rtp_dictionaries::{DtlsState, IceState};
@@ -69,6 +72,7 @@ pub(crate) struct TransportShared {
     pub(crate) outlet: Outlet<TransportEvent, TransportObserverEvent>,
     pub(crate) producers: Children<ProducerShared>,
     pub(crate) consumers: Children<ConsumerShared>,
+    pub(crate) data: TransportData,
     kind: TransportKind,
     /// Of a direct transport: who gets an RTP packet.
     receivers: RwLock<HashMap<u32, Arc<ConsumerShared>>>,
@@ -139,6 +143,7 @@ impl TransportShared {
         if let Some(webrtc) = self.kind.webrtc() {
             webrtc.end();
         }
+        self.data.end();
         match cause {
             CloseCause::RouterClosed => self.outlet.tell(&TransportEvent::RouterClose),
             CloseCause::ListenServerClosed => self.outlet.tell(&TransportEvent::ListenServerClose),
@@ -165,6 +170,10 @@ impl TransportShared {
                 TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
                 TransportKind::Direct => {}
             },
+            model::TransportEvent::SctpState(state) => self.data.state_changed(state, &self.outlet),
+            model::TransportEvent::DataChannel(channel) => {
+                self.outlet.tell(&TransportEvent::DataChannel(channel));
+            }
             model::TransportEvent::Trace(trace) => {
                 self.outlet.tell(&TransportEvent::Trace(trace.clone()));
                 self.outlet.observe(&TransportObserverEvent::Trace(trace));
@@ -232,9 +241,10 @@ fn prepare(
     router: Router,
     shard: Option<u8>,
     kind: TransportKind,
+    sctp: Option<SctpOptions>,
     app_data: AppData,
 ) -> Result<Arc<TransportInner>, CreateTransportError> {
-    prepare_under(router, shard, None, kind, app_data)
+    prepare_under(router, shard, None, kind, sctp, app_data)
 }
 
 /// The same for a transport that closes with a WebRtcServer too.
@@ -243,6 +253,7 @@ fn prepare_under(
     shard: Option<u8>,
     server: Option<Arc<WebRtcServerShared>>,
     kind: TransportKind,
+    sctp: Option<SctpOptions>,
     app_data: AppData,
 ) -> Result<Arc<TransportInner>, CreateTransportError> {
     let parent = Arc::clone(router.shared());
@@ -261,6 +272,7 @@ fn prepare_under(
         outlet: Outlet::default(),
         producers: Children::default(),
         consumers: Children::default(),
+        data: TransportData::new(sctp),
         kind,
         receivers: RwLock::default(),
         burden: Mutex::new(Some(worker.burden(&link))),
