@@ -325,7 +325,8 @@ impl Association {
             }
         }
         engine.transmit(now, &mut self.outgoing);
-        if over {
+        // A remote that shuts down has its answer by now, and may be gone: nothing is worth waiting for.
+        if over || engine.association.is_closing() {
             let connected = self.state == SctpState::Connected;
             self.end(if connected { SctpState::Closed } else { SctpState::Failed });
         } else {
