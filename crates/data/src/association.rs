@@ -111,6 +111,8 @@ impl Association {
     pub fn handle_datagram(&mut self, now: Time, datagram: &[u8]) {
         let taken = match initiate_tag(datagram) {
             Some(tag) if !self.knows(tag) => self.consider(now, tag, datagram),
+            // An INIT that was held up on its way: the library would give up an association that stands for it.
+            Some(_) if self.state == SctpState::Connected => false,
             _ => self.pass_on(now, datagram),
         };
         if !taken {

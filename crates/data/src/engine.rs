@@ -22,7 +22,6 @@ const RTO_INITIAL: u64 = 500;
 const RTO_MIN: u64 = 400;
 const RTO_MAX: u64 = 60_000;
 const MAX_INIT_RETRANSMITS: usize = 8;
-const MAX_DATA_RETRANSMITS: usize = 10;
 /// The library wants an address and only hands it back.
 const REMOTE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, SCTP_PORT));
 
@@ -52,7 +51,8 @@ impl Configuration {
             .with_max_receive_message_size(options.max_message_size)
             .with_max_receive_buffer_size(options.receive_buffer_size())
             .with_max_init_retransmits(Some(MAX_INIT_RETRANSMITS))
-            .with_max_data_retransmits(Some(MAX_DATA_RETRANSMITS))
+            // With a limit the library would stop to repeat, and say nothing.
+            .with_max_data_retransmits(None)
             .with_rto_initial_ms(RTO_INITIAL)
             .with_rto_min_ms(RTO_MIN)
             .with_rto_max_ms(RTO_MAX)

@@ -199,7 +199,8 @@ proptest! {
         jitter in 0u64..30,
         lengths in proptest::collection::vec(1usize..20_000, 1..30),
     ) {
-        let mut pair = Pair::connected(Link { loss, delay: 20, jitter }, seed, AssociationOptions::default());
+        let mut pair = Pair::connected(Link::GOOD, seed, AssociationOptions::default());
+        pair.set_link(Link { loss, delay: 20, jitter });
         let sent: Vec<Vec<u8>> = lengths.iter().map(|len| vec![(len % 256) as u8; *len]).collect();
         for message in &sent {
             while pair.sides[0].send(pair.now, 9, Ppid::Binary, message, Reliability::default()).is_err() {

@@ -80,6 +80,18 @@ fn strange_inits_do_not_disturb_an_association_that_stands() {
 }
 
 #[test]
+fn an_init_that_comes_late_does_not_end_the_association_that_it_began() {
+    let waits = AssociationOptions { start_after: None, ..Default::default() };
+    let mut pair = Pair::new(Link::GOOD, 4, [AssociationOptions::default(), waits]);
+    let init = pair.sides[0].poll_transmit().expect("an INIT");
+    pair.sides[1].handle_datagram(pair.now, &init);
+    pair.run(MINUTE, |pair| pair.states() == [SctpState::Connected; 2]);
+    pair.sides[1].handle_datagram(pair.now, &init);
+    assert_eq!(pair.states(), [SctpState::Connected; 2]);
+    still_works(&mut pair);
+}
+
+#[test]
 fn an_init_that_nobody_follows_up_does_not_keep_the_remote_out() {
     let waits = AssociationOptions { start_after: None, ..Default::default() };
     let mut pair = Pair::new(Link::GOOD, 3, [AssociationOptions::default(), waits]);

@@ -58,7 +58,7 @@ impl Pair {
     /// Both begin, and have come to an association.
     pub(crate) fn connected(link: Link, seed: u64, options: AssociationOptions) -> Self {
         let mut pair = Self::new(link, seed, [options; 2]);
-        pair.run(Duration::from_secs(60), |pair| pair.states() == [SctpState::Connected; 2]);
+        pair.run(Duration::from_secs(600), |pair| pair.states() == [SctpState::Connected; 2]);
         assert_eq!(pair.states(), [SctpState::Connected; 2]);
         pair
     }
