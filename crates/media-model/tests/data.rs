@@ -190,6 +190,11 @@ fn messages_go_from_a_remote_to_remotes_and_to_the_program() {
     let dump = scene.bench.ask(DumpTransport { id: one }).unwrap().data;
     assert_eq!((dump.messages_unclaimed, dump.sctp_state), (1, Some(SctpState::Connected)));
     assert_eq!(dump.sctp_listener.unwrap().stream_id_table, BTreeMap::from([(5, producer)]));
+    let stats = scene.bench.ask(GetTransportStats { id: one }).unwrap();
+    assert_eq!(
+        (stats.sctp_state, scene.bench.ask(GetTransportStats { id: direct }).unwrap().sctp_state),
+        (Some(SctpState::Connected), None)
+    );
     let router = scene.bench.router;
     let dump = scene.bench.ask(DumpRouter { id: router }).unwrap();
     let consumers = vec![first.id, second.id, program.id];

@@ -63,12 +63,14 @@ impl<T: Transport> Core<T> {
         request: GetTransportStats,
     ) -> Result<TransportStats, NotFoundError> {
         let transport = self.transport(request.id)?;
+        let sctp_state = self.sctp_state(self.transport_key(request.id)?);
         let meters = &transport.meters;
         let rejected =
             RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
         Ok(TransportStats {
             transport_id: transport.id,
             timestamp: now.as_millis(),
+            sctp_state,
             bytes_received: meters.received.bytes,
             recv_bitrate: meters.received.bitrate(now),
             bytes_sent: meters.bytes_sent(),

@@ -15,7 +15,11 @@ impl<T: Transport> Core<T> {
     /// Begins the association of a transport whose path has opened, and gives it what came in.
     pub(crate) fn follow_data(&mut self, now: Time, key: Key<TransportTag>) {
         let Some(state) = self.transports.get_mut(key) else { return };
-        let Some(data) = self.data.transports.get_mut(&key) else { return };
+        let Some(data) = self.data.transports.get_mut(&key) else {
+            // Nobody asked for it.
+            while state.adapter.poll_data().is_some() {}
+            return;
+        };
         let mut begun = false;
         if data.association.is_none()
             && !data.over

@@ -11,7 +11,7 @@ use crate::error::NotFoundError;
 use crate::id::{DataConsumerId, DataProducerId};
 use crate::transport_state::TransportTag;
 use std::collections::BTreeMap;
-use tureen_rtp_dictionaries::{SctpParameters, SctpStreamParameters};
+use tureen_rtp_dictionaries::{SctpParameters, SctpState, SctpStreamParameters};
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
 
@@ -112,6 +112,12 @@ impl<T: Transport> Core<T> {
         })
     }
 
+    /// How far the association of a transport has come; `None` without SCTP.
+    pub(crate) fn sctp_state(&self, key: Key<TransportTag>) -> Option<SctpState> {
+        let data = self.data.transports.get(&key)?;
+        data.sctp.map(|_| data.state)
+    }
+
     /// What a transport has for messages.
     pub(crate) fn dump_data(&self, key: Key<TransportTag>) -> TransportDataDump {
         let Some(data) = self.data.transports.get(&key) else { return TransportDataDump::default() };
@@ -122,7 +128,7 @@ impl<T: Transport> Core<T> {
             data_producer_ids: data.producers.iter().filter_map(|key| producer_id(*key)).collect(),
             data_consumer_ids: data.consumers.iter().filter_map(|key| consumer_id(*key)).collect(),
             sctp_parameters: data.sctp.as_ref().map(SctpOptions::parameters),
-            sctp_state: data.sctp.map(|_| data.state),
+            sctp_state: self.sctp_state(key),
             sctp_listener: data.sctp.map(|_| SctpListenerDump { stream_id_table: streams.collect() }),
             messages_unclaimed: data.unclaimed,
         }
