@@ -248,7 +248,7 @@ fn subchannels_choose_who_hears() {
         let options = DataConsumerOptions { subchannels, ..scene.options(producer) };
         ids.push(scene.bench.ask(ConsumeData { transport: direct, options }).unwrap().id);
     }
-    let mut hear = |scene: &mut Scene, message: DataMessage| {
+    let hear = |scene: &mut Scene, message: DataMessage| {
         scene.bench.ask(SendToDataProducer { id: producer, message }).unwrap();
         let told = scene.told();
         (0..4).filter(|index| told.iter().any(|(id, _)| *id == ids[*index])).collect::<Vec<_>>()
@@ -489,7 +489,7 @@ fn what_is_refused_names_its_field() {
         "sctpStreamParameters.maxRetransmits: excludes maxPacketLifeTime"
     );
 
-    let mut consume = |scene: &mut Scene, transport, change: fn(&mut DataConsumerOptions)| {
+    let consume = |scene: &mut Scene, transport, change: fn(&mut DataConsumerOptions)| {
         let mut options = scene.options(taken);
         change(&mut options);
         scene.bench.ask(ConsumeData { transport, options })
