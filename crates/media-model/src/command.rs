@@ -3,6 +3,11 @@
 //! Requests are data: a list of (time, request or datagram) and a seed determine all that a Core does.
 
 use crate::core::Core;
+use crate::data::{
+    ConsumeDataError, DataConsumerDump, DataConsumerInfo, DataConsumerOptions, DataConsumerStats,
+    DataMessage, DataProducerDump, DataProducerInfo, DataProducerOptions, DataProducerStats,
+    ProduceDataError, SendDataError,
+};
 use crate::description::{
     ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, RtpObserverDump, SourceDescription,
     TransportDump,
@@ -12,7 +17,9 @@ use crate::error::{
     ObserveProducerError, PriorityError, ProduceError, UnobserveProducerError, UpdateMediaCodecsError,
 };
 use crate::explanation::ConsumerExplanation;
-use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
+use crate::id::{
+    ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId,
+};
 use crate::options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, LastNAudioOptions,
     ProducerOptions, RouterOptions, TransportOptions,
@@ -340,6 +347,118 @@ requests! {
         /// The observer.
         id: RtpObserverId,
     } => dump_rtp_observer -> Result<RtpObserverDump, NotFoundError>;
+    /// Makes a data producer.
+    ProduceData {
+        /// The transport that its messages come in on.
+        transport: TransportId,
+        /// Its options.
+        options: DataProducerOptions,
+    } => produce_data -> Result<DataProducerInfo, ProduceDataError>;
+    /// Closes a data producer and its data consumers.
+    CloseDataProducer {
+        /// The data producer.
+        id: DataProducerId,
+    } => close_data_producer -> Result<(), CloseError>;
+    /// Stops a data producer's messages from reaching its data consumers.
+    PauseDataProducer {
+        /// The data producer.
+        id: DataProducerId,
+    } => pause_data_producer -> Result<(), NotFoundError>;
+    /// Lets a data producer's messages reach its data consumers again.
+    ResumeDataProducer {
+        /// The data producer.
+        id: DataProducerId,
+    } => resume_data_producer -> Result<(), NotFoundError>;
+    /// On a direct transport: puts a message of the program in.
+    SendToDataProducer {
+        /// The data producer.
+        id: DataProducerId,
+        /// The message.
+        message: DataMessage,
+    } => send_to_data_producer -> Result<(), SendDataError>;
+    /// Asks for a data producer's statistics.
+    GetDataProducerStats {
+        /// The data producer.
+        id: DataProducerId,
+    } => get_data_producer_stats -> Result<DataProducerStats, NotFoundError>;
+    /// Asks for a data producer's internals.
+    DumpDataProducer {
+        /// The data producer.
+        id: DataProducerId,
+    } => dump_data_producer -> Result<DataProducerDump, NotFoundError>;
+    /// Makes a data consumer.
+    ConsumeData {
+        /// The transport that its messages go out on.
+        transport: TransportId,
+        /// Its options.
+        options: DataConsumerOptions,
+    } => consume_data -> Result<DataConsumerInfo, ConsumeDataError>;
+    /// Closes a data consumer.
+    CloseDataConsumer {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => close_data_consumer -> Result<(), CloseError>;
+    /// Pauses a data consumer.
+    PauseDataConsumer {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => pause_data_consumer -> Result<(), NotFoundError>;
+    /// Resumes a data consumer.
+    ResumeDataConsumer {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => resume_data_consumer -> Result<(), NotFoundError>;
+    /// Exchanges a data consumer's subchannels; answers with those it has then.
+    SetSubchannels {
+        /// The data consumer.
+        id: DataConsumerId,
+        /// Its subchannels from now on.
+        subchannels: Vec<u16>,
+    } => set_subchannels -> Result<Vec<u16>, NotFoundError>;
+    /// Adds a subchannel to a data consumer's; answers with those it has then.
+    AddSubchannel {
+        /// The data consumer.
+        id: DataConsumerId,
+        /// The subchannel.
+        subchannel: u16,
+    } => add_subchannel -> Result<Vec<u16>, NotFoundError>;
+    /// Takes a subchannel from a data consumer's; answers with those it has then.
+    RemoveSubchannel {
+        /// The data consumer.
+        id: DataConsumerId,
+        /// The subchannel.
+        subchannel: u16,
+    } => remove_subchannel -> Result<Vec<u16>, NotFoundError>;
+    /// Sets from what number of waiting bytes downwards a data consumer tells of room. Default: it does not tell.
+    SetBufferedAmountLowThreshold {
+        /// The data consumer.
+        id: DataConsumerId,
+        /// Bytes.
+        threshold: u32,
+    } => set_buffered_amount_low_threshold -> Result<(), NotFoundError>;
+    /// Asks how many bytes of a data consumer wait to be sent or acknowledged; 0 on a direct transport.
+    GetBufferedAmount {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => get_buffered_amount -> Result<u32, NotFoundError>;
+    /// Sends a message to a data consumer's endpoint alone; answers with the bytes that wait then. Neither pauses nor
+    /// subchannels count.
+    SendToDataConsumer {
+        /// The data consumer.
+        id: DataConsumerId,
+        /// The message.
+        message: DataMessage,
+    } => send_to_data_consumer -> Result<u32, SendDataError>;
+    /// Asks for a data consumer's statistics.
+    GetDataConsumerStats {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => get_data_consumer_stats -> Result<DataConsumerStats, NotFoundError>;
+    /// Asks for a data consumer's internals.
+    DumpDataConsumer {
+        /// The data consumer.
+        id: DataConsumerId,
+    } => dump_data_consumer -> Result<DataConsumerDump, NotFoundError>;
     /// Relays a producer's packets to another shard from now on.
     PublishSource {
         /// The producer.

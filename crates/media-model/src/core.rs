@@ -7,6 +7,7 @@
 
 use crate::arena::{Arena, Key};
 use crate::consumer::Consumer;
+use crate::data::DataModel;
 use crate::event::EventQueue;
 use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
 use crate::observers::{Observing, RtpObserver};
@@ -88,6 +89,10 @@ pub struct Population {
     pub consumers: usize,
     /// RTP observers.
     pub rtp_observers: usize,
+    /// Data producers.
+    pub data_producers: usize,
+    /// Data consumers.
+    pub data_consumers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +122,7 @@ pub struct Core<T> {
     pub(crate) producers: Arena<Producer>,
     pub(crate) sources: Arena<Source>,
     pub(crate) consumers: Arena<Consumer>,
+    pub(crate) data: DataModel,
     pub(crate) index: Index,
     pub(crate) sockets: SocketTable,
     pub(crate) timers: Timers,
@@ -162,6 +168,8 @@ impl<T> Core<T> {
             producers: self.producers.len(),
             consumers: self.consumers.len(),
             rtp_observers: self.observing.observers.len(),
+            data_producers: self.data.producers.len(),
+            data_consumers: self.data.consumers.len(),
         }
     }
 }
@@ -177,6 +185,7 @@ impl<T: Transport> Core<T> {
             producers: Arena::default(),
             sources: Arena::default(),
             consumers: Arena::default(),
+            data: DataModel::default(),
             index: Index::default(),
             sockets: SocketTable::default(),
             timers: Timers::default(),

@@ -1,6 +1,9 @@
 //! How objects describe themselves: on creation, in dumps, and across shards.
 
-use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
+use crate::data::TransportDataDump;
+use crate::id::{
+    ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId,
+};
 use crate::options::KeyFrameCache;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,6 +90,10 @@ pub struct RouterDump {
     pub map_producer_id_consumer_ids: BTreeMap<ProducerId, Vec<ConsumerId>>,
     /// Consumers and their producer.
     pub map_consumer_id_producer_id: BTreeMap<ConsumerId, ProducerId>,
+    /// Data producers and their data consumers.
+    pub map_data_producer_id_data_consumer_ids: BTreeMap<DataProducerId, Vec<DataConsumerId>>,
+    /// Data consumers and their data producer.
+    pub map_data_consumer_id_data_producer_id: BTreeMap<DataConsumerId, DataProducerId>,
     /// Its RTP observers.
     pub rtp_observer_ids: Vec<RtpObserverId>,
     /// Producers and the RTP observers that listen to them.
@@ -156,6 +163,9 @@ pub struct TransportDump {
     pub recv_rtp_header_extensions: BTreeMap<&'static str, u8>,
     /// How incoming packets find their producer.
     pub rtp_listener: RtpListenerDump,
+    /// What it has for messages.
+    #[serde(flatten)]
+    pub data: TransportDataDump,
     /// Names of the trace events asked for.
     pub trace_event_types: Vec<&'static str>,
 }

@@ -1,6 +1,8 @@
 //! Errors of the control plane: one enum per operation, each naming the field or object at fault.
 
-use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, TransportId};
+use crate::id::{
+    ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, TransportId,
+};
 use crate::options::{KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES};
 use tureen_rtp_dictionaries as dict;
 
@@ -23,6 +25,12 @@ pub enum NotFoundError {
     /// No such RTP observer.
     #[error("RTP observer {0} not found")]
     RtpObserver(RtpObserverId),
+    /// No such data producer.
+    #[error("data producer {0} not found")]
+    DataProducer(DataProducerId),
+    /// No such data consumer.
+    #[error("data consumer {0} not found")]
+    DataConsumer(DataConsumerId),
 }
 
 /// Why something could not be closed: it is closed already.
@@ -62,6 +70,9 @@ pub enum AddTransportError {
     /// The id is taken.
     #[error("a transport with id {0} exists already")]
     AlreadyExists(TransportId),
+    /// An option of SCTP is out of range.
+    #[error(transparent)]
+    Sctp(#[from] tureen_data::OptionsError),
 }
 
 /// Why a producer could not be made. Nothing has changed then.

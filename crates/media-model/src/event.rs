@@ -1,17 +1,22 @@
 //! What a Core tells the control plane unasked.
 //!
 //! Lifecycle events are never dropped; scores and pauses are coalesced to the newest, so what waits here is bounded by the
-//! number of objects; traces are bounded and counted when lost. Must not know who listens.
+//! number of objects; messages and traces are bounded and lost beyond. Must not know who listens.
 
 use crate::arena::Key;
 use crate::consumer::Consumer;
-use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, TransportId};
+use crate::data::AnnouncedDataChannel;
+use crate::id::{
+    ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, TransportId,
+};
 use crate::observers::RtpObserver;
 use crate::producer::Producer;
 use crate::trace::{ConsumerTrace, ProducerTrace, TransportTrace};
+use bytes::Bytes;
 use serde::Serialize;
 use std::collections::VecDeque;
-use tureen_rtp_dictionaries::MediaLayers;
+use tureen_data::Ppid;
+use tureen_rtp_dictionaries::{MediaLayers, SctpState};
 use tureen_transport::PathEvent;
 
 /// Why an object was closed.
@@ -84,6 +89,10 @@ pub enum RouterEvent {
 pub enum TransportEvent {
     /// It closed.
     Closed(CloseCause),
+    /// Its SCTP association came further, or is over.
+    SctpState(SctpState),
+    /// The remote opened a data channel in the band.
+    DataChannel(AnnouncedDataChannel),
     /// A remote address became known.
     Path(PathEvent),
     /// A trace that was asked for.
@@ -174,6 +183,57 @@ pub enum RtpObserverEvent {
     DominantSpeaker(ProducerId),
 }
 
+/// News of a data producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataProducerEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// It was paused.
+    Paused,
+    /// It was resumed.
+    Resumed,
+}
+
+/// News of a data consumer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DataConsumerEvent {
+    /// It closed.
+    Closed(CloseCause),
+    /// It was paused by its own `pause`; with `effective` nothing but this stops its messages.
+    Paused {
+        /// Whether messages flowed until now.
+        effective: bool,
+    },
+    /// It was resumed by its own `resume`; with `effective` messages flow again.
+    Resumed {
+        /// Whether messages flow from now on.
+        effective: bool,
+    },
+    /// Its data producer was paused.
+    DataProducerPaused {
+        /// Whether messages flowed until now.
+        effective: bool,
+    },
+    /// Its data producer was resumed.
+    DataProducerResumed {
+        /// Whether messages flow from now on.
+        effective: bool,
+    },
+    /// On a direct transport: a message for the program.
+    Message {
+        /// What it is.
+        ppid: Ppid,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// A message found no room and is lost to it; told once until there is room again.
+    SendBufferFull,
+    /// What waits fell to its threshold or below; the bytes that wait.
+    BufferedAmountLow(u32),
+}
+
 /// Something that happened to an object.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -188,6 +248,10 @@ pub enum Event {
     Consumer(ConsumerId, ConsumerEvent),
     /// To an RTP observer.
     RtpObserver(RtpObserverId, RtpObserverEvent),
+    /// To a data producer.
+    DataProducer(DataProducerId, DataProducerEvent),
+    /// To a data consumer.
+    DataConsumer(DataConsumerId, DataConsumerEvent),
 }
 
 /// What waits to be told: an event, or the promise to describe the newest state when asked.
@@ -204,9 +268,16 @@ pub(crate) enum Pending {
 /// The most traces that wait; more are dropped and counted.
 const MAX_TRACES: usize = 1024;
 
+/// The most messages, and news about them, that wait; more are lost.
+const MAX_MESSAGES: usize = 1024;
+/// The most bytes of those, unless nothing else waits.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
 #[derive(Debug, Default)]
 pub(crate) struct EventQueue {
     pending: VecDeque<Pending>,
+    messages: VecDeque<(Event, usize)>,
+    message_bytes: usize,
     traces: VecDeque<Event>,
     lost_traces: u64,
 }
@@ -229,8 +300,26 @@ impl EventQueue {
         }
     }
 
+    /// Takes a message of `bytes` bytes for the program, or news about one, if there is room.
+    pub(crate) fn message(&mut self, event: Event, bytes: usize) -> bool {
+        let fits = self.message_bytes == 0 || self.message_bytes + bytes <= MAX_MESSAGE_BYTES;
+        let room = self.messages.len() < MAX_MESSAGES && fits;
+        if room {
+            self.message_bytes += bytes;
+            self.messages.push_back((event, bytes));
+        }
+        room
+    }
+
+    fn pop_message(&mut self) -> Option<Pending> {
+        let (event, bytes) = self.messages.pop_front()?;
+        self.message_bytes -= bytes;
+        Some(Pending::Ready(event))
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Pending> {
-        self.pending.pop_front().or_else(|| self.traces.pop_front().map(Pending::Ready))
+        let next = self.pending.pop_front().or_else(|| self.pop_message());
+        next.or_else(|| self.traces.pop_front().map(Pending::Ready))
     }
 
     pub(crate) fn lost_traces(&self) -> u64 {

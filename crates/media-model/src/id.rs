@@ -88,6 +88,10 @@ ids! {
     ConsumerId,
     /// Names an RtpObserver.
     RtpObserverId,
+    /// Names a DataProducer.
+    DataProducerId,
+    /// Names a DataConsumer.
+    DataConsumerId,
 }
 
 /// A shard of a Worker: a thread with its own Core.

@@ -1,4 +1,4 @@
-//! The producer/sender model: routers, transports, producers and consumers as plain data, without I/O.
+//! The producer/sender model: routers, transports, producers and consumers, of media and of messages, as plain data, without I/O.
 //!
 //! [`Core`] holds all objects of one shard. It is generic over the [`Transport`](tureen_transport::Transport) that carries packets,
 //! reads no clock and draws no randomness but from its seed: what comes in is a list of (time, datagram or request), and what goes
@@ -10,6 +10,7 @@ mod command;
 mod consumer;
 mod control;
 mod core;
+mod data;
 mod describe;
 mod description;
 mod error;
@@ -36,14 +37,18 @@ mod transport_state;
 pub use crate::core::{Core, CoreConfig, CoreCounters, Population};
 pub use arena::Key;
 pub use command::*;
+pub use data::*;
 pub use description::*;
 pub use error::*;
 pub use event::{
-    AudioLevelVolume, CloseCause, ConsumerEvent, ConsumerScore, Event, ProducerEvent, ProducerScore,
-    RouterEvent, RtpObserverEvent, TransportEvent, VideoOrientation,
+    AudioLevelVolume, CloseCause, ConsumerEvent, ConsumerScore, DataConsumerEvent, DataProducerEvent, Event,
+    ProducerEvent, ProducerScore, RouterEvent, RtpObserverEvent, TransportEvent, VideoOrientation,
 };
 pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
-pub use id::{ConsumerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId, TransportId, WorkerId};
+pub use id::{
+    ConsumerId, DataConsumerId, DataProducerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId,
+    TransportId, WorkerId,
+};
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
     ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions,

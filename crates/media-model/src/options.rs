@@ -1,6 +1,7 @@
 //! What objects are made with. Identifiers come from outside, so that a Core draws none.
 
 use crate::codec::payload_format;
+use crate::data::SctpOptions;
 use crate::error::ProduceError;
 use crate::id::{ConsumerId, ProducerId, RtpObserverId};
 use serde::{Deserialize, Serialize};
@@ -19,10 +20,20 @@ pub struct RouterOptions {
 }
 
 /// What a Core needs to know of a transport beside its adapter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TransportOptions {
-    /// Whether media on it is exchanged with the program itself.
+    /// Whether media on it is exchanged with the program itself. Default `false`.
     pub direct: bool,
+    /// SCTP, where the adapter carries it. Default none.
+    pub sctp: Option<SctpOptions>,
+    /// The largest message of the program on a direct transport, in bytes. Default 262144.
+    pub max_message_size: u32,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self { direct: false, sctp: None, max_message_size: 262_144 }
+    }
 }
 
 /// How a producer is made.

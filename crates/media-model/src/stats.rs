@@ -3,7 +3,7 @@
 use crate::id::TransportId;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tureen_rtp_dictionaries::MediaKind;
+use tureen_rtp_dictionaries::{MediaKind, SctpState};
 
 /// What inbound and outbound streams have in common.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -125,6 +125,9 @@ pub struct TransportStats {
     pub transport_id: TransportId,
     /// When these figures were read.
     pub timestamp: u64,
+    /// How far its SCTP association has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sctp_state: Option<SctpState>,
     /// Bytes of datagrams received.
     pub bytes_received: u64,
     /// Bits per second received.

@@ -97,7 +97,7 @@ pub use parameters::{
 pub use red::{MAX_RED_BLOCKS, RED_PARAMETER, RedBlocks, red_blocks, red_parameters, resolve_red_blocks};
 pub use scalability_mode::{ScalabilityMode, parse_scalability_mode};
 pub use sctp::{
-    NumSctpStreams, SctpParameters, SctpStreamParameters, SctpStreamParametersError,
+    NumSctpStreams, SctpParameters, SctpState, SctpStreamParameters, SctpStreamParametersError,
     validate_sctp_stream_parameters,
 };
 pub use srtp::{CryptoSuite, SrtpParameters, SrtpParametersError};

@@ -66,6 +66,23 @@ impl Default for SctpParameters {
     }
 }
 
+/// How far an SCTP association has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SctpState {
+    /// There is nothing to carry it yet.
+    #[default]
+    New,
+    /// The handshake is under way.
+    Connecting,
+    /// Messages can be sent.
+    Connected,
+    /// The handshake failed.
+    Failed,
+    /// It is over.
+    Closed,
+}
+
 /// One stream of an association and how reliable it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let options = RouterOptions { media_codecs: serde_json::from_value(serde_json::json!([opus]))? };
         block_on(shard.call(CreateRouter { id: ROUTER, options }))??;
     }
-    block_on(home.add_direct_transport(ROUTER, TransportId(10)))?;
-    block_on(far.add_direct_transport(ROUTER, TransportId(11)))?;
+    block_on(home.add_direct_transport(ROUTER, TransportId(10), 262_144))?;
+    block_on(far.add_direct_transport(ROUTER, TransportId(11), 262_144))?;
 
     let options = ProducerOptions {
         id: PRODUCER,

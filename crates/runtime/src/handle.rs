@@ -15,8 +15,9 @@ use futures_channel::oneshot;
 use std::fmt;
 use std::sync::Arc;
 use tureen_media_model::{
-    AddTransport, CloseConsumer, CloseProducer, CloseRouter, CloseRtpObserver, CloseTransport, Command,
-    ConnectTransport, Request, RouterId, ShardId, TransportId, TransportOptions,
+    AddTransport, CloseConsumer, CloseDataConsumer, CloseDataProducer, CloseProducer, CloseRouter,
+    CloseRtpObserver, CloseTransport, Command, ConnectTransport, Request, RouterId, SctpOptions, ShardId,
+    TransportId, TransportOptions,
 };
 use tureen_rtp_wire::rtp::{self, DatagramKind};
 use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions, SocketId};
@@ -58,6 +59,10 @@ pub enum Close {
     Consumer(CloseConsumer),
     /// An RTP observer.
     RtpObserver(CloseRtpObserver),
+    /// A data producer, and its data consumers.
+    DataProducer(CloseDataProducer),
+    /// A data consumer.
+    DataConsumer(CloseDataConsumer),
 }
 
 macro_rules! close_from {
@@ -75,7 +80,9 @@ close_from!(
     CloseTransport => Transport,
     CloseProducer => Producer,
     CloseConsumer => Consumer,
-    CloseRtpObserver => RtpObserver
+    CloseRtpObserver => RtpObserver,
+    CloseDataProducer => DataProducer,
+    CloseDataConsumer => DataConsumer
 );
 
 impl From<Close> for Command<AnyTransport> {
@@ -86,6 +93,8 @@ impl From<Close> for Command<AnyTransport> {
             Close::Producer(request) => request.into(),
             Close::Consumer(request) => request.into(),
             Close::RtpObserver(request) => request.into(),
+            Close::DataProducer(request) => request.into(),
+            Close::DataConsumer(request) => request.into(),
         }
     }
 }
@@ -132,6 +141,7 @@ impl ShardHandle {
     }
 
     /// Binds sockets on this thread, before the future is first polled, and adds a plain transport over them to a router.
+    /// With `sctp` it carries bare SCTP too.
     ///
     /// # Errors
     /// [`AddListeningTransportError`]; the sockets are closed then.
@@ -141,9 +151,10 @@ impl ShardHandle {
         id: TransportId,
         listen: &PlainListen,
         options: PlainTransportOptions,
+        sctp: Option<SctpOptions>,
     ) -> impl Future<Output = Result<PlainDetails, AddListeningTransportError>> + Send + use<> {
         let answer = self.bind(router, id, listen, options).map(|transport| {
-            let transport = Box::new(transport);
+            let transport = Box::new(AddPlain { sctp, ..transport });
             self.answer(self.shared.outside.call(|answer| Message::AddPlain(transport, answer)))
         });
         async move { answer?.await? }
@@ -158,7 +169,7 @@ impl ShardHandle {
     ) -> Result<AddPlain, AddListeningTransportError> {
         let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
         let sockets = binder.bind_plain(listen, options.rtcp_mux)?;
-        Ok(AddPlain { router, id, options, sockets, key_material: fresh_key_material()? })
+        Ok(AddPlain { router, id, options, sockets, key_material: fresh_key_material()?, sctp: None })
     }
 
     /// Binds sockets on this thread, before the future is first polled, for WebRTC transports of this shard to share.
@@ -181,7 +192,7 @@ impl ShardHandle {
         self.shared.outside.post(Message::RemoveListeners(sockets));
     }
 
-    /// Adds a WebRTC transport to a router. Its own sockets are bound on this thread, before the future is first polled.
+    /// Adds a WebRTC transport to a router, with `sctp` for data channels too. Its own sockets are bound on this thread, before the future is first polled.
     ///
     /// # Errors
     /// [`AddListeningTransportError`]; sockets of its own are closed then.
@@ -192,6 +203,7 @@ impl ShardHandle {
         listens: WebRtcListens<'_>,
         options: WebRtcOptions,
         certificate: &DtlsCertificate,
+        sctp: Option<SctpOptions>,
     ) -> impl Future<Output = Result<WebRtcDetails, AddListeningTransportError>> + Send + use<> {
         let sockets = match listens {
             WebRtcListens::Own(listens) => self.bind_ice(listens).map(WebRtcSockets::Own),
@@ -200,7 +212,7 @@ impl ShardHandle {
         let certificate = certificate.clone();
         let answer = sockets.and_then(|sockets| {
             let credentials = fresh_credentials()?;
-            let add = Box::new(AddWebRtc { router, id, sockets, options, credentials, certificate });
+            let add = Box::new(AddWebRtc { router, id, sockets, options, credentials, certificate, sctp });
             Ok(self.answer(self.shared.outside.call(|answer| Message::AddWebRtc(add, answer))))
         });
         async move { answer?.await? }
@@ -227,7 +239,7 @@ impl ShardHandle {
         async move { answer?.await }
     }
 
-    /// Adds a direct transport to a router. What goes out on it comes as
+    /// Adds a direct transport to a router, for messages of so many bytes at most. What goes out on it comes as
     /// [`ShardEvent::DirectPacket`](crate::ShardEvent::DirectPacket).
     ///
     /// # Errors
@@ -236,8 +248,9 @@ impl ShardHandle {
         &self,
         router: RouterId,
         id: TransportId,
+        max_message_size: u32,
     ) -> impl Future<Output = Result<(), AddDirectTransportError>> + Send + use<> {
-        let options = TransportOptions { direct: true };
+        let options = TransportOptions { direct: true, max_message_size, ..Default::default() };
         let transport = AnyTransport::from(DirectTransport::new());
         let answer = self.call(AddTransport { router, id, transport, options });
         async move { Ok(answer.await??) }

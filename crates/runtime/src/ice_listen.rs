@@ -44,7 +44,7 @@ impl Shard {
         &mut self,
         request: AddWebRtc,
     ) -> Result<WebRtcDetails, AddListeningTransportError> {
-        let AddWebRtc { router, id, sockets, options, credentials, certificate } = request;
+        let AddWebRtc { router, id, sockets, options, credentials, certificate, sctp } = request;
         let (listens, own) = match sockets {
             WebRtcSockets::Own(sockets) => {
                 let listens = self.take_in(sockets, false)?;
@@ -57,7 +57,8 @@ impl Shard {
         let transport = WebRtcTransport::new(&options, listens, credentials, &certificate, clock);
         let details = transport.details();
         let transport = AnyTransport::from(transport);
-        let request = AddTransport { router, id, transport, options: TransportOptions { direct: false } };
+        let options = TransportOptions { sctp, ..Default::default() };
+        let request = AddTransport { router, id, transport, options };
         let reply = self.core.handle_command(self.now, request.into());
         match <AddTransport<AnyTransport> as Request<AnyTransport>>::reply(reply) {
             Some(Ok(())) => Ok(details),

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use futures_channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tureen_media_model::{Command, Reply, RouterId, TransportId};
+use tureen_media_model::{Command, Reply, RouterId, SctpOptions, TransportId};
 use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions, SocketId};
 use tureen_transport_webrtc::{DtlsCertificate, IceCredentials, IceListen, WebRtcDetails, WebRtcOptions};
 use tureen_udp::Waker;
@@ -66,6 +66,7 @@ pub(crate) struct AddWebRtc {
     pub(crate) options: WebRtcOptions,
     pub(crate) credentials: IceCredentials,
     pub(crate) certificate: DtlsCertificate,
+    pub(crate) sctp: Option<SctpOptions>,
 }
 
 /// A plain transport whose sockets are bound and wait for their shard.
@@ -75,6 +76,7 @@ pub(crate) struct AddPlain {
     pub(crate) options: PlainTransportOptions,
     pub(crate) sockets: BoundPair,
     pub(crate) key_material: KeyMaterial,
+    pub(crate) sctp: Option<SctpOptions>,
 }
 
 /// A packet that the program sends on a direct transport.

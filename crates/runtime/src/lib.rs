@@ -18,7 +18,7 @@
 //!
 //! let listen = PlainListen::new([127, 0, 0, 1].into());
 //! let options = PlainTransportOptions { comedia: true, ..Default::default() };
-//! let details = block_on(shard.add_plain_transport(router, TransportId(2), &listen, options))?;
+//! let details = block_on(shard.add_plain_transport(router, TransportId(2), &listen, options, None))?;
 //! assert_ne!(details.local.port(), 0);
 //!
 //! shard.post(CloseTransport { id: TransportId(2) });

@@ -15,6 +15,10 @@ pub struct AnyTransport {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "packets of plain transports take no detour through a box, and direct ones are few"
+)]
 enum Variant {
     Plain(PlainTransport),
     WebRtc(Box<WebRtcTransport>),
@@ -108,7 +112,7 @@ impl From<DirectTransport> for AnyTransport {
 }
 
 impl AnyTransport {
-    /// The one kind that speaks for itself.
+    /// The one kind that has timers and claims.
     fn webrtc(&mut self) -> Option<&mut WebRtcTransport> {
         match &mut self.variant {
             Variant::WebRtc(transport) => Some(transport),
@@ -178,7 +182,27 @@ impl Transport for AnyTransport {
     }
 
     fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(Destination, usize)> {
-        self.webrtc()?.poll_transmit(buffer)
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.poll_transmit(buffer),
+            Variant::WebRtc(transport) => transport.poll_transmit(buffer),
+            Variant::Direct(_) => None,
+        }
+    }
+
+    fn poll_data(&mut self) -> Option<Vec<u8>> {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.poll_data(),
+            Variant::WebRtc(transport) => transport.poll_data(),
+            Variant::Direct(_) => None,
+        }
+    }
+
+    fn send_data(&mut self, now: Time, datagram: &[u8]) {
+        match &mut self.variant {
+            Variant::Plain(transport) => transport.send_data(now, datagram),
+            Variant::WebRtc(transport) => transport.send_data(now, datagram),
+            Variant::Direct(_) => {}
+        }
     }
 
     fn poll_timeout(&self) -> Time {

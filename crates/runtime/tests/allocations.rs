@@ -51,7 +51,7 @@ impl Peer {
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
         let options =
             PlainTransportOptions { enable_srtp: srtp, srtp_crypto_suite: SUITE, ..Default::default() };
-        let added = shard.add_plain_transport(ROUTER, transport, &PlainListen::new(LOCALHOST), options);
+        let added = shard.add_plain_transport(ROUTER, transport, &PlainListen::new(LOCALHOST), options, None);
         let remote = block_on(added).expect("the transport is added").local;
         let key = SrtpParameters::new(SUITE, &KEY).expect("a key of its length");
         let connect = PlainConnectOptions {

@@ -11,7 +11,7 @@ use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{DatagramKind, classify};
 use tureen_srtp::Profile;
 use tureen_transport::{
-    Adapter, Arrival, Cipher, Claim, Component, Destination, NullCipher, Opened, Path, PathEvent,
+    Adapter, Arrival, Cipher, Claim, Component, Destination, MAX_DATA, NullCipher, Opened, Path, PathEvent,
     RejectReason, SocketId, SocketIds, SrtpCipher, Transport,
 };
 
@@ -187,6 +187,16 @@ impl<C: KeyedCipher> Transport for WebRtcTransport<C> {
             return None;
         };
         self.dtls.poll_transmit(buffer).map(|len| (destination, len))
+    }
+
+    fn poll_data(&mut self) -> Option<Vec<u8>> {
+        self.dtls.poll_data()
+    }
+
+    fn send_data(&mut self, now: Time, datagram: &[u8]) {
+        if self.adapter.path.destination(Component::Rtp).is_some() && datagram.len() <= MAX_DATA {
+            self.dtls.send_data(now, datagram);
+        }
     }
 
     fn poll_timeout(&self) -> Time {

@@ -197,6 +197,18 @@ pub trait Transport {
         None
     }
 
+    /// The next datagram of data (SCTP, RFC 8831) that came in, behind what protects it. [`Transport::open`] says
+    /// [`Opened::Consumed`] where there may be one.
+    fn poll_data(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes a datagram of data, at most [`MAX_DATA`] bytes, for the remote; it leaves with [`Transport::poll_transmit`].
+    /// While there is no [`Transport::destination`] it is lost, as on any network.
+    fn send_data(&mut self, now: Time, datagram: &[u8]) {
+        let _ = (now, datagram);
+    }
+
     /// When [`Transport::handle_timeout`] wants to be called; [`Time::NEVER`] while nothing is due.
     fn poll_timeout(&self) -> Time {
         Time::NEVER
@@ -234,6 +246,9 @@ pub type SocketIds = SmallVec<[SocketId; 2]>;
 
 /// The longest datagram that a transport writes by itself, in bytes.
 pub const MAX_TRANSMIT: usize = 1400;
+
+/// The longest datagram of data that a transport carries, in bytes: [`MAX_TRANSMIT`] without what DTLS puts around it.
+pub const MAX_DATA: usize = 1340;
 
 /// A path and a cipher that together carry RTP and RTCP.
 #[derive(Debug)]
@@ -288,6 +303,17 @@ impl<P: Path, C: Cipher> Adapter<P, C> {
             self.settle(admission, arrival, component);
         }
         Ok(Opened::Rtcp { len })
+    }
+
+    /// Judges the origin of bare data. With `teaches` it may be what a comedia path learns its remote from.
+    pub fn open_data(&mut self, arrival: Arrival, teaches: bool) -> Result<(), RejectReason> {
+        match self.admit(arrival, Component::Rtp)? {
+            Admission::Learnable if !teaches => Err(RejectReason::ForeignAddress),
+            admission => {
+                self.settle(admission, arrival, Component::Rtp);
+                Ok(())
+            }
+        }
     }
 
     fn admit(&self, arrival: Arrival, component: Component) -> Result<Admission, RejectReason> {

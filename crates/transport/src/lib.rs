@@ -31,6 +31,7 @@
 mod adapter;
 mod address;
 mod cipher;
+mod data;
 mod direct;
 mod io;
 mod path;
@@ -39,7 +40,7 @@ mod srtp;
 mod username;
 
 pub use adapter::{
-    Adapter, Claim, IceTuple, MAX_TRANSMIT, Opened, PathEvent, RejectReason, SocketIds, Transport,
+    Adapter, Claim, IceTuple, MAX_DATA, MAX_TRANSMIT, Opened, PathEvent, RejectReason, SocketIds, Transport,
 };
 pub use address::{Arrival, Component, Destination, Lane, SocketId};
 pub use cipher::{Cipher, CipherError, NullCipher};

@@ -1,8 +1,9 @@
-//! The plain transport: RTP and RTCP over UDP without ICE, with or without SRTP, connected or comedia.
+//! The plain transport: RTP, RTCP and bare SCTP over UDP without ICE, with or without SRTP, connected or comedia.
 
-use crate::adapter::{Adapter, Opened, PathEvent, SocketIds, Transport};
+use crate::adapter::{Adapter, MAX_DATA, Opened, PathEvent, RejectReason, SocketIds, Transport};
 use crate::address::{Arrival, Component, Destination, SocketId};
 use crate::cipher::{Cipher, CipherError, NullCipher};
+use crate::data::{DataQueues, begins_association, is_sctp};
 use crate::path::{Path, SocketPath};
 use crate::srtp::SrtpCipher;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,8 @@ pub struct PlainTransportOptions {
     pub enable_srtp: bool,
     /// The suite offered with SRTP. Default AES_CM_128_HMAC_SHA1_80.
     pub srtp_crypto_suite: CryptoSuite,
+    /// Whether bare SCTP is carried beside RTP. It is not protected, with SRTP neither. Default `false`.
+    pub enable_sctp: bool,
 }
 
 impl Default for PlainTransportOptions {
@@ -33,6 +36,7 @@ impl Default for PlainTransportOptions {
             comedia: false,
             enable_srtp: false,
             srtp_crypto_suite: CryptoSuite::AesCm128HmacSha1_80,
+            enable_sctp: false,
         }
     }
 }
@@ -126,6 +130,7 @@ pub struct PlainTransport {
     rtcp: Option<BoundSocket>,
     local_srtp: Option<LocalKey>,
     connected: bool,
+    data: Option<Box<DataQueues>>,
 }
 
 #[derive(Clone)]
@@ -173,7 +178,22 @@ impl PlainTransport {
             rtcp,
             local_srtp,
             connected: false,
+            data: options.enable_sctp.then(Box::default),
         }
+    }
+
+    fn open_data(&mut self, arrival: Arrival, datagram: &[u8]) -> Option<Opened> {
+        let data = self.data.as_mut().filter(|_| is_sctp(datagram))?;
+        // What nobody has authenticated teaches no address where media would have to be authentic.
+        let teaches = self.local_srtp.is_none() && begins_association(datagram);
+        if arrival.socket != self.rtp.id {
+            return Some(Opened::Rejected(RejectReason::WrongComponent));
+        }
+        let opened = self.adapter.open_data(arrival, teaches).map(|()| {
+            data.receive(datagram);
+            Opened::Consumed
+        });
+        Some(opened.unwrap_or_else(Opened::Rejected))
     }
 
     fn check_address(&self, options: &PlainConnectOptions) -> Result<Option<Remote>, PlainConnectError> {
@@ -257,8 +277,29 @@ impl Transport for PlainTransport {
     type Details = PlainDetails;
 
     fn open(&mut self, _now: Time, arrival: Arrival, datagram: &mut [u8]) -> Opened {
+        if let Some(opened) = self.open_data(arrival, datagram) {
+            return opened;
+        }
         let component = self.adapter.path.component(arrival.socket);
         self.adapter.open(arrival, component, datagram)
+    }
+
+    fn poll_data(&mut self) -> Option<Vec<u8>> {
+        self.data.as_mut()?.next_received()
+    }
+
+    fn send_data(&mut self, _now: Time, datagram: &[u8]) {
+        let ready = self.adapter.path.destination(Component::Rtp).is_some() && datagram.len() <= MAX_DATA;
+        if let Some(data) = self.data.as_mut().filter(|_| ready) {
+            data.send(datagram);
+        }
+    }
+
+    fn poll_transmit(&mut self, buffer: &mut [u8]) -> Option<(Destination, usize)> {
+        let datagram = self.data.as_mut()?.next_to_send()?;
+        let to = self.adapter.path.destination(Component::Rtp)?;
+        buffer.get_mut(..datagram.len())?.copy_from_slice(&datagram);
+        Some((to, datagram.len()))
     }
 
     fn destination(&self, component: Component) -> Option<Destination> {

@@ -3,6 +3,7 @@
 //! Flags are set before: an object is closed as soon as anything that it hangs on is. What happens here is the telling.
 
 use crate::consumer::ConsumerShared;
+use crate::data::{DataConsumerShared, DataProducerShared};
 use crate::index::Living as _;
 use crate::liveness::Liveness;
 use crate::log::{LogLevel, LogTag};
@@ -24,10 +25,12 @@ pub(crate) enum Node {
     Producer(Arc<ProducerShared>),
     Consumer(Arc<ConsumerShared>),
     RtpObserver(Arc<RtpObserverShared>),
+    DataProducer(Arc<DataProducerShared>),
+    DataConsumer(Arc<DataConsumerShared>),
 }
 
 /// Tells listeners that `root` closed, and with it all that hangs on it: what hangs on an object before the object, the
-/// older sibling first, producers before consumers, transports before RTP observers; the consumers of a producer that closed, where they live on a
+/// older sibling first, producers before consumers, media before data, transports before RTP observers; the consumers of a producer that closed, where they live on a
 /// transport that did not, right after it. Each object is told of once, however many ways lead to it.
 pub(crate) fn announce(root: Node) {
     let mut closed = Vec::new();
@@ -35,13 +38,11 @@ pub(crate) fn announce(root: Node) {
     for (node, cause) in closed {
         node.log(cause);
         node.announce_closing(cause);
-        if let Node::Producer(producer) = node {
-            for consumer in producer.consumers.all() {
-                if consumer.liveness.announce() {
-                    let cause = cause_for(&consumer.liveness, CloseCause::ProducerClosed);
-                    Node::Consumer(Arc::clone(&consumer)).log(cause);
-                    consumer.announce_closing(cause);
-                }
+        for consumer in node.consumers() {
+            if consumer.liveness().announce() {
+                let cause = cause_for(consumer.liveness(), CloseCause::ProducerClosed);
+                consumer.log(cause);
+                consumer.announce_closing(cause);
             }
         }
     }
@@ -78,8 +79,18 @@ fn collect(node: Node, cause: CloseCause, closed: &mut Vec<(Node, CloseCause)>) 
             for consumer in transport.consumers.all() {
                 collect(Node::Consumer(consumer), CloseCause::TransportClosed, closed);
             }
+            for producer in transport.data.producers.all() {
+                collect(Node::DataProducer(producer), CloseCause::TransportClosed, closed);
+            }
+            for consumer in transport.data.consumers.all() {
+                collect(Node::DataConsumer(consumer), CloseCause::TransportClosed, closed);
+            }
         }
-        Node::Producer(_) | Node::Consumer(_) | Node::RtpObserver(_) => {}
+        Node::Producer(_)
+        | Node::Consumer(_)
+        | Node::DataProducer(_)
+        | Node::DataConsumer(_)
+        | Node::RtpObserver(_) => {}
     }
     if node.liveness().announce() {
         let cause = cause_for(node.liveness(), cause);
@@ -93,6 +104,17 @@ fn cause_for(liveness: &Liveness, cause: CloseCause) -> CloseCause {
 }
 
 impl Node {
+    /// Of a producer of either kind.
+    fn consumers(&self) -> Vec<Self> {
+        match self {
+            Self::Producer(producer) => producer.consumers.all().into_iter().map(Self::Consumer).collect(),
+            Self::DataProducer(producer) => {
+                producer.consumers.all().into_iter().map(Self::DataConsumer).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn liveness(&self) -> &Arc<Liveness> {
         match self {
             Self::Worker(worker) => &worker.liveness,
@@ -102,6 +124,8 @@ impl Node {
             Self::Producer(producer) => producer.liveness(),
             Self::Consumer(consumer) => consumer.liveness(),
             Self::RtpObserver(observer) => observer.liveness(),
+            Self::DataProducer(producer) => producer.liveness(),
+            Self::DataConsumer(consumer) => consumer.liveness(),
         }
     }
 
@@ -114,6 +138,8 @@ impl Node {
             Self::Producer(producer) => producer.announce_closing(cause),
             Self::Consumer(consumer) => consumer.announce_closing(cause),
             Self::RtpObserver(observer) => observer.announce_closing(cause),
+            Self::DataProducer(producer) => producer.announce_closing(cause),
+            Self::DataConsumer(consumer) => consumer.announce_closing(cause),
         }
     }
 
@@ -126,6 +152,8 @@ impl Node {
             Self::Producer(producer) => (&producer.transport.link.worker, "producer", producer.id.0),
             Self::Consumer(consumer) => (&consumer.transport.link.worker, "consumer", consumer.id.0),
             Self::RtpObserver(observer) => (&observer.link.worker, "rtpobserver", observer.id.0),
+            Self::DataProducer(producer) => (&producer.transport.link.worker, "dataproducer", producer.id.0),
+            Self::DataConsumer(consumer) => (&consumer.transport.link.worker, "dataconsumer", consumer.id.0),
         };
         if worker.log.allows(LogLevel::Debug, LogTag::Info) {
             let id = uuid::Uuid::from_u128(id);

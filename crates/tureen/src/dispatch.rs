@@ -5,6 +5,7 @@
 
 use crate::cascade::{self, Node};
 use crate::consumer::{ConsumerShared, WeakConsumer};
+use crate::data::{DataConsumerShared, DataProducerShared, WeakDataConsumer, WeakDataProducer};
 use crate::event::{RouterObserverEvent, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent};
 use crate::listeners::{Audience, Emitter, lock};
 use crate::log::{LogLevel, LogTag};
@@ -43,6 +44,10 @@ pub(crate) enum Task {
     ConsumerClosed(Arc<ConsumerShared>),
     /// An RTP observer was closed.
     RtpObserverClosed(Arc<RtpObserverShared>),
+    /// A data producer was closed.
+    DataProducerClosed(Arc<DataProducerShared>),
+    /// A data consumer was closed.
+    DataConsumerClosed(Arc<DataConsumerShared>),
 }
 
 /// An object that was made, after who is told.
@@ -54,6 +59,8 @@ pub(crate) enum Created {
     Producer(Arc<TransportShared>, WeakProducer),
     Consumer(Arc<TransportShared>, WeakConsumer),
     RtpObserver(Arc<RouterShared>, WeakRtpObserver),
+    DataProducer(Arc<TransportShared>, WeakDataProducer),
+    DataConsumer(Arc<TransportShared>, WeakDataConsumer),
 }
 
 impl Created {
@@ -63,9 +70,10 @@ impl Created {
             Self::Worker(emitter, _) => emitter.audience(),
             Self::Router(worker, _) | Self::WebRtcServer(worker, _) => worker.outlet.observer.audience(),
             Self::Transport(router, _) | Self::RtpObserver(router, _) => router.outlet.observer.audience(),
-            Self::Producer(transport, _) | Self::Consumer(transport, _) => {
-                transport.outlet.observer.audience()
-            }
+            Self::Producer(transport, _)
+            | Self::Consumer(transport, _)
+            | Self::DataProducer(transport, _)
+            | Self::DataConsumer(transport, _) => transport.outlet.observer.audience(),
         };
         Task::Created(self, audience)
     }
@@ -165,6 +173,8 @@ fn carry_out(task: Task) {
         Task::ProducerClosed(producer) => cascade::announce(Node::Producer(producer)),
         Task::ConsumerClosed(consumer) => cascade::announce(Node::Consumer(consumer)),
         Task::RtpObserverClosed(observer) => cascade::announce(Node::RtpObserver(observer)),
+        Task::DataProducerClosed(producer) => cascade::announce(Node::DataProducer(producer)),
+        Task::DataConsumerClosed(consumer) => cascade::announce(Node::DataConsumer(consumer)),
     }
 }
 
@@ -198,6 +208,12 @@ fn tell_created(created: Created, audience: Audience) {
         }
         Created::RtpObserver(router, observer) => {
             router.outlet.observe_by(audience, &RouterObserverEvent::NewRtpObserver(observer));
+        }
+        Created::DataProducer(transport, producer) => {
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewDataProducer(producer));
+        }
+        Created::DataConsumer(transport, consumer) => {
+            transport.outlet.observe_by(audience, &TransportObserverEvent::NewDataConsumer(consumer));
         }
     }
 }
@@ -236,6 +252,16 @@ fn handle_core_event(worker: &WorkerShared, event: Event) {
         Event::RtpObserver(id, event) => {
             if let Some(observer) = worker.index.rtp_observers.get(&id) {
                 observer.handle_event(event);
+            }
+        }
+        Event::DataProducer(id, event) => {
+            if let Some(producer) = worker.index.data_producers.get(&id) {
+                producer.handle_event(event);
+            }
+        }
+        Event::DataConsumer(id, event) => {
+            if let Some(consumer) = worker.index.data_consumers.get(&id) {
+                consumer.handle_event(event);
             }
         }
         _ => {}

@@ -278,6 +278,83 @@ pub enum ConsumeError {
     Refused(model::ConsumeError),
 }
 
+/// Why a data producer could not be made. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceDataError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(model::ProduceDataError),
+}
+
+impl From<model::ProduceDataError> for ProduceDataError {
+    fn from(error: model::ProduceDataError) -> Self {
+        match error {
+            model::ProduceDataError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why a data consumer could not be made. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumeDataError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The transport's Router has no such data producer, or no longer.
+    #[error("data producer {0} not found")]
+    DataProducerNotFound(model::DataProducerId),
+    /// The data producer lives on another shard than the transport; messages do not cross shards.
+    #[error("the data producer is on shard {data_producer} and the transport on shard {transport}")]
+    OtherShard {
+        /// The data producer's.
+        data_producer: u8,
+        /// The transport's.
+        transport: u8,
+    },
+    /// An option is refused.
+    #[error(transparent)]
+    Refused(model::ConsumeDataError),
+}
+
+impl From<model::ConsumeDataError> for ConsumeDataError {
+    fn from(error: model::ConsumeDataError) -> Self {
+        match error {
+            model::ConsumeDataError::NotFound(model::NotFoundError::DataProducer(id)) => {
+                Self::DataProducerNotFound(id)
+            }
+            model::ConsumeDataError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why a message of the program was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendDataError {
+    /// There is no answer; [`RequestError::Closed`]: the object is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The message is refused, or there is no room for it.
+    #[error(transparent)]
+    Refused(model::SendDataError),
+}
+
+impl From<model::SendDataError> for SendDataError {
+    fn from(error: model::SendDataError) -> Self {
+        match error {
+            model::SendDataError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
 /// Why a priority could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

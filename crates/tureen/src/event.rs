@@ -4,6 +4,7 @@
 //! event that nobody reads keeps nothing open.
 
 use crate::consumer::WeakConsumer;
+use crate::data::{WeakDataConsumer, WeakDataProducer};
 use crate::listeners::{Class, ListenerError};
 use crate::producer::WeakProducer;
 use crate::router::WeakRouter;
@@ -13,10 +14,10 @@ use crate::webrtc_server::WeakWebRtcServer;
 use crate::worker::WeakWorker;
 use bytes::Bytes;
 use tureen_media_model::{
-    ConsumerScore, ConsumerTrace, ProducerId, ProducerScore, ProducerTrace, TransportId, TransportTrace,
-    VideoOrientation,
+    AnnouncedDataChannel, ConsumerScore, ConsumerTrace, DataMessage, ProducerId, ProducerScore,
+    ProducerTrace, TransportId, TransportTrace, VideoOrientation,
 };
-use tureen_rtp_dictionaries::{DtlsState, IceState, MediaLayers};
+use tureen_rtp_dictionaries::{DtlsState, IceState, MediaLayers, SctpState};
 
 /// Writes event enums, and how a stream that is not read treats each variant.
 #[doc(hidden)]
@@ -152,6 +153,10 @@ events! {
         IceSelectedTupleChange(Option<TransportTuple>) = "iceselectedtuplechange", SELECTED_TUPLE;
         /// WebRTC transports: DTLS came further, failed or ended.
         DtlsStateChange(DtlsState) = "dtlsstatechange", Class::Lifecycle;
+        /// The SCTP association came further, or is over.
+        SctpStateChange(SctpState) = "sctpstatechange", Class::Lifecycle;
+        /// The remote opened a data channel in the band (RFC 8832).
+        DataChannel(AnnouncedDataChannel) = "datachannel", Class::Sample;
         /// Direct transports: an RTCP packet for the program.
         Rtcp(Bytes) = "rtcp", Class::Sample;
         /// A listener panicked.
@@ -177,6 +182,12 @@ events! {
         IceSelectedTupleChange(Option<TransportTuple>) = "iceselectedtuplechange", SELECTED_TUPLE;
         /// As [`TransportEvent::DtlsStateChange`].
         DtlsStateChange(DtlsState) = "dtlsstatechange", Class::Lifecycle;
+        /// A data producer was made on it.
+        NewDataProducer(WeakDataProducer) = "newdataproducer", Class::Lifecycle;
+        /// A data consumer was made on it.
+        NewDataConsumer(WeakDataConsumer) = "newdataconsumer", Class::Lifecycle;
+        /// As [`TransportEvent::SctpStateChange`].
+        SctpStateChange(SctpState) = "sctpstatechange", Class::Lifecycle;
         /// As [`TransportEvent::Rtcp`].
         Rtcp(Bytes) = "rtcp", Class::Sample;
     }
@@ -276,6 +287,50 @@ events! {
         /// As [`RtpObserverEvent::DominantSpeaker`].
         DominantSpeaker(WeakProducer) = "dominantspeaker", SPEAKER;
     }
+    /// News of a [`DataProducer`](crate::DataProducer).
+    DataProducerEvent {
+        /// Its transport closed, and it with it.
+        TransportClose = "transportclose", Class::Lifecycle;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`DataProducer`](crate::DataProducer).
+    DataProducerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// It was paused.
+        Pause = "pause", PAUSE;
+        /// It was resumed.
+        Resume = "resume", PAUSE;
+    }
+    /// News of a [`DataConsumer`](crate::DataConsumer).
+    DataConsumerEvent {
+        /// Its transport closed, and it with it.
+        TransportClose = "transportclose", Class::Lifecycle;
+        /// Its data producer closed, and it with it.
+        DataProducerClose = "dataproducerclose", Class::Lifecycle;
+        /// Its data producer was paused, whether or not the data consumer itself is.
+        DataProducerPause = "dataproducerpause", PAUSE;
+        /// Its data producer was resumed, whether or not the data consumer itself is paused.
+        DataProducerResume = "dataproducerresume", PAUSE;
+        /// On a direct transport: a message for the program.
+        Message(DataMessage) = "message", Class::Sample;
+        /// A message found no room and is lost to it; told once until there is room again.
+        SctpSendBufferFull = "sctpsendbufferfull", Class::Sample;
+        /// What waits fell to its threshold or below; the bytes that wait.
+        BufferedAmountLow(u32) = "bufferedamountlow", Class::Sample;
+        /// A listener panicked.
+        ListenerError(ListenerError) = "listenererror", Class::Sample;
+    }
+    /// Everything that happens to a [`DataConsumer`](crate::DataConsumer).
+    DataConsumerObserverEvent {
+        /// It closed.
+        Close = "close", Class::Lifecycle;
+        /// Messages stopped: it or its data producer was paused, and neither was before.
+        Pause = "pause", PAUSE;
+        /// Messages flow again: neither it nor its data producer is paused, and one was before.
+        Resume = "resume", PAUSE;
+    }
 }
 
 macro_rules! from_listener_error {
@@ -296,5 +351,7 @@ from_listener_error!(
     TransportEvent,
     ProducerEvent,
     ConsumerEvent,
-    RtpObserverEvent
+    RtpObserverEvent,
+    DataProducerEvent,
+    DataConsumerEvent
 );

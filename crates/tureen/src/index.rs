@@ -1,6 +1,7 @@
 //! A Worker's objects by id: where events find the object that they are about. Must not know what the objects do.
 
 use crate::consumer::ConsumerShared;
+use crate::data::{DataConsumerShared, DataProducerShared};
 use crate::listeners::lock;
 use crate::liveness::Liveness;
 use crate::producer::ProducerShared;
@@ -9,7 +10,9 @@ use crate::transport::TransportShared;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
-use tureen_media_model::{ConsumerId, ProducerId, RtpObserverId, TransportId};
+use tureen_media_model::{
+    ConsumerId, DataConsumerId, DataProducerId, ProducerId, RtpObserverId, TransportId,
+};
 
 /// The tables of one Worker. Routers need none: no event of a shard is about them alone.
 #[derive(Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Index {
     pub(crate) producers: Table<ProducerId, ProducerShared>,
     pub(crate) consumers: Table<ConsumerId, ConsumerShared>,
     pub(crate) rtp_observers: Table<RtpObserverId, RtpObserverShared>,
+    pub(crate) data_producers: Table<DataProducerId, DataProducerShared>,
+    pub(crate) data_consumers: Table<DataConsumerId, DataConsumerShared>,
 }
 
 /// An object with a place in the closing tree.

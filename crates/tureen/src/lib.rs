@@ -54,6 +54,7 @@ mod app_data;
 mod cascade;
 mod children;
 mod consumer;
+mod data;
 mod dispatch;
 mod error;
 mod event;
@@ -77,16 +78,21 @@ mod worker;
 
 pub use app_data::AppData;
 pub use consumer::{Consumer, ConsumerObserver, WeakConsumer};
+pub use data::{
+    DataConsumer, DataConsumerObserver, DataConsumerOptions, DataProducer, DataProducerObserver,
+    DataProducerOptions, WeakDataConsumer, WeakDataProducer,
+};
 pub use error::{
-    AddProducerError, CanConsumeError, ConnectError, ConsumeError, CreateRouterError, CreateRtpObserverError,
-    CreateTransportError, CreateWebRtcServerError, CreateWorkerError, ProduceError, RemoveProducerError,
-    RequestError, ResourceUsageError, SendError, SetPriorityError, UpdateMediaCodecsError,
+    AddProducerError, CanConsumeError, ConnectError, ConsumeDataError, ConsumeError, CreateRouterError,
+    CreateRtpObserverError, CreateTransportError, CreateWebRtcServerError, CreateWorkerError,
+    ProduceDataError, ProduceError, RemoveProducerError, RequestError, ResourceUsageError, SendDataError,
+    SendError, SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
-    AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, ProducerEvent, ProducerObserverEvent,
-    RouterEvent, RouterObserverEvent, RtpObserverEvent, RtpObserverObserverEvent, TransportEvent,
-    TransportObserverEvent, WebRtcServerEvent, WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent,
-    WorkerObserverEvent,
+    AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, DataConsumerEvent, DataConsumerObserverEvent,
+    DataProducerEvent, DataProducerObserverEvent, ProducerEvent, ProducerObserverEvent, RouterEvent,
+    RouterObserverEvent, RtpObserverEvent, RtpObserverObserverEvent, TransportEvent, TransportObserverEvent,
+    WebRtcServerEvent, WebRtcServerObserverEvent, WorkerEvent, WorkerManagerEvent, WorkerObserverEvent,
 };
 pub use listeners::{HandlerId, ListenerError};
 pub use log::{LogFilter, LogLevel, LogTag};
@@ -94,8 +100,8 @@ pub use manager::WorkerManager;
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, DirectTransportOptions,
     DtlsFiles, LastNAudioOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions, PortRange,
-    ProducerOptions, RouterOptions, SocketFlags, WebRtcListen, WebRtcServerOptions, WebRtcTransportOptions,
-    WorkerSettings, WorkerUpdateSettings,
+    ProducerOptions, RouterOptions, SctpTransportOptions, SocketFlags, WebRtcListen, WebRtcServerOptions,
+    WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
 };
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
@@ -106,7 +112,7 @@ pub use rtp_observer::{
 };
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
+    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
     PlainTransportStats, Transport, TransportDump, TransportObserver, TransportStats, TransportTuple,
     TransportType, WeakDirectTransport, WeakPlainTransport, WeakTransport, WeakWebRtcTransport,
     WebRtcTransport, WebRtcTransportDump,
@@ -123,11 +129,13 @@ pub use worker::{WeakWorker, Worker, WorkerDump, WorkerObserver};
 pub mod signals {
     pub use crate::listeners::{Audience, Class, Emitter, Signal};
 }
+/// SCTP as the messages of programs see it: what a message is, and why it is not sent.
+pub use tureen_data as data_channels;
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    ConsumerId, ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, RouterId, RtpObserverId,
-    TransportId, WorkerId,
+    AnnouncedDataChannel, ConsumerId, ConsumerIdentity, ConsumerNumbering, DataConsumerId, DataMessage,
+    DataProducerId, DataType, KeyFrameCache, ProducerId, RouterId, RtpObserverId, TransportId, WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

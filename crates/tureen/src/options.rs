@@ -8,10 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use tureen_media_model::{ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId};
+use tureen_data::AssociationOptions;
+use tureen_media_model::{ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, SctpOptions};
 use tureen_rtp_dictionaries::{
-    CryptoSuite, MediaKind, MediaLayers, RouterRtpCodecCapability, RtpCapabilities, RtpParameters,
-    SrtpParameters, TransportProtocol,
+    CryptoSuite, MediaKind, MediaLayers, NumSctpStreams, RouterRtpCodecCapability, RtpCapabilities,
+    RtpParameters, SrtpParameters, TransportProtocol,
 };
 
 /// How a Worker is made.
@@ -192,6 +193,52 @@ pub enum WebRtcListen {
     Server(WebRtcServer),
 }
 
+/// SCTP on a transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SctpTransportOptions {
+    /// Whether there is any. Default `false`.
+    pub enable_sctp: bool,
+    /// Streams to send on (OS) and to receive on (MIS), 1 to 65535 each. Default 1024 each.
+    pub num_sctp_streams: NumSctpStreams,
+    /// The largest message in bytes, both ways, 1 to 16777216. Default 262144.
+    pub max_sctp_message_size: u32,
+    /// The most bytes of all messages that wait to be sent or acknowledged, at least 1. Default 262144.
+    pub sctp_send_buffer_size: u32,
+}
+
+impl Default for SctpTransportOptions {
+    fn default() -> Self {
+        let association = AssociationOptions::default();
+        Self {
+            enable_sctp: false,
+            num_sctp_streams: NumSctpStreams::default(),
+            max_sctp_message_size: association.max_message_size,
+            sctp_send_buffer_size: association.send_buffer_size,
+        }
+    }
+}
+
+impl SctpTransportOptions {
+    /// SCTP with the other defaults.
+    pub fn enabled() -> Self {
+        Self { enable_sctp: true, ..Self::default() }
+    }
+
+    /// For the shard. Remotes of WebRTC begin by themselves, so they are given a second before we do.
+    pub(crate) fn model(&self, is_data_channel: bool) -> Option<SctpOptions> {
+        let start_after = if is_data_channel { Duration::from_secs(1) } else { Duration::ZERO };
+        let association = AssociationOptions {
+            start_after: Some(start_after),
+            outgoing_streams: self.num_sctp_streams.os,
+            incoming_streams: self.num_sctp_streams.mis,
+            max_message_size: self.max_sctp_message_size,
+            send_buffer_size: self.sctp_send_buffer_size,
+        };
+        self.enable_sctp.then_some(SctpOptions { association, is_data_channel })
+    }
+}
+
 /// How a WebRTC transport is made.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -212,6 +259,8 @@ pub struct WebRtcTransportOptions {
     /// Whether DTLS 1.3 may be negotiated. Default `false`: with 1.2 the cheap AES-GCM profile is chosen, while with 1.3
     /// the remote's first choice counts.
     pub dtls_13: bool,
+    /// SCTP over DTLS, for data channels. Default: not enabled.
+    pub sctp: SctpTransportOptions,
     /// The shard that it lives on. Default: the one with the least on it.
     pub shard: Option<u8>,
     /// The program's own data. Default `()`.
@@ -229,6 +278,7 @@ impl WebRtcTransportOptions {
             prefer_tcp: false,
             ice_consent_timeout: Duration::from_secs(30),
             dtls_13: false,
+            sctp: SctpTransportOptions::default(),
             shard: None,
             app_data: AppData::default(),
         }
@@ -256,6 +306,8 @@ pub struct PlainTransportOptions {
     pub enable_srtp: bool,
     /// The suite offered with SRTP. Default AES_CM_128_HMAC_SHA1_80.
     pub srtp_crypto_suite: CryptoSuite,
+    /// SCTP, for messages; it is not protected, with SRTP neither. Default: not enabled.
+    pub sctp: SctpTransportOptions,
     /// The shard that it lives on. Default: the one with the least on it.
     pub shard: Option<u8>,
     /// The program's own data. Default `()`.
@@ -272,6 +324,7 @@ impl PlainTransportOptions {
             comedia: false,
             enable_srtp: false,
             srtp_crypto_suite: CryptoSuite::AesCm128HmacSha1_80,
+            sctp: SctpTransportOptions::default(),
             shard: None,
             app_data: AppData::default(),
         }
@@ -303,13 +356,21 @@ impl PlainConnectOptions {
 }
 
 /// How a direct transport is made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DirectTransportOptions {
+    /// The largest message of the program in bytes. Default 262144.
+    pub max_message_size: u32,
     /// The shard that it lives on. Default: the one with the least on it.
     pub shard: Option<u8>,
     /// The program's own data. Default `()`.
     pub app_data: AppData,
+}
+
+impl Default for DirectTransportOptions {
+    fn default() -> Self {
+        Self { max_message_size: 262_144, shard: None, app_data: AppData::default() }
+    }
 }
 
 impl DirectTransportOptions {

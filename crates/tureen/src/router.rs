@@ -2,6 +2,7 @@
 
 use crate::app_data::AppData;
 use crate::children::Children;
+use crate::data::DataProducerShared;
 use crate::dispatch::Task;
 use crate::error::{
     CanConsumeError, CreateRouterError, CreateRtpObserverError, CreateTransportError, RequestError,
@@ -28,7 +29,8 @@ use crate::worker::{Worker, WorkerShared, announce_router};
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseRouter, CreateRouter, DumpRouter, ProducerId, RouterDump, RouterId, UpdateMediaCodecs,
+    CloseCause, CloseRouter, CreateRouter, DataProducerId, DumpRouter, ProducerId, RouterDump, RouterId,
+    UpdateMediaCodecs,
 };
 use tureen_rtp_dictionaries::{self as dict, RouterRtpCodecCapability, RtpCapabilities};
 use uuid::Uuid;
@@ -84,6 +86,13 @@ impl RouterShared {
     /// An open producer of this router.
     pub(crate) fn producer(self: &Arc<Self>, id: &ProducerId) -> Option<Arc<ProducerShared>> {
         let producer = self.worker.index.producers.get(id)?;
+        let own = Arc::ptr_eq(&producer.transport.router, self);
+        (own && producer.info.get().is_some() && !producer.liveness.is_closed()).then_some(producer)
+    }
+
+    /// An open data producer of this Router.
+    pub(crate) fn data_producer(self: &Arc<Self>, id: &DataProducerId) -> Option<Arc<DataProducerShared>> {
+        let producer = self.worker.index.data_producers.get(id)?;
         let own = Arc::ptr_eq(&producer.transport.router, self);
         (own && producer.info.get().is_some() && !producer.liveness.is_closed()).then_some(producer)
     }

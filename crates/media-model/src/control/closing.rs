@@ -27,7 +27,7 @@ pub(crate) enum Closing {
 }
 
 impl Closing {
-    fn takes(self, transport: Key<TransportTag>) -> bool {
+    pub(crate) fn takes(self, transport: Key<TransportTag>) -> bool {
         match self {
             Self::Nothing => false,
             Self::Transport(closing) => closing == transport,
@@ -85,6 +85,7 @@ impl<T: Transport> Core<T> {
         for consumer in consumers {
             self.end_consumer(consumer, CloseCause::TransportClosed);
         }
+        self.end_data(now, key, closing);
         let Some(mut state) = self.transports.remove(key) else { return };
         self.index.transports.remove(&state.id);
         if let Some(router) = self.routers.get_mut(state.router) {

@@ -63,12 +63,14 @@ impl<T: Transport> Core<T> {
         request: GetTransportStats,
     ) -> Result<TransportStats, NotFoundError> {
         let transport = self.transport(request.id)?;
+        let sctp_state = self.sctp_state(self.transport_key(request.id)?);
         let meters = &transport.meters;
         let rejected =
             RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
         Ok(TransportStats {
             transport_id: transport.id,
             timestamp: now.as_millis(),
+            sctp_state,
             bytes_received: meters.received.bytes,
             recv_bitrate: meters.received.bitrate(now),
             bytes_sent: meters.bytes_sent(),
@@ -113,6 +115,7 @@ impl<T: Transport> Core<T> {
                 observed.entry(producer).or_default().push(observer.id);
             }
         }
+        let data_consumers = self.map_data_consumers(&router.transports);
         Ok(RouterDump {
             id: request.id,
             transport_ids: transports.map(|transport| transport.id).collect(),
@@ -120,6 +123,11 @@ impl<T: Transport> Core<T> {
             map_consumer_id_producer_id: producers,
             rtp_observer_ids: observers.clone().map(|observer| observer.id).collect(),
             map_producer_id_observer_ids: observed,
+            map_data_consumer_id_data_producer_id: data_consumers
+                .iter()
+                .flat_map(|(producer, consumers)| consumers.iter().map(|consumer| (*consumer, *producer)))
+                .collect(),
+            map_data_producer_id_data_consumer_ids: data_consumers,
         })
     }
 
@@ -167,6 +175,7 @@ impl<T: Transport> Core<T> {
                     .filter_map(|&(rid, key)| Some((named(rid), producer_id(key)?)))
                     .collect(),
             },
+            data: self.dump_data(self.transport_key(request.id)?),
             trace_event_types: transport.trace.names(),
         })
     }

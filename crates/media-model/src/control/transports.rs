@@ -5,10 +5,12 @@ use crate::command::{
     AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport,
 };
 use crate::core::Core;
+use crate::data::TransportData;
 use crate::error::{AddTransportError, NotFoundError};
 use crate::extensions::SourceExtensions;
 use crate::id::TransportId;
 use crate::listener::Listener;
+use crate::options::TransportOptions;
 use crate::transport_state::{Identities, IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
@@ -41,6 +43,7 @@ impl<T: Transport> Core<T> {
         if self.index.transports.contains_key(&request.id) {
             return Err(AddTransportError::AlreadyExists(request.id));
         }
+        request.options.sctp.map_or(Ok(()), |sctp| sctp.association.check())?;
         let own_ssrc = self.draw_ssrc(1);
         let sockets = request.transport.sockets();
         let state = TransportState {
@@ -65,7 +68,11 @@ impl<T: Transport> Core<T> {
             connections: Vec::new(),
             timer: Default::default(),
         };
+        let TransportOptions { direct, sctp, max_message_size } = state.options;
         let key = self.transports.insert(state);
+        if direct || sctp.is_some() {
+            self.data.transports.insert(key, TransportData::new(sctp, max_message_size));
+        }
         self.index.transports.insert(request.id, key);
         if let Some(router) = self.routers.get_mut(router) {
             router.transports.push(key);

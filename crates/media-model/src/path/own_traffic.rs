@@ -1,4 +1,4 @@
-//! What a transport itself has to say and to hear: STUN and DTLS, its timers, its claims on shared sockets.
+//! What a transport itself has to say and to hear: STUN, DTLS and what that carries, its timers, its claims on shared sockets.
 //!
 //! Beside the packet path: media takes no step in here.
 
@@ -7,8 +7,9 @@ use crate::core::{Core, Farewell};
 use crate::event::{Event, TransportEvent};
 use crate::timers::Timer;
 use crate::transport_state::{TransportState, TransportTag, lane};
+use tureen_rtp_dictionaries::DtlsState;
 use tureen_rtp_wire::Time;
-use tureen_transport::{Arrival, Claim, Component, Egress, MAX_TRANSMIT, SocketId, Transport};
+use tureen_transport::{Arrival, Claim, Component, Egress, MAX_TRANSMIT, PathEvent, SocketId, Transport};
 
 impl<T: Transport> Core<T> {
     /// From now on transports share what comes in on `socket`: each is found by what it claims.
@@ -37,21 +38,27 @@ impl<T: Transport> Core<T> {
 
     /// Takes out all that follows from what a transport was just given.
     pub(crate) fn follow_transport(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
-        self.tell_path_events(key);
+        self.tell_path_events(now, key);
         self.take_claims(key);
+        self.follow_data(now, key);
         self.transmit(now, key, out);
         self.arm_transport(key);
     }
 
-    pub(crate) fn tell_path_events(&mut self, key: Key<TransportTag>) {
+    pub(crate) fn tell_path_events(&mut self, now: Time, key: Key<TransportTag>) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let mut news = false;
+        let (mut news, mut over) = (false, false);
         while let Some(event) = transport.adapter.poll_event() {
+            over |= matches!(event, PathEvent::DtlsState(DtlsState::Failed | DtlsState::Closed));
             self.events.push(Event::Transport(transport.id, TransportEvent::Path(event)));
             news = true;
         }
         if news {
             self.request_awaited_key_frames(key);
+            self.follow_data(now, key);
+        }
+        if over {
+            self.end_association(now, key);
         }
     }
 
@@ -70,7 +77,7 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn transmit(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+    pub(crate) fn transmit(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let lane = lane(key, Component::Rtcp);
         let mut buffer = [0; MAX_TRANSMIT];
@@ -109,6 +116,7 @@ impl<T: Transport> Core<T> {
 
     /// Lets a transport that is about to go say goodbye, with the next packets that leave, and ends its claims.
     pub(crate) fn dismiss(&mut self, now: Time, key: Key<TransportTag>, state: &mut TransportState<T>) {
+        self.dismiss_association(now, key, state);
         state.adapter.close(now);
         let mut buffer = [0; MAX_TRANSMIT];
         while let Some((to, len)) = state.adapter.poll_transmit(&mut buffer) {

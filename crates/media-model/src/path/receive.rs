@@ -58,7 +58,7 @@ impl<T: Transport> Core<T> {
         self.counters.bytes_received += bytes.len() as u64;
         transport.meters.received.add(now, bytes.len());
         let opened = transport.adapter.open(now, arrival, bytes);
-        self.tell_path_events(key);
+        self.tell_path_events(now, key);
         match opened {
             Opened::Rtp { len, layout } => {
                 if let Some(packet) = bytes.get_mut(..len) {

@@ -18,7 +18,7 @@ fn add(
 ) -> Result<PlainDetails, AddListeningTransportError> {
     let listen = PlainListen { rtp: SocketListen::new(LOCALHOST).with_port(port), rtcp: None };
     let options = PlainTransportOptions { rtcp_mux, ..Default::default() };
-    block_on(shard.add_plain_transport(ROUTER, TransportId(id), &listen, options))
+    block_on(shard.add_plain_transport(ROUTER, TransportId(id), &listen, options, None))
 }
 
 fn sockets(shard: &ShardHandle) -> usize {
@@ -65,7 +65,8 @@ fn a_refused_address_is_named() {
         if source.kind() == ErrorKind::AddrInUse));
     // An address of documentation (RFC 5737) that no machine has.
     let listen = PlainListen::new([192, 0, 2, 1].into());
-    let added = shard.add_plain_transport(ROUTER, TransportId(11), &listen, PlainTransportOptions::default());
+    let added =
+        shard.add_plain_transport(ROUTER, TransportId(11), &listen, PlainTransportOptions::default(), None);
     assert!(
         matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::Address { source, .. }))
         if source.kind() == ErrorKind::AddrNotAvailable)
@@ -94,7 +95,8 @@ fn ports_that_make_no_sense_are_refused() {
         ..SocketListen::new(LOCALHOST).with_port(PortChoice::Range { min: 22_000, max: 22_010 })
     };
     let listen = PlainListen { rtp: shared, rtcp: None };
-    let added = shard.add_plain_transport(ROUTER, TransportId(10), &listen, PlainTransportOptions::default());
+    let added =
+        shard.add_plain_transport(ROUTER, TransportId(10), &listen, PlainTransportOptions::default(), None);
     assert!(matches!(block_on(added), Err(AddListeningTransportError::Bind(BindError::ReusePortInRange(_)))));
 }
 
@@ -105,10 +107,10 @@ fn a_shared_port_takes_two_transports() {
     listen.rtp.udp_reuse_port = true;
     let [first, second] = [&runtime.shards()[0], &runtime.shards()[1]];
     let options = PlainTransportOptions::default();
-    let added = first.add_plain_transport(ROUTER, TransportId(10), &listen, options.clone());
+    let added = first.add_plain_transport(ROUTER, TransportId(10), &listen, options.clone(), None);
     let port = block_on(added).expect("a port is free").local.port();
     listen.rtp.port = PortChoice::Fixed(port);
-    let added = second.add_plain_transport(ROUTER, TransportId(11), &listen, options);
+    let added = second.add_plain_transport(ROUTER, TransportId(11), &listen, options, None);
     assert_eq!(block_on(added).expect("the port is shared").local.port(), port);
 }
 
@@ -117,8 +119,13 @@ fn sockets_are_given_back() {
     let runtime = start(1);
     let (shard, events) = (&runtime.shards()[0], runtime.events());
     let listen = PlainListen::new(LOCALHOST);
-    let nowhere =
-        shard.add_plain_transport(RouterId(99), TransportId(10), &listen, PlainTransportOptions::default());
+    let nowhere = shard.add_plain_transport(
+        RouterId(99),
+        TransportId(10),
+        &listen,
+        PlainTransportOptions::default(),
+        None,
+    );
     assert!(matches!(block_on(nowhere), Err(AddListeningTransportError::Refused(_))));
     assert_eq!(sockets(shard), 0);
     let port = add(shard, 11, PortChoice::Any, true).expect("a port is free").local.port();

@@ -79,7 +79,7 @@ fn the_program_sends_and_receives_on_direct_transports() {
     let (shard, events) = (&runtime.shards()[0], runtime.events());
     let (source, sink) = (TransportId(10), TransportId(11));
     for id in [source, sink] {
-        block_on(shard.add_direct_transport(ROUTER, id)).expect("the transport is added");
+        block_on(shard.add_direct_transport(ROUTER, id, 262_144)).expect("the transport is added");
     }
     let peer = Peer::connect(shard, 12);
     produce(shard, source, 20, 1000);
@@ -110,7 +110,7 @@ fn what_is_no_packet_is_refused_at_once() {
     assert_eq!(shard.send_rtp(transport, rtcp), Err(SendPacketError::WrongKind("RTP")));
     assert_eq!(shard.send_rtp(transport, Bytes::new()), Err(SendPacketError::WrongKind("RTP")));
     assert_eq!(shard.send_rtp(transport, vec![0x80; 70_000].into()), Err(SendPacketError::TooLong(70_000)));
-    let twice = [1, 2].map(|_| block_on(shard.add_direct_transport(ROUTER, transport)));
+    let twice = [1, 2].map(|_| block_on(shard.add_direct_transport(ROUTER, transport, 262_144)));
     let refused = AddDirectTransportError::Refused(AddTransportError::AlreadyExists(transport));
     assert_eq!(twice, [Ok(()), Err(refused)]);
 }

@@ -37,7 +37,7 @@ impl Home {
         let mut home = Self { core, sequence_number: 0 };
         home.ask(CreateRouter { id: ROUTER, options: router_options() }).expect("the router is made");
         let transport = DirectTransport::new().into();
-        let options = TransportOptions { direct: true };
+        let options = TransportOptions { direct: true, ..Default::default() };
         home.ask(AddTransport { router: ROUTER, id: Self::TRANSPORT, transport, options })
             .expect("it is added");
         home.ask(Produce { transport: Self::TRANSPORT, options: producer_options(Self::PRODUCER.0, 1000) })

@@ -115,7 +115,8 @@ impl Peer {
         let port = socket.local_addr().expect("a bound socket has an address").port();
         let transport = TransportId(id);
         let listen = PlainListen::new(LOCALHOST);
-        let added = shard.add_plain_transport(ROUTER, transport, &listen, PlainTransportOptions::default());
+        let added =
+            shard.add_plain_transport(ROUTER, transport, &listen, PlainTransportOptions::default(), None);
         let remote = block_on(added).expect("the transport is added").local;
         let options = PlainConnectOptions { ip: Some(LOCALHOST), port: Some(port), ..Default::default() };
         block_on(shard.connect_transport(transport, options)).expect("the transport connects");

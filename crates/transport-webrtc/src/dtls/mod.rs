@@ -19,6 +19,8 @@ use tureen_transport::RejectReason;
 
 /// Datagrams that wait to be sent at most; more are as good as lost, and repaired by timers.
 const MAX_OUTGOING: usize = 24;
+/// Datagrams of data that wait to be taken at most; more are lost. A datagram of the remote's holds few.
+const MAX_INCOMING: usize = 64;
 
 /// The pause before a timer is served again that was due already when it had been served. The library acknowledges gaps in
 /// a flight of DTLS 1.3 without one (RFC 9147 section 7.1 asks for a quarter of the retransmission timer).
@@ -110,6 +112,7 @@ pub(crate) struct DtlsEndpoint {
     state_news: Option<DtlsState>,
     key_change: Option<KeyChange>,
     outgoing: VecDeque<Vec<u8>>,
+    incoming: VecDeque<Vec<u8>>,
     timeout: Time,
     remote_certificate: Option<Vec<u8>>,
     version: Option<DtlsVersion>,
@@ -131,6 +134,7 @@ impl DtlsEndpoint {
             state_news: None,
             key_change: None,
             outgoing: VecDeque::new(),
+            incoming: VecDeque::new(),
             timeout: Time::NEVER,
             remote_certificate: None,
             version: None,
@@ -272,6 +276,12 @@ impl DtlsEndpoint {
                     self.profile.and_then(|profile| SrtpKeys::from_exported(profile, &exported, is_client));
                 self.key_change = keys.map(|keys| KeyChange::Install(Box::new(keys)));
             }
+            Heard::Data(data) => {
+                // Nothing is believed of a peer that may still prove to be somebody else.
+                if self.state == DtlsState::Connected && self.incoming.len() < MAX_INCOMING {
+                    self.incoming.push_back(data.to_vec());
+                }
+            }
             Heard::Closed => return ControlFlow::Break(End::Closed),
         }
         ControlFlow::Continue(())
@@ -354,6 +364,23 @@ impl DtlsEndpoint {
         let datagram = self.outgoing.pop_front()?;
         buffer.get_mut(..datagram.len())?.copy_from_slice(&datagram);
         Some(datagram.len())
+    }
+
+    /// The next datagram of data that came in.
+    pub(crate) fn poll_data(&mut self) -> Option<Vec<u8>> {
+        self.incoming.pop_front()
+    }
+
+    /// Puts a datagram of data into a record of its own.
+    pub(crate) fn send_data(&mut self, now: Time, datagram: &[u8]) {
+        if self.state != DtlsState::Connected {
+            return;
+        }
+        if let Some(session) = &mut self.session {
+            // What the library refuses is lost; that is no reason to end the session.
+            let _ = session.send(datagram);
+        }
+        self.settle(now, Ok(()));
     }
 
     /// There is nowhere to send to: what waits is lost, and timers repair it.

@@ -30,6 +30,7 @@ pub(super) enum Heard<'a> {
     Certificate(&'a [u8]),
     /// `None` for a profile that SRTP here does not have.
     Keys(Option<Profile>, KeyingMaterial),
+    Data(&'a [u8]),
     Closed,
 }
 
@@ -86,6 +87,10 @@ impl Session {
         self.dtls.handle_timeout(now).map_err(failure)
     }
 
+    pub(super) fn send(&mut self, data: &[u8]) -> Result<(), DtlsFailure> {
+        self.dtls.send_application_data(data).map(|_| ()).map_err(failure)
+    }
+
     pub(super) fn close(&mut self) -> Result<(), DtlsFailure> {
         self.dtls.close().map_err(failure)
     }
@@ -110,6 +115,7 @@ impl Session {
                 }
                 Output::PeerCert(der) => Heard::Certificate(der),
                 Output::KeyingMaterial(exported, profile) => Heard::Keys(profile_of(profile), exported),
+                Output::ApplicationData(data) => Heard::Data(data),
                 Output::CloseNotify => Heard::Closed,
                 _ => continue,
             };

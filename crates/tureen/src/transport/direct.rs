@@ -14,9 +14,10 @@ pub(crate) async fn create_direct(
     router: Router,
     options: DirectTransportOptions,
 ) -> Result<DirectTransport, CreateTransportError> {
-    let inner = prepare(router, options.shard, super::TransportKind::Direct, options.app_data)?;
+    let inner = prepare(router, options.shard, super::TransportKind::Direct, None, options.app_data)?;
     let shared = &inner.shared;
-    let answer = shared.link.shard().add_direct_transport(shared.router.id, shared.id).await;
+    let answer =
+        shared.link.shard().add_direct_transport(shared.router.id, shared.id, options.max_message_size).await;
     complete(&inner, answer)?;
     Ok(DirectTransport::new(inner))
 }

@@ -1,11 +1,13 @@
 //! What all transports have in common: the trait of their handles, and what the handles share.
 
+mod data;
 mod describe;
 mod direct;
 mod log;
 mod plain;
 mod webrtc;
 
+pub use data::DataTransport;
 pub use describe::{
     IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats,
     TransportTuple, WebRtcTransportDump,
@@ -34,13 +36,14 @@ use crate::stream::EventStream;
 use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::Burden;
 use bytes::Bytes;
+use data::TransportData;
 use plain::{PlainState, socket_listen};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseTransport, DumpTransport, GetTransportStats, TraceTransport, TransportId,
+    CloseCause, CloseTransport, DumpTransport, GetTransportStats, SctpOptions, TraceTransport, TransportId,
     TransportTrace, TransportTraceFlags,
 };
 use tureen_rtp_dictionaries::{DtlsState, IceState};
@@ -70,6 +73,7 @@ pub(crate) struct TransportShared {
     pub(crate) outlet: Outlet<TransportEvent, TransportObserverEvent>,
     pub(crate) producers: Children<ProducerShared>,
     pub(crate) consumers: Children<ConsumerShared>,
+    pub(crate) data: TransportData,
     kind: TransportKind,
     /// Of a direct transport: who gets an RTP packet.
     receivers: RwLock<HashMap<u32, Arc<ConsumerShared>>>,
@@ -140,6 +144,7 @@ impl TransportShared {
         if let Some(webrtc) = self.kind.webrtc() {
             webrtc.end();
         }
+        self.data.end();
         match cause {
             CloseCause::RouterClosed => self.outlet.tell(&TransportEvent::RouterClose),
             CloseCause::ListenServerClosed => self.outlet.tell(&TransportEvent::ListenServerClose),
@@ -168,6 +173,10 @@ impl TransportShared {
                     TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
                     TransportKind::Direct => {}
                 }
+            }
+            model::TransportEvent::SctpState(state) => self.data.state_changed(state, &self.outlet),
+            model::TransportEvent::DataChannel(channel) => {
+                self.outlet.tell(&TransportEvent::DataChannel(channel));
             }
             model::TransportEvent::Trace(trace) => {
                 self.outlet.tell(&TransportEvent::Trace(trace.clone()));
@@ -236,9 +245,10 @@ fn prepare(
     router: Router,
     shard: Option<u8>,
     kind: TransportKind,
+    sctp: Option<SctpOptions>,
     app_data: AppData,
 ) -> Result<Arc<TransportInner>, CreateTransportError> {
-    prepare_under(router, shard, None, kind, app_data)
+    prepare_under(router, shard, None, kind, sctp, app_data)
 }
 
 /// The same for a transport that closes with a WebRtcServer too.
@@ -247,6 +257,7 @@ fn prepare_under(
     shard: Option<u8>,
     server: Option<Arc<WebRtcServerShared>>,
     kind: TransportKind,
+    sctp: Option<SctpOptions>,
     app_data: AppData,
 ) -> Result<Arc<TransportInner>, CreateTransportError> {
     let parent = Arc::clone(router.shared());
@@ -265,6 +276,7 @@ fn prepare_under(
         outlet: Outlet::default(),
         producers: Children::default(),
         consumers: Children::default(),
+        data: TransportData::new(sctp),
         kind,
         receivers: RwLock::default(),
         burden: Mutex::new(Some(worker.burden(&link))),

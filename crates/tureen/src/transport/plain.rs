@@ -137,12 +137,14 @@ pub(crate) async fn create_plain(
         comedia: options.comedia,
         enable_srtp: options.enable_srtp,
         srtp_crypto_suite: options.srtp_crypto_suite,
+        enable_sctp: options.sctp.enable_sctp,
     };
+    let sctp = options.sctp.model(false);
     let kind = TransportKind::Plain(Box::new(state));
-    let inner = prepare(router, options.shard, kind, options.app_data)?;
+    let inner = prepare(router, options.shard, kind, sctp, options.app_data)?;
     let shared = &inner.shared;
-    let answer =
-        shared.link.shard().add_plain_transport(shared.router.id, shared.id, &listen, adapter_options).await;
+    let shard = shared.link.shard();
+    let answer = shard.add_plain_transport(shared.router.id, shared.id, &listen, adapter_options, sctp).await;
     let answer = answer.map(|details| {
         if let Some(plain) = shared.kind.plain() {
             plain.replace(details);

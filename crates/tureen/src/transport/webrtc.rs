@@ -152,7 +152,8 @@ pub(crate) async fn create_webrtc(
         WebRtcListen::Individual(_) => None,
     };
     let state = TransportKind::WebRtc(Box::new(WebRtcState::new(server.clone())));
-    let inner = prepare_under(router, options.shard, server.clone(), state, options.app_data.clone())?;
+    let sctp = options.sctp.model(true);
+    let inner = prepare_under(router, options.shard, server.clone(), state, sctp, options.app_data.clone())?;
     let shared = &inner.shared;
     let worker = &shared.router.worker;
     let shard = shared.link.shard();
@@ -183,6 +184,7 @@ pub(crate) async fn create_webrtc(
             listens,
             adapter_options,
             &worker.certificate,
+            sctp,
         );
         added.await.map_err(CreateTransportError::from)
     };

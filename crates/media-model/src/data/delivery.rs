@@ -1,0 +1,96 @@
+//! Messages on their way from a data producer to its data consumers. One that has no room delays none of the others.
+
+use crate::arena::Key;
+use crate::core::Core;
+use crate::data::{DataConsumer, DataMessage, DataModel, DataProducer};
+use crate::event::{DataConsumerEvent, Event};
+use tureen_data::{Association, SendError};
+use tureen_rtp_wire::Time;
+use tureen_transport::Transport;
+
+/// What became of a message for one data consumer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Sent,
+    /// There is no room now.
+    Full,
+    /// There is nothing that could carry it.
+    Dropped,
+}
+
+impl DataModel {
+    /// The association that a data consumer sends on, and its stream there.
+    pub(super) fn association_of(&mut self, key: Key<DataConsumer>) -> Option<(&mut Association, u16)> {
+        let consumer = self.consumers.get(key)?;
+        let stream = consumer.stream?.stream_id;
+        let association = self.transports.get_mut(&consumer.transport)?.association.as_mut()?;
+        Some((association, stream))
+    }
+
+    /// Bytes of a data consumer that wait to be sent or acknowledged.
+    pub(super) fn buffered_amount(&mut self, key: Key<DataConsumer>) -> u32 {
+        let buffered =
+            self.association_of(key).map_or(0, |(association, stream)| association.buffered_amount(stream));
+        u32::try_from(buffered).unwrap_or(u32::MAX)
+    }
+}
+
+impl<T: Transport> Core<T> {
+    /// Counts a message of a data producer and gives it to all its data consumers that want it.
+    pub(super) fn pass_on(&mut self, now: Time, key: Key<DataProducer>, message: &DataMessage) {
+        let Some(producer) = self.data.producers.get_mut(key) else { return };
+        producer.messages_received += 1;
+        producer.bytes_received += message.payload.len() as u64;
+        if producer.paused {
+            return;
+        }
+        for consumer in producer.consumers.clone() {
+            self.deliver(now, consumer, message);
+        }
+    }
+
+    fn deliver(&mut self, now: Time, key: Key<DataConsumer>, message: &DataMessage) {
+        let wants = |consumer: &&mut DataConsumer| consumer.pause.flows() && consumer.wants(message);
+        let Some(consumer) = self.data.consumers.get_mut(key).filter(wants) else { return };
+        let (id, transport, reliability) = (consumer.id, consumer.transport, consumer.reliability);
+        let delivery = if consumer.stream.is_none() {
+            let event = DataConsumerEvent::Message { ppid: message.ppid, payload: message.payload.clone() };
+            let event = Event::DataConsumer(id, event);
+            if self.events.message(event, message.payload.len()) { Delivery::Sent } else { Delivery::Full }
+        } else if let Some((association, stream)) = self.data.association_of(key) {
+            match association.send(now, stream, message.ppid, &message.payload, reliability) {
+                Ok(_) => Delivery::Sent,
+                Err(SendError::BufferFull { .. }) => Delivery::Full,
+                Err(_) => Delivery::Dropped,
+            }
+        } else {
+            Delivery::Dropped
+        };
+        match delivery {
+            Delivery::Sent => {
+                self.sent_to(key, message.payload.len());
+                self.wake_data(now, transport);
+            }
+            Delivery::Full | Delivery::Dropped => self.dropped_for(key, delivery == Delivery::Full),
+        }
+    }
+
+    pub(super) fn sent_to(&mut self, key: Key<DataConsumer>, len: usize) {
+        if let Some(consumer) = self.data.consumers.get_mut(key) {
+            consumer.messages_sent += 1;
+            consumer.bytes_sent += len as u64;
+            consumer.told_full = false;
+        }
+    }
+
+    /// A full buffer is told once, until something fits in again.
+    fn dropped_for(&mut self, key: Key<DataConsumer>, full: bool) {
+        let Some(consumer) = self.data.consumers.get_mut(key) else { return };
+        consumer.messages_dropped += 1;
+        if full && !std::mem::replace(&mut consumer.told_full, true) {
+            let event = Event::DataConsumer(consumer.id, DataConsumerEvent::SendBufferFull);
+            // Where nobody takes events it is lost, as the messages before it.
+            self.events.message(event, 0);
+        }
+    }
+}
