@@ -313,6 +313,8 @@ fn compare(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, fault:
         producers: model.producers.len(),
         consumers: model.consumers.len(),
         rtp_observers: 0,
+        data_producers: 0,
+        data_consumers: 0,
     };
     assert_eq!(core.population(), population);
     for (id, consumer) in &model.consumers {

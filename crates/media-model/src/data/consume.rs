@@ -57,7 +57,7 @@ impl<T: Transport> Core<T> {
             reliability: Reliability::from(&wanted),
             label: producer.label.clone(),
             protocol: producer.protocol.clone(),
-            pause: PauseState { own: options.paused, producer: producer.paused },
+            pause: PauseState { own: options.paused, producer: producer.paused, left_out: false },
             subchannels: options.subchannels.into_iter().collect(),
             messages_sent: 0,
             bytes_sent: 0,
