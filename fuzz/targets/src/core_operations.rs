@@ -311,6 +311,8 @@ fn compare(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, fault:
         transports: model.transports.len(),
         producers: model.producers.len(),
         consumers: model.consumers.len(),
+        data_producers: 0,
+        data_consumers: 0,
     };
     assert_eq!(core.population(), population);
     for (id, consumer) in &model.consumers {
