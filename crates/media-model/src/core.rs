@@ -113,6 +113,14 @@ pub(crate) struct Farewell {
     pub(crate) bytes: Box<[u8]>,
 }
 
+/// What transports that are gone leave behind.
+#[derive(Debug, Default)]
+pub(crate) struct Leavings {
+    /// Their sockets.
+    pub(crate) released: VecDeque<SocketId>,
+    pub(crate) farewells: Vec<Farewell>,
+}
+
 /// Routers, transports, producers and consumers of one shard.
 pub struct Core<T> {
     pub(crate) config: CoreConfig,
@@ -135,8 +143,7 @@ pub struct Core<T> {
     pub(crate) switched: Vec<Key<Consumer>>,
     /// Where payloads of a burst are copied that each consumer patches.
     pub(crate) scratch: Box<[u8]>,
-    pub(crate) released: VecDeque<SocketId>,
-    pub(crate) farewells: Vec<Farewell>,
+    pub(crate) leavings: Leavings,
     pub(crate) counters: CoreCounters,
     pub(crate) tally: ConsumerTally,
 }
@@ -195,8 +202,7 @@ impl<T: Transport> Core<T> {
             waiting: Vec::new(),
             switched: Vec::new(),
             scratch: vec![0; Burst::CAPACITY * STORE_STRIDE].into_boxed_slice(),
-            released: VecDeque::new(),
-            farewells: Vec::new(),
+            leavings: Leavings::default(),
             counters: CoreCounters::default(),
             tally: ConsumerTally::default(),
         }
@@ -209,7 +215,7 @@ impl<T: Transport> Core<T> {
 
     /// A socket whose transport is gone: to be closed.
     pub fn poll_released_socket(&mut self) -> Option<SocketId> {
-        self.released.pop_front()
+        self.leavings.released.pop_front()
     }
 
     /// A batch for another shard. Give emptied batches back in `recycled`.

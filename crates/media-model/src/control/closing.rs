@@ -96,7 +96,7 @@ impl<T: Transport> Core<T> {
         let own: Vec<_> = own.chain(state.connections).collect();
         for socket in own {
             self.sockets.forget(socket);
-            self.released.push_back(socket);
+            self.leavings.released.push_back(socket);
         }
         self.events.push(Event::Transport(state.id, TransportEvent::Closed(cause)));
     }

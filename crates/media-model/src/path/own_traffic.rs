@@ -72,7 +72,7 @@ impl<T: Transport> Core<T> {
             {
                 self.sockets.forget(socket);
                 transport.connections.retain(|connection| *connection != socket);
-                self.released.push_back(socket);
+                self.leavings.released.push_back(socket);
             }
         }
     }
@@ -121,7 +121,7 @@ impl<T: Transport> Core<T> {
         let mut buffer = [0; MAX_TRANSMIT];
         while let Some((to, len)) = state.adapter.poll_transmit(&mut buffer) {
             let bytes = buffer.get(..len).unwrap_or_default().into();
-            self.farewells.push(Farewell { lane: lane(key, Component::Rtcp), to, bytes });
+            self.leavings.farewells.push(Farewell { lane: lane(key, Component::Rtcp), to, bytes });
         }
         while let Some(claim) = state.adapter.poll_claim() {
             self.sockets.claim(key, claim);
@@ -129,7 +129,7 @@ impl<T: Transport> Core<T> {
     }
 
     pub(crate) fn say_farewells(&mut self, out: &mut impl Egress) {
-        for farewell in self.farewells.drain(..) {
+        for farewell in self.leavings.farewells.drain(..) {
             let len = farewell.bytes.len();
             if let Some(slot) = out.reserve(farewell.lane, &farewell.to, len) {
                 slot.copy_from_slice(&farewell.bytes);

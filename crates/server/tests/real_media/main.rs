@@ -11,6 +11,7 @@ mod direct;
 mod pictures;
 mod ports;
 mod process;
+mod recorder;
 mod through_server;
 mod tone;
 mod whip;

@@ -120,6 +120,19 @@ async function settledSkews(page, limit) {
   }
 }
 
+/** Whom the page marked as speaking within so many seconds. */
+async function speakers(page, seconds) {
+  const marked = new Set();
+  const until = Date.now() + seconds * 1000;
+  while (Date.now() < until) {
+    for (const id of await page.evaluate(() => [...document.querySelectorAll(".tile.speaking")].map(({ dataset }) => dataset.tile))) {
+      marked.add(id);
+    }
+    await pause(Math.min(250, Math.max(0, until - Date.now())));
+  }
+  return [...marked];
+}
+
 /** The largest difference of one channel between two grabs of the same picture. */
 const difference = (before, after) =>
   Math.max(0, ...before.pixels.map((value, at) => Math.abs(value - (after.pixels[at] ?? 0))));
@@ -168,7 +181,7 @@ scenario(async (options, start) => {
   if (options.overlay) await pages[0].keyboard.press("i");
   const before = await Promise.all(pages.map((page) => page.evaluate(figures)));
   const started = Date.now();
-  await pause(options.seconds * 1000);
+  const spoke = await speakers(pages[0], options.seconds);
   const after = await Promise.all(pages.map((page) => page.evaluate(figures)));
   const seconds = (Date.now() - started) / 1000;
   if (options.screenshot) await pages[0].screenshot({ path: options.screenshot });
@@ -179,5 +192,5 @@ scenario(async (options, start) => {
   const healed = options.outage ? await heal(pages, options.outage) : null;
   const strip = (all) => all.map(({ pictures, ...rest }) =>
     ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
-  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay, skew };
+  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay, skew, spoke };
 });

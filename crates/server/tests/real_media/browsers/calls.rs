@@ -71,6 +71,7 @@ fn real_media_browsers_chromium_to_chromium() {
     let room = call(&[], 20, &peers, Some("chromium-to-chromium.png"));
     both_watch(&room);
     room.assert_explained();
+    room.assert_somebody_spoke();
     room.assert_protection(DTLS_12, GCM);
     for index in 0..2 {
         assert_eq!(room.sent_layers(index).len(), 3, "{:#?}", room.after[index].outbound);

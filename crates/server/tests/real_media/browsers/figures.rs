@@ -24,6 +24,8 @@ pub(super) struct Room {
     overlay: Option<Vec<BTreeMap<String, String>>>,
     /// By how many milliseconds what the first peer hears was captured later than what it sees, sampled.
     skew: Vec<f64>,
+    /// The tiles that the first peer saw marked as speaking.
+    spoke: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +143,12 @@ impl Room {
         let rate = (self.after[0].frames() - self.before[0].frames()) / self.seconds;
         let in_step = median.abs() <= SKEW_MS * SLACK;
         assert!(in_step || rate < FRAME_RATE, "{median} ms at {rate:.1} frames/s");
+    }
+
+    /// The server told the first peer who speaks.
+    pub(super) fn assert_somebody_spoke(&self) {
+        report(&format!("marked as speaking: {:?}", self.spoke));
+        assert!(!self.spoke.is_empty(), "nobody was marked as speaking");
     }
 
     /// The server told the first peer why it sends it the layers that it sends.
