@@ -307,11 +307,7 @@ impl Producer {
     pub async fn pause(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) =
-            shared.paused.issue(|| link.ask(&shared.liveness, PauseProducer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, true);
-        Ok(())
+        shared.paused.turn(true, || link.ask(&shared.liveness, PauseProducer { id: shared.id })).await
     }
 
     /// Lets its media reach its consumers again; does nothing if it is not paused. Consumers of video then ask for a key
@@ -322,11 +318,7 @@ impl Producer {
     pub async fn resume(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) =
-            shared.paused.issue(|| link.ask(&shared.liveness, ResumeProducer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, false);
-        Ok(())
+        shared.paused.turn(false, || link.ask(&shared.liveness, ResumeProducer { id: shared.id })).await
     }
 
     /// Chooses its trace events: `rtp`, `keyframe`, `nack`, `pli`, `fir`, `sr`. Other names are left out; none turns them

@@ -19,7 +19,7 @@ struct State {
 
 /// A request's place among those that change one [`Switch`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
+struct Ticket(u64);
 
 impl Switch {
     pub(crate) fn new(on: bool) -> Self {
@@ -30,15 +30,27 @@ impl Switch {
         lock(&self.state).on
     }
 
+    /// Sends a request that asks for it to be `on`, and takes that over once it is answered.
+    pub(crate) async fn turn<E, A: Future<Output = Result<(), E>>>(
+        &self,
+        on: bool,
+        send: impl FnOnce() -> A,
+    ) -> Result<(), E> {
+        let (ticket, answer) = self.issue(send);
+        answer.await?;
+        self.apply(ticket, on);
+        Ok(())
+    }
+
     /// Sends a request; the ticket tells its place, which is the order of sending.
-    pub(crate) fn issue<T>(&self, send: impl FnOnce() -> T) -> (Ticket, T) {
+    fn issue<T>(&self, send: impl FnOnce() -> T) -> (Ticket, T) {
         let mut state = lock(&self.state);
         state.issued += 1;
         (Ticket(state.issued), send())
     }
 
     /// Takes over what an answered request asked for, unless a later one was answered before.
-    pub(crate) fn apply(&self, ticket: Ticket, on: bool) {
+    fn apply(&self, ticket: Ticket, on: bool) {
         let mut state = lock(&self.state);
         if ticket.0 > state.applied {
             state.applied = ticket.0;

@@ -14,6 +14,7 @@ use tureen::{
     ConsumeError, Consumer, ConsumerOptions, DirectTransport, DirectTransportOptions, HandlerId, Producer,
     Transport as _,
 };
+use tureen_rtp_wire::rtp::RtpPacket;
 
 /// What listeners get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,25 +214,16 @@ fn rename(packet: &Bytes, sources: &HashMap<u32, u32>) -> Bytes {
     renamed.freeze()
 }
 
-/// The fields of an RTP packet (RFC 3550 section 5.1); `None` if it is shorter than it says.
+/// The fields of an RTP packet (RFC 3550 section 5.1); `None` if it is none.
 fn take_apart(packet: &Bytes) -> Option<RtpObject> {
-    let number = |at: usize| Some(u16::from_be_bytes(packet.get(at..at.checked_add(2)?)?.try_into().ok()?));
-    let long = |at: usize| Some(u32::from_be_bytes(packet.get(at..at.checked_add(4)?)?.try_into().ok()?));
-    let (first, second) = (*packet.first()?, *packet.get(1)?);
-    let (has_padding, has_extension) = (first & 0x20 != 0, first & 0x10 != 0);
-    let mut start = 12 + 4 * usize::from(first & 0x0f);
-    if has_extension {
-        start += 4 + 4 * usize::from(number(start + 2)?);
-    }
-    let padding = if has_padding { usize::from(*packet.last()?) } else { 0 };
-    let end = packet.len().checked_sub(padding)?;
+    let parsed = RtpPacket::parse(packet).ok()?;
     Some(RtpObject {
-        payload_type: second & 0x7f,
-        marker: second & 0x80 != 0,
-        sequence_number: number(2)?,
-        timestamp: long(4)?,
-        ssrc: long(8)?,
-        payload: (start <= end).then(|| packet.slice(start..end))?,
+        payload_type: parsed.payload_type(),
+        marker: parsed.marker(),
+        sequence_number: parsed.sequence_number(),
+        timestamp: parsed.timestamp(),
+        ssrc: parsed.ssrc(),
+        payload: packet.slice_ref(parsed.payload()),
     })
 }
 

@@ -149,10 +149,7 @@ impl Consumer {
     /// [`RequestError`].
     pub async fn pause(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
-        let (ticket, answer) = shared.paused.issue(|| shared.ask(PauseConsumer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, true);
-        Ok(())
+        shared.paused.turn(true, || shared.ask(PauseConsumer { id: shared.id })).await
     }
 
     /// Lets its media flow again, if its producer is not paused; does nothing if it is not paused. Video then starts with a
@@ -162,10 +159,7 @@ impl Consumer {
     /// [`RequestError`].
     pub async fn resume(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
-        let (ticket, answer) = shared.paused.issue(|| shared.ask(ResumeConsumer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, false);
-        Ok(())
+        shared.paused.turn(false, || shared.ask(ResumeConsumer { id: shared.id })).await
     }
 
     /// Prefers layers of a simulcast or SVC source; what the source does not have is clamped. Returns the layers that are

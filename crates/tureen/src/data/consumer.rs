@@ -370,10 +370,7 @@ impl DataConsumer {
     /// [`RequestError`].
     pub async fn pause(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
-        let (ticket, answer) = shared.paused.issue(|| shared.ask(PauseDataConsumer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, true);
-        Ok(())
+        shared.paused.turn(true, || shared.ask(PauseDataConsumer { id: shared.id })).await
     }
 
     /// Lets its messages flow again, if its data producer is not paused; does nothing if it is not paused.
@@ -382,10 +379,7 @@ impl DataConsumer {
     /// [`RequestError`].
     pub async fn resume(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
-        let (ticket, answer) = shared.paused.issue(|| shared.ask(ResumeDataConsumer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, false);
-        Ok(())
+        shared.paused.turn(false, || shared.ask(ResumeDataConsumer { id: shared.id })).await
     }
 
     /// Exchanges its subchannels.

@@ -260,11 +260,7 @@ impl DataProducer {
     pub async fn pause(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) =
-            shared.paused.issue(|| link.ask(&shared.liveness, PauseDataProducer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, true);
-        Ok(())
+        shared.paused.turn(true, || link.ask(&shared.liveness, PauseDataProducer { id: shared.id })).await
     }
 
     /// Lets its messages reach its data consumers again; does nothing if it is not paused.
@@ -274,11 +270,7 @@ impl DataProducer {
     pub async fn resume(&self) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
-        let (ticket, answer) =
-            shared.paused.issue(|| link.ask(&shared.liveness, ResumeDataProducer { id: shared.id }));
-        answer.await?;
-        shared.paused.apply(ticket, false);
-        Ok(())
+        shared.paused.turn(false, || link.ask(&shared.liveness, ResumeDataProducer { id: shared.id })).await
     }
 
     /// On a direct transport: gives a message to its data consumers. The message is queued in the moment of the call; the

@@ -162,18 +162,12 @@ impl RtpObserverShared {
 
     async fn pause(&self) -> Result<(), RequestError> {
         let request = PauseRtpObserver { id: self.id };
-        let (ticket, answer) = self.paused.issue(|| self.link.ask(&self.liveness, request));
-        answer.await?;
-        self.paused.apply(ticket, true);
-        Ok(())
+        self.paused.turn(true, || self.link.ask(&self.liveness, request)).await
     }
 
     async fn resume(&self) -> Result<(), RequestError> {
         let request = ResumeRtpObserver { id: self.id };
-        let (ticket, answer) = self.paused.issue(|| self.link.ask(&self.liveness, request));
-        answer.await?;
-        self.paused.apply(ticket, false);
-        Ok(())
+        self.paused.turn(false, || self.link.ask(&self.liveness, request)).await
     }
 }
 
