@@ -96,6 +96,7 @@ impl<T: Transport> Core<T> {
             state.recv.on_sender_report(now, wire);
             let alignment = clock_alignment(&wire, state.recv.config().clock_rate);
             if let Some(alignment) = alignment {
+                state.aligned_at = Some(now);
                 self.set_alignment(source, stream.encoding, alignment);
             }
         }
