@@ -85,6 +85,8 @@ pub struct Population {
     pub transports: usize,
     /// Producers.
     pub producers: usize,
+    /// Sources: of its producers, and mirrors of those of other shards.
+    pub sources: usize,
     /// Consumers.
     pub consumers: usize,
     /// RTP observers.
@@ -173,6 +175,7 @@ impl<T> Core<T> {
             routers: self.routers.len(),
             transports: self.transports.len(),
             producers: self.producers.len(),
+            sources: self.sources.len(),
             consumers: self.consumers.len(),
             rtp_observers: self.observing.observers.len(),
             data_producers: self.data.producers.len(),

@@ -53,6 +53,8 @@
 mod app_data;
 mod cascade;
 mod children;
+#[cfg(test)]
+mod closing_matrix;
 mod consumer;
 mod data;
 mod dispatch;
