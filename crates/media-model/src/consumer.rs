@@ -12,6 +12,7 @@ use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_forwarding::{DropCounters, DropReason, PacketMeta, SelectedLayers, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
+use tureen_rtp_wire::Time;
 
 /// One stream towards the endpoint.
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub(crate) struct Replay {
     pub(crate) next: Option<u64>,
     /// How many more times the next packet may find no room in the egress.
     pub(crate) patience: u8,
+    /// When it is due, until the timer is armed for it.
+    pub(crate) due: Option<Time>,
     pub(crate) timer: Armed,
 }
 
