@@ -99,6 +99,10 @@ impl Done {
 
 pub(crate) fn run(tree: &Tree, options: &Options) -> Outcome {
     let started = Instant::now();
+    if options.full {
+        // Those of an earlier run, if there was one.
+        let _ = fs::remove_file(report::figures(tree));
+    }
     let chosen = Part::ALL.into_iter().filter(|part| options.only.is_none_or(|only| only == *part));
     let rows: Vec<(Row, Outcome)> = chosen.map(|part| run_part(tree, part, options.full)).collect();
     let mut total = Tally::default();
@@ -141,7 +145,7 @@ fn run_part(tree: &Tree, part: Part, full: bool) -> (Row, Outcome) {
         Part::Unit => tests(&step, &mut unit(tree, full), runner(tree)),
         Part::Replay => replay(tree, &step, full),
         Part::Doc => {
-            let mut command = with_length(tree.cargo(), full);
+            let mut command = with_length(tree, full);
             tests(&step, command.args(["test", "--doc", "--workspace", "--no-fail-fast"]), Runner::Libtest)
         }
         Part::Examples => examples::run(tree, &step),
@@ -170,9 +174,11 @@ fn runner(tree: &Tree) -> Runner {
     if tree.has_cargo_verb("nextest") { Runner::Nextest } else { Runner::Libtest }
 }
 
-fn with_length(mut command: Command, full: bool) -> Command {
+/// With --full tests have their long variants, and write down what they measure.
+fn with_length(tree: &Tree, full: bool) -> Command {
+    let mut command = tree.cargo();
     if full {
-        command.env("TUREEN_TEST_FULL", "1");
+        command.env("TUREEN_TEST_FULL", "1").env("TUREEN_TEST_FIGURES", report::figures(tree));
     }
     command
 }
@@ -180,7 +186,7 @@ fn with_length(mut command: Command, full: bool) -> Command {
 /// Everything but what has a step of its own. The same package selection for all steps keeps the same features, and
 /// with them the same built dependencies.
 fn unit(tree: &Tree, full: bool) -> Command {
-    let mut command = with_length(tree.cargo(), full);
+    let mut command = with_length(tree, full);
     match runner(tree) {
         Runner::Nextest => {
             command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
@@ -208,7 +214,7 @@ fn replay(tree: &Tree, step: &Step, full: bool) -> Done {
         return Done::nothing("there is no package with fuzz targets");
     }
     let runner = runner(tree);
-    let mut command = with_length(tree.cargo(), full);
+    let mut command = with_length(tree, full);
     match runner {
         Runner::Nextest => {
             command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=fail"]);
@@ -231,7 +237,7 @@ fn real_media(tree: &Tree, step: &Step, full: bool) -> Done {
         return Done { tally: Tally::default(), result: Err(failure), remark: String::new() };
     }
     let runner = runner(tree);
-    let mut command = with_length(tree.cargo(), full);
+    let mut command = with_length(tree, full);
     match runner {
         Runner::Nextest => {
             let filter = real_media_filter(&files);
