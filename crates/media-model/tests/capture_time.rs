@@ -157,7 +157,7 @@ fn reported_capture(reports: &[Vec<u8>], clock_rate: u32, timestamp: impl Fn(u32
     let mut infos = Vec::new();
     for compound in parsed {
         for packet in compound {
-            if let RtcpPacket::SenderReport(report) = packet {
+            if let Ok(RtcpPacket::SenderReport(report)) = packet {
                 infos.push((report.ssrc(), report.info()));
             }
         }
