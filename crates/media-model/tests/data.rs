@@ -101,9 +101,13 @@ impl Scene {
     }
 
     fn say(&mut self, socket: u32, stream: u16, text: &str) {
+        self.send(socket, stream, Ppid::String, text.as_bytes());
+    }
+
+    fn send(&mut self, socket: u32, stream: u16, ppid: Ppid, bytes: &[u8]) {
         let now = self.bench.now;
         let association = &mut self.remotes.get_mut(&socket).unwrap().association;
-        association.send(now, stream, Ppid::String, text.as_bytes(), Reliability::default()).unwrap();
+        association.send(now, stream, ppid, bytes, Reliability::default()).unwrap();
         self.run(100);
     }
 
@@ -284,13 +288,9 @@ fn over_a_pipe_a_message_says_whom_it_is_for() {
     let direct = scene.direct(1);
     let pipe = scene.pipe(2);
     let producer = scene.produce(direct, None);
-    let chosen = DataMessage {
-        subchannels: vec![7],
-        required_subchannel: Some(8),
-        ignored_subchannel: Some(9),
-        ..text("hi")
-    };
     let all = scene.consume(pipe, producer);
+    let (required_subchannel, ignored_subchannel) = (Some(8), Some(9));
+    let chosen = DataMessage { subchannels: vec![7], required_subchannel, ignored_subchannel, ..text("hi") };
     scene.bench.ask(SendToDataProducer { id: producer, message: chosen.clone() }).unwrap();
     scene.bench.ask(SendToDataProducer { id: producer, message: text("") }).unwrap();
     scene.run(100);
@@ -314,10 +314,7 @@ fn over_a_pipe_a_message_says_whom_it_is_for() {
         let options = DataConsumerOptions { subchannels, ..scene.options(incoming) };
         ids.push(scene.bench.ask(ConsumeData { transport: direct, options }).unwrap().id);
     }
-    let now = scene.bench.now;
-    let association = &mut scene.remotes.get_mut(&2).unwrap().association;
-    association.send(now, 3, Ppid::Binary, &frame, Reliability::default()).unwrap();
-    scene.run(100);
+    scene.send(2, 3, Ppid::Binary, &frame);
     assert_eq!(scene.told(), [(ids[1], "hi".to_owned())]);
 }
 
@@ -328,15 +325,10 @@ fn what_is_not_framed_goes_no_further_than_the_pipe() {
     let incoming = scene.produce(pipe, Some(stream(0)));
     scene.consume(direct, incoming);
     scene.say(2, 0, "hello");
-    let now = scene.bench.now;
-    let association = &mut scene.remotes.get_mut(&2).unwrap().association;
-    association.send(now, 0, Ppid::Binary, &[1, 51, 0, 255, 255, b'x'], Reliability::default()).unwrap();
-    scene.run(100);
+    scene.send(2, 0, Ppid::Binary, &[1, 51, 0, 255, 255, b'x']);
     assert_eq!(scene.told(), []);
-    let dump = scene.bench.ask(DumpTransport { id: pipe }).unwrap();
-    assert_eq!(dump.data.messages_unclaimed, 2);
-    let stats = scene.bench.ask(GetDataProducerStats { id: incoming }).unwrap();
-    assert_eq!(stats.messages_received, 0);
+    assert_eq!(scene.bench.ask(DumpTransport { id: pipe }).unwrap().data.messages_unclaimed, 2);
+    assert_eq!(scene.bench.ask(GetDataProducerStats { id: incoming }).unwrap().messages_received, 0);
 }
 
 #[test]
