@@ -114,6 +114,7 @@ impl From<ConnectError> for Refusal {
         match error {
             ConnectError::Request(error) => gone(error),
             ConnectError::Refused(error) => Self::Argument(error.to_string()),
+            ConnectError::CryptoSuite => Self::Argument(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }

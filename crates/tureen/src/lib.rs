@@ -67,6 +67,7 @@ mod liveness;
 mod log;
 mod manager;
 mod options;
+mod pipe;
 mod producer;
 mod resource_usage;
 mod router;
@@ -87,8 +88,9 @@ pub use data::{
 pub use error::{
     AddProducerError, CanConsumeError, ConnectError, ConsumeDataError, ConsumeError, CreateRouterError,
     CreateRtpObserverError, CreateTransportError, CreateWebRtcServerError, CreateWorkerError,
-    ProduceDataError, ProduceError, RemoveProducerError, RequestError, ResourceUsageError, SendDataError,
-    SendError, SetPriorityError, UpdateMediaCodecsError,
+    PipeDataProducerToRouterError, PipeError, PipeProducerToRouterError, ProduceDataError, ProduceError,
+    RemoveProducerError, RequestError, ResourceUsageError, SendDataError, SendError, SetPriorityError,
+    UpdateMediaCodecsError,
 };
 pub use event::{
     AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, DataConsumerEvent, DataConsumerObserverEvent,
@@ -105,6 +107,10 @@ pub use options::{
     ProducerOptions, RouterOptions, SctpTransportOptions, SocketFlags, WebRtcListen, WebRtcServerOptions,
     WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
 };
+pub use pipe::{
+    PipeConnectOptions, PipeToRouterOptions, PipeTransportOptions, PipedDataProducer, PipedDataProducerPair,
+    PipedProducer, PipedProducerPair,
+};
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
@@ -114,10 +120,10 @@ pub use rtp_observer::{
 };
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
-    PlainTransportStats, Transport, TransportDump, TransportObserver, TransportStats, TransportTuple,
-    TransportType, WeakDirectTransport, WeakPlainTransport, WeakTransport, WeakWebRtcTransport,
-    WebRtcTransport, WebRtcTransportDump,
+    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PipeTransport, PipeTransportDump,
+    PipeTransportStats, PlainTransport, PlainTransportDump, PlainTransportStats, Transport, TransportDump,
+    TransportObserver, TransportStats, TransportTuple, TransportType, WeakDirectTransport, WeakPipeTransport,
+    WeakPlainTransport, WeakTransport, WeakWebRtcTransport, WebRtcTransport, WebRtcTransportDump,
 };
 pub use tureen_rtp_dictionaries::TransportProtocol;
 pub use tureen_transport_webrtc::WebRtcDetails;

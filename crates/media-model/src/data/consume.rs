@@ -54,6 +54,7 @@ impl<T: Transport> Core<T> {
             producer: producer_key,
             producer_id: producer.id,
             stream,
+            is_pipe: data.is_pipe,
             reliability: Reliability::from(&wanted),
             label: producer.label.clone(),
             protocol: producer.protocol.clone(),
@@ -187,10 +188,10 @@ impl<T: Transport> Core<T> {
         }
         check_message(&request.message)?;
         let (transport, reliability) = (consumer.transport, consumer.reliability);
-        let message = &request.message;
+        let (ppid, bytes) = consumer.on_wire(&request.message).ok_or(SendDataError::Subchannels)?;
         let (association, stream) = self.data.association_of(key).ok_or(SendError::NotConnected)?;
-        let buffered = association.send(now, stream, message.ppid, &message.payload, reliability)?;
-        self.sent_to(key, message.payload.len());
+        let buffered = association.send(now, stream, ppid, &bytes, reliability)?;
+        self.sent_to(key, request.message.payload.len());
         self.wake_data(now, transport);
         Ok(u32::try_from(buffered).unwrap_or(u32::MAX))
     }

@@ -53,12 +53,15 @@ impl<T: Transport> Core<T> {
         let wants = |consumer: &&mut DataConsumer| consumer.pause.flows() && consumer.wants(message);
         let Some(consumer) = self.data.consumers.get_mut(key).filter(wants) else { return };
         let (id, transport, reliability) = (consumer.id, consumer.transport, consumer.reliability);
+        let on_wire = consumer.on_wire(message);
         let delivery = if consumer.stream.is_none() {
             let event = DataConsumerEvent::Message { ppid: message.ppid, payload: message.payload.clone() };
             let event = Event::DataConsumer(id, event);
             if self.events.message(event, message.payload.len()) { Delivery::Sent } else { Delivery::Full }
-        } else if let Some((association, stream)) = self.data.association_of(key) {
-            match association.send(now, stream, message.ppid, &message.payload, reliability) {
+        } else if let (Some((association, stream)), Some((ppid, bytes))) =
+            (self.data.association_of(key), on_wire)
+        {
+            match association.send(now, stream, ppid, &bytes, reliability) {
                 Ok(_) => Delivery::Sent,
                 Err(SendError::BufferFull { .. }) => Delivery::Full,
                 Err(_) => Delivery::Dropped,

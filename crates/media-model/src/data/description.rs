@@ -154,7 +154,7 @@ pub struct TransportDataDump {
     /// How messages that come in find their data producer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sctp_listener: Option<SctpListenerDump>,
-    /// Messages of no data producer, and openings of channels that do not parse.
+    /// Messages of no data producer, openings of channels that do not parse, and on a pipe messages without its framing.
     pub messages_unclaimed: u64,
 }
 

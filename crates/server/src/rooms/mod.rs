@@ -3,10 +3,15 @@
 
 mod broadcaster;
 mod describe;
+mod pipe;
 mod webrtc;
 
 pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
 pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson, explanation_json};
+pub(crate) use pipe::{
+    NewPipe, PeerState, PipeReply, PipeState, PipedConsumer, PipedPeer, PipedProducer, ProducerState,
+    RoomState,
+};
 pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
 use crate::access::Grant;

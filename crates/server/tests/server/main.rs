@@ -11,6 +11,7 @@ mod http_errors;
 mod http_limits;
 mod inspect;
 mod operators;
+mod pipes;
 mod process;
 mod signalling;
 mod signalling_errors;

@@ -1,6 +1,9 @@
 //! What transports with SCTP and direct ones can do with messages.
 
-use super::{AnyTransport, DirectTransport, PlainTransport, Transport, TransportObserver, WebRtcTransport};
+use super::{
+    AnyTransport, DirectTransport, PipeTransport, PlainTransport, Transport, TransportObserver,
+    WebRtcTransport,
+};
 use crate::children::Children;
 use crate::data::{
     DataConsumer, DataConsumerOptions, DataConsumerShared, DataProducer, DataProducerOptions,
@@ -101,6 +104,7 @@ pub trait DataTransport: Transport {
 impl DataTransport for PlainTransport {}
 impl DataTransport for WebRtcTransport {}
 impl DataTransport for DirectTransport {}
+impl DataTransport for PipeTransport {}
 impl DataTransport for AnyTransport {}
 
 impl TransportObserver {
