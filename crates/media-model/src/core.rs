@@ -7,7 +7,7 @@
 
 use crate::arena::{Arena, Key};
 use crate::consumer::Consumer;
-use crate::data::DataModel;
+use crate::data::{DataCounters, DataModel};
 use crate::event::EventQueue;
 use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
 use crate::observers::{Observing, RtpObserver};
@@ -74,6 +74,8 @@ pub struct CoreCounters {
     pub key_frame_requests: u64,
     /// Consumers that started from what came since the last key frame, without asking for one.
     pub replays: u64,
+    /// Messages.
+    pub data: DataCounters,
 }
 
 /// How many objects a Core holds.

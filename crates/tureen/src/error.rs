@@ -312,14 +312,6 @@ pub enum ConsumeDataError {
     /// The transport's Router has no such data producer, or no longer.
     #[error("data producer {0} not found")]
     DataProducerNotFound(model::DataProducerId),
-    /// The data producer lives on another shard than the transport; messages do not cross shards.
-    #[error("the data producer is on shard {data_producer} and the transport on shard {transport}")]
-    OtherShard {
-        /// The data producer's.
-        data_producer: u8,
-        /// The transport's.
-        transport: u8,
-    },
     /// An option is refused.
     #[error(transparent)]
     Refused(model::ConsumeDataError),

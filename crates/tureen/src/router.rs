@@ -432,6 +432,10 @@ fn merge(whole: &mut RouterDump, part: RouterDump) {
     for (producer, consumers) in part.map_producer_id_consumer_ids {
         whole.map_producer_id_consumer_ids.entry(producer).or_default().extend(consumers);
     }
+    whole.map_data_consumer_id_data_producer_id.extend(part.map_data_consumer_id_data_producer_id);
+    for (producer, consumers) in part.map_data_producer_id_data_consumer_ids {
+        whole.map_data_producer_id_data_consumer_ids.entry(producer).or_default().extend(consumers);
+    }
 }
 
 impl std::fmt::Debug for Router {

@@ -117,7 +117,7 @@ impl<T: Transport> Core<T> {
                 observed.entry(producer).or_default().push(observer.id);
             }
         }
-        let data_consumers = self.map_data_consumers(&router.transports);
+        let data_consumers = self.map_data_consumers(&router.data_sources);
         Ok(RouterDump {
             id: request.id,
             transport_ids: transports.map(|transport| transport.id).collect(),

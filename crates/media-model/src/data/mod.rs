@@ -5,6 +5,7 @@
 //! | what they are made with, and what is said of them | [`options`], [`description`], [`error`] |
 //! | making, pausing, closing | [`produce`], [`consume`], [`closing`] |
 //! | associations and messages | [`flow`], [`delivery`], [`pipe_frame`] |
+//! | other shards | [`sources`], [`relaying`] |
 //!
 //! Nothing of RTP is known here. Messages allocate; packets of media pass none of this.
 
@@ -17,7 +18,9 @@ mod flow;
 mod options;
 mod pipe_frame;
 mod produce;
+mod relaying;
 mod reporting;
+mod sources;
 
 pub use description::*;
 pub use error::*;
@@ -26,7 +29,9 @@ pub use pipe_frame::PIPE_FRAME_ROOM;
 
 use crate::arena::{Arena, Key};
 use crate::consumer::PauseState;
-use crate::id::{DataConsumerId, DataProducerId};
+use crate::id::{DataConsumerId, DataProducerId, ShardId};
+use crate::router::Router;
+use crate::source::Mirror;
 use crate::timers::Armed;
 use crate::transport_state::TransportTag;
 use bytes::Bytes;
@@ -39,11 +44,15 @@ use tureen_rtp_dictionaries::{SctpState, SctpStreamParameters};
 #[derive(Debug, Default)]
 pub(crate) struct DataModel {
     pub(crate) producers: Arena<DataProducer>,
+    pub(crate) sources: Arena<DataSource>,
     pub(crate) consumers: Arena<DataConsumer>,
     /// Of transports that carry messages.
     pub(crate) transports: BTreeMap<Key<TransportTag>, TransportData>,
     pub(crate) producer_ids: FxHashMap<DataProducerId, Key<DataProducer>>,
+    pub(crate) source_ids: FxHashMap<DataProducerId, Key<DataSource>>,
     pub(crate) consumer_ids: FxHashMap<DataConsumerId, Key<DataConsumer>>,
+    /// Messages that found no room on the way to a shard, of which that is still to be told.
+    pub(crate) refused: BTreeMap<ShardId, BTreeMap<DataProducerId, u64>>,
 }
 
 /// What a transport has for messages.
@@ -113,6 +122,7 @@ impl TransportData {
 pub(crate) struct DataProducer {
     pub(crate) id: DataProducerId,
     pub(crate) transport: Key<TransportTag>,
+    pub(crate) source: Key<DataSource>,
     /// `None` on a direct transport.
     pub(crate) stream: Option<SctpStreamParameters>,
     pub(crate) label: String,
@@ -120,8 +130,36 @@ pub(crate) struct DataProducer {
     pub(crate) paused: bool,
     pub(crate) messages_received: u64,
     pub(crate) bytes_received: u64,
-    /// Oldest first.
+}
+
+/// Where the messages of a [`DataSource`] come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataOrigin {
+    /// A data producer of this Core.
+    Here,
+    /// A data producer of another shard, relayed.
+    Shard {
+        home: ShardId,
+        /// The number of the publication that the mirror was made or confirmed by last.
+        subscription: u64,
+    },
+}
+
+/// The fan-out half of a data producer: what data consumers see of it, on its own shard or mirrored on another.
+#[derive(Debug)]
+pub(crate) struct DataSource {
+    pub(crate) producer_id: DataProducerId,
+    pub(crate) router: Key<Router>,
+    pub(crate) origin: DataOrigin,
+    /// `None` on a direct transport.
+    pub(crate) stream: Option<SctpStreamParameters>,
+    pub(crate) label: String,
+    pub(crate) protocol: String,
+    pub(crate) paused: bool,
+    /// Who consumes it on this shard, oldest first.
     pub(crate) consumers: Vec<Key<DataConsumer>>,
+    /// The shards that mirror it.
+    pub(crate) mirrors: Vec<Mirror>,
 }
 
 /// A data producer's messages on their way to one endpoint.
@@ -129,7 +167,7 @@ pub(crate) struct DataProducer {
 pub(crate) struct DataConsumer {
     pub(crate) id: DataConsumerId,
     pub(crate) transport: Key<TransportTag>,
-    pub(crate) producer: Key<DataProducer>,
+    pub(crate) source: Key<DataSource>,
     pub(crate) producer_id: DataProducerId,
     /// `None` on a direct transport.
     pub(crate) stream: Option<SctpStreamParameters>,

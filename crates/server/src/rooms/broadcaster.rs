@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{CryptoSuite, DtlsParameters, RtpCapabilities, SrtpParameters};
 use tureen::{
-    AnyTransport, Consumer, ConsumerId, PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer,
-    ProducerId, ProducerOptions, Transport, TransportId,
+    AnyTransport, Consumer, ConsumerId, DataConsumer, DataConsumerOptions, DataProducerId,
+    PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerId, ProducerOptions,
+    Transport, TransportId,
 };
 use tureen_room::{Direction, Peer};
 
@@ -158,6 +159,16 @@ impl Broadcaster {
     ) -> Result<Consumer, Refusal> {
         let transport = self.transport(id)?.id();
         Ok(self.peer.consume(&transport, producer, rtp_capabilities, paused).await?)
+    }
+
+    /// Consumes a data producer of the room.
+    pub(crate) async fn consume_data(
+        &self,
+        id: &str,
+        producer: DataProducerId,
+    ) -> Result<DataConsumer, Refusal> {
+        let transport = self.transport(id)?.id();
+        Ok(self.peer.consume_data(&transport, DataConsumerOptions::new(producer)).await?)
     }
 
     pub(crate) fn producer(&self, transport: &str, id: &str) -> Result<Producer, Refusal> {

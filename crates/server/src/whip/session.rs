@@ -123,7 +123,7 @@ impl Opening {
             Kind::Publisher => Direction::Producing,
             Kind::Viewer => Direction::Consuming,
         };
-        let transport = app.rooms.webrtc().add_transport(&peer, direction, false).await;
+        let transport = app.rooms.webrtc().add_for_media(&peer, direction).await;
         let transport = transport.inspect_err(|_| peer.close())?;
         let grace = Duration::from_secs(app.settings.peer_grace.into());
         end_with_transport(&peer, &transport, grace);

@@ -5,6 +5,7 @@ mod active_speaker;
 mod check;
 mod client;
 mod config;
+mod data;
 mod http_api;
 mod http_client;
 mod http_errors;

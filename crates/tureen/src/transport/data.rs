@@ -69,8 +69,10 @@ pub trait DataTransport: Transport {
         produce_data(Arc::clone(self.inner()), options)
     }
 
-    /// Makes a data consumer, whose messages go out on this transport, of a data producer on the Router and on the same
-    /// shard.
+    /// Makes a data consumer, whose messages go out on this transport, of a data producer on the Router.
+    ///
+    /// Where the two are on different shards, 4 MiB of messages at most are on the way from one to the other; a message beyond that
+    /// is lost to the data consumers there, which tell of it as [`DataConsumer::on_sctp_send_buffer_full`].
     ///
     /// # Errors
     /// [`ConsumeDataError`], which names the field that is refused; nothing has changed then.
