@@ -103,13 +103,15 @@ impl Metrics {
         let mut values = Vec::new();
         let minutes = scenario.duration.as_secs_f64() / 60.0;
         let bits = |bytes: u64| bytes as f64 * 8.0;
-        let all = |of: fn(&Receiver) -> u64| viewers.iter().map(|(_, _, receiver, _)| of(receiver)).sum::<u64>();
+        let all =
+            |of: fn(&Receiver) -> u64| viewers.iter().map(|(_, _, receiver, _)| of(receiver)).sum::<u64>();
         let (media, padding) = (all(|receiver| receiver.media_bytes), all(|receiver| receiver.padding_bytes));
         let links = if scenario.shared { 1.0 } else { viewers.len() as f64 };
         let Some((_, recorder, _, _)) = viewers.first() else { return Self { values, samples: Vec::new() } };
         let seconds = 0.01;
         let capacity: f64 = recorder.samples.iter().map(|sample| sample.capacity as f64 * seconds).sum();
-        let best: f64 = recorder.samples.iter().map(|sample| best_of(scenario, sample.capacity) * seconds).sum();
+        let best: f64 =
+            recorder.samples.iter().map(|sample| best_of(scenario, sample.capacity) * seconds).sum();
         values.push(("util", 100.0 * bits(media) / (capacity * links)));
         values.push(("best", 100.0 * bits(media) / (best * links)));
         values.push(("pad", 100.0 * padding as f64 / (media + padding).max(1) as f64));
@@ -123,7 +125,8 @@ impl Metrics {
         for (name, part) in [("q50", 0.5), ("q95", 0.95), ("q99", 0.99)] {
             values.push((name, percentile(&queues, part)));
         }
-        let mut waited: Vec<f32> = viewers.iter().flat_map(|(_, recorder, _, _)| recorder.waited.clone()).collect();
+        let mut waited: Vec<f32> =
+            viewers.iter().flat_map(|(_, recorder, _, _)| recorder.waited.clone()).collect();
         waited.sort_by(f32::total_cmp);
         values.push(("pace95", percentile(&waited, 0.95)));
         values.extend(speeds(scenario, viewers));
@@ -136,7 +139,8 @@ impl Metrics {
         values.push(("audio", gap.fold(0.0, f64::max)));
         values.push(("keys", key_frames as f64 / minutes));
         if viewers.len() > 1 {
-            let rates: Vec<f64> = viewers.iter().map(|(_, _, receiver, _)| receiver.media_bytes as f64).collect();
+            let rates: Vec<f64> =
+                viewers.iter().map(|(_, _, receiver, _)| receiver.media_bytes as f64).collect();
             let squares: f64 = rates.iter().map(|rate| rate * rate).sum();
             let sum: f64 = rates.iter().sum();
             values.push(("jain", sum * sum / (rates.len() as f64 * squares).max(1.0)));
@@ -176,7 +180,8 @@ fn percentile(sorted: &[f32], part: f64) -> f64 {
 fn speeds(scenario: &Scenario, viewers: &[Watched]) -> Vec<(&'static str, f64)> {
     let mut values = Vec::new();
     let Some((_, recorder, receiver, _)) = viewers.first() else { return values };
-    let steps: Vec<_> = scenario.capacity.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
+    let steps: Vec<_> =
+        scenario.capacity.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
     let rise = steps.iter().rev().find(|((_, before), (_, after))| after > before);
     let from = rise.map_or((0, scenario.capacity.first().map_or(0, |&(_, rate)| rate)), |&(_, step)| step);
     if scenario.viewers == 1 && !scenario.rival {
@@ -224,7 +229,11 @@ fn t_safe(samples: &[Sample], second: u64) -> f64 {
             (since, filled) = (None, true);
         } else if sample.at.since(*since.get_or_insert(sample.at)) >= Duration::from_secs(1) {
             // A queue that has never been longer was safe from the beginning.
-            return if filled { since.map_or(0.0, |since: Time| since.since(begin).as_secs_f64()) } else { 0.0 };
+            return if filled {
+                since.map_or(0.0, |since: Time| since.since(begin).as_secs_f64())
+            } else {
+                0.0
+            };
         }
     }
     f64::INFINITY
@@ -300,7 +309,9 @@ fn freezes(scenario: &Scenario, (joins, _, receiver, _): &Watched) -> f64 {
     for pair in receiver.decoded.windows(2) {
         let (Some(before), Some(after)) = (pair.first(), pair.last()) else { continue };
         let gap = after.at.since(before.at).as_secs_f64();
-        let excused = falls.iter().any(|&fall| after.at >= fall && before.at <= fall + Duration::from_millis(1500))
+        let excused = falls
+            .iter()
+            .any(|&fall| after.at >= fall && before.at <= fall + Duration::from_millis(1500))
             || scenario.outage.is_some_and(|(from, to)| {
                 after.at >= Time::from_millis(from * 1000) && before.at <= Time::from_millis(to * 1000 + 1000)
             });

@@ -25,7 +25,8 @@ pub fn draw(path: &Path, caption: &str, samples: &[Sample]) -> Result<(), Box<dy
     let seconds = |sample: &Sample| sample.at.as_millis() as f64 / 1000.0;
     let end = samples.last().map_or(1.0, seconds).max(1.0);
     let drawn: Vec<&Sample> = samples.iter().step_by(EVERY).collect();
-    let most = drawn.iter().map(|sample| sample.capacity.max(sample.target).max(sample.rung)).max().unwrap_or(1);
+    let most =
+        drawn.iter().map(|sample| sample.capacity.max(sample.target).max(sample.rung)).max().unwrap_or(1);
     let mbit = |bitrate: u64| bitrate as f64 / 1e6;
     let mut chart = ChartBuilder::on(&above)
         .caption(caption, ("sans-serif", 18))
@@ -55,7 +56,10 @@ pub fn draw(path: &Path, caption: &str, samples: &[Sample]) -> Result<(), Box<dy
         .y_label_area_size(46)
         .build_cartesian_2d(0.0..end, 0.0..longest * 1.05)?;
     chart.configure_mesh().disable_x_mesh().x_desc("s").y_desc("queue, ms").draw()?;
-    chart.draw_series(LineSeries::new(drawn.iter().map(|sample| (seconds(sample), millis(sample))), &CAPACITY))?;
+    chart.draw_series(LineSeries::new(
+        drawn.iter().map(|sample| (seconds(sample), millis(sample))),
+        &CAPACITY,
+    ))?;
     area.present()?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::RtcpWriter;
 
 /// A packet of pictures is asked for again after this long and a round trip, and so many times.
-const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(10);
 const TRIES: u32 = 12;
 /// Nothing decoded for this long, while packets come: a key frame is asked for, and again each time.
 const KEY_FRAME_PATIENCE: Duration = Duration::from_millis(250);

@@ -100,8 +100,12 @@ impl Scenario {
     pub fn link(&self) -> LinkConfig {
         let first = self.capacity.first().map_or(0, |&(_, rate)| rate);
         let at = |seconds: u64| Time::from_millis(seconds * 1000);
-        let mut schedule: Vec<RateChange> =
-            self.capacity.iter().skip(1).map(|&(from, rate)| RateChange { at: at(from), rate: Some(rate) }).collect();
+        let mut schedule: Vec<RateChange> = self
+            .capacity
+            .iter()
+            .skip(1)
+            .map(|&(from, rate)| RateChange { at: at(from), rate: Some(rate) })
+            .collect();
         if let Some((from, to)) = self.outage {
             schedule.push(RateChange { at: at(from), rate: Some(0) });
             schedule.push(RateChange { at: at(to), rate: Some(first) });

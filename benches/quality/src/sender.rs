@@ -57,9 +57,7 @@ struct Forwarding {
     rung: Option<usize>,
     target: Option<usize>,
     asked: Option<Time>,
-    /// The chain of frames that are forwarded, and the last one's number at the source.
-    chain: u64,
-    frame: u64,
+    /// The last key frame: nothing before it is of use.
     key_chain: u64,
     sequence: u64,
 }
@@ -95,10 +93,8 @@ pub struct Sender {
 impl Sender {
     /// A server's end for a source of these rates.
     pub fn new(ladder: &[u64]) -> Self {
-        let steps: Vec<Step> = (0_u8..)
-            .zip(ladder)
-            .map(|(spatial, &bitrate)| Step { spatial, temporal: 0, bitrate })
-            .collect();
+        let steps: Vec<Step> =
+            (0_u8..).zip(ladder).map(|(spatial, &bitrate)| Step { spatial, temporal: 0, bitrate }).collect();
         let mut allocator = Allocator::new();
         allocator.set(CONSUMER, Ladder::new(&steps, Content::Camera, None), 1);
         allocator.set_reserved(AUDIO_BITRATE);
@@ -138,18 +134,18 @@ impl Sender {
             forwarding.rung = forwarding.target;
             forwarding.asked = None;
         }
-        if forwarding.rung != Some(packet.rung) || packet.frame < forwarding.frame {
+        if forwarding.rung != Some(packet.rung) {
             return;
         }
-        if packet.frame > forwarding.frame {
-            forwarding.frame = packet.frame;
-            forwarding.chain += 1;
-            if packet.key {
-                forwarding.key_chain = forwarding.chain;
-                forwarding.asked = None;
-            }
+        // Frames follow each other at all rungs alike, so the source's number is the place in the chain.
+        let chain = packet.frame;
+        if packet.key {
+            forwarding.key_chain = chain;
+            forwarding.asked = None;
+        } else if chain < forwarding.key_chain {
+            return;
         }
-        let token = Token::Video { chain: forwarding.chain, packet };
+        let token = Token::Video { chain, packet };
         if self.pacer.push(now, token, packet.size, PacketKind::Video).is_err() {
             self.break_off(now);
         }
@@ -214,7 +210,7 @@ impl Sender {
 
     fn allocate(&mut self, now: Time) {
         let target = self.estimator.target_bitrate();
-        self.allocator.update(now, target);
+        self.allocator.update(now, self.estimator.media_bitrate(), self.pacer.backlog());
         let (next, all) = self.allocator.wanted();
         self.estimator.set_wanted(next, all);
         let step = self.allocator.grants().next().and_then(|grant| grant.step);
@@ -254,8 +250,8 @@ impl Sender {
 
     fn repair(&mut self, now: Time, number: u64) {
         let stored = self.store.iter().rev().find(|stored| stored.sequence == number);
-        let Some(&Stored { sequence, chain, packet, .. }) =
-            stored.filter(|stored| now.since(stored.at) < STORE_TIME && stored.chain >= self.forwarding.key_chain)
+        let Some(&Stored { sequence, chain, packet, .. }) = stored
+            .filter(|stored| now.since(stored.at) < STORE_TIME && stored.chain >= self.forwarding.key_chain)
         else {
             return;
         };

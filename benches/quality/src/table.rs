@@ -41,7 +41,9 @@ pub fn head() -> String {
 /// The two lines of a scenario.
 pub fn rows(scenario: &str, runs: &[Metrics]) -> String {
     let mut lines = String::new();
-    for (label, of) in [("median", (|spread| spread.median) as fn(Spread) -> f64), ("worst", |spread| spread.worst)] {
+    for (label, of) in
+        [("median", (|spread| spread.median) as fn(Spread) -> f64), ("worst", |spread| spread.worst)]
+    {
         let name = if label == "median" { scenario } else { "" };
         let _ = write!(lines, "{name:<12} {label:<6}");
         for column in COLUMNS {

@@ -124,7 +124,9 @@ impl<'s> World<'s> {
             scenario,
             source: Source::new(scenario.ladder, seed.wrapping_mul(3)),
             viewers: (0..scenario.viewers).map(viewer).collect(),
-            links: (0..links as u64).map(|link| Link::new(scenario.link(), seed.wrapping_mul(1000) + link)).collect(),
+            links: (0..links as u64)
+                .map(|link| Link::new(scenario.link(), seed.wrapping_mul(1000) + link))
+                .collect(),
             rival: scenario.rival.then(Rival::new),
             events: BinaryHeap::new(),
             random: Random::new(seed ^ 0x5eed),

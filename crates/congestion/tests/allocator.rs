@@ -20,7 +20,7 @@ fn seconds(seconds: u64) -> Time {
 /// Updates each 100 ms; gives the rate of the first consumer at the end.
 fn hold(allocator: &mut Allocator, from: u64, to: u64, budget: u64) -> u64 {
     for millis in (from * 1000..to * 1000).step_by(100) {
-        allocator.update(Time::from_millis(millis), budget);
+        allocator.update(Time::from_millis(millis), budget, Duration::ZERO);
     }
     rate(allocator.grants().next())
 }
@@ -47,12 +47,12 @@ fn it_falls_at_once_and_rises_after_a_hold() {
     let mut allocator = Allocator::new();
     allocator.set(1, ladder(&LADDER), 1);
     assert_eq!(hold(&mut allocator, 0, 2, 3_000_000), 2_800_000);
-    allocator.update(seconds(20), 700_000);
+    allocator.update(seconds(20), 700_000, Duration::ZERO);
     assert_eq!(rate(allocator.grants().next()), 500_000);
-    allocator.update(seconds(30), 3_000_000);
+    allocator.update(seconds(30), 3_000_000, Duration::ZERO);
     assert_eq!(rate(allocator.grants().next()), 500_000);
     assert_eq!(allocator.grants().next().map(|grant| grant.reason), Some(GrantReason::Hold));
-    allocator.update(seconds(31), 3_000_000);
+    allocator.update(seconds(31), 3_000_000, Duration::ZERO);
     assert_eq!(rate(allocator.grants().next()), 2_800_000);
     assert_eq!(allocator.grants().next().map(|grant| grant.reason), Some(GrantReason::Preferred));
 }
@@ -65,7 +65,7 @@ fn a_budget_that_sways_around_a_step_gives_no_ping_pong() {
     let mut last = 0;
     for millis in (0..120_000).step_by(100) {
         let budget = if millis % 4000 < 2000 { 1_700_000 } else { 1_400_000 };
-        allocator.update(Time::from_millis(millis), budget);
+        allocator.update(Time::from_millis(millis), budget, Duration::ZERO);
         let now = rate(allocator.grants().next());
         falls += u32::from(now < last);
         last = now;
@@ -80,8 +80,9 @@ fn a_much_larger_budget_ends_the_wait() {
     hold(&mut allocator, 0, 3, 600_000);
     hold(&mut allocator, 3, 5, 1_700_000);
     hold(&mut allocator, 5, 7, 600_000);
-    assert_eq!(hold(&mut allocator, 7, 9, 800_000), 500_000);
-    assert_eq!(hold(&mut allocator, 9, 11, 1_600_000), 1_500_000, "nothing like the budget that it fell at");
+    assert_eq!(hold(&mut allocator, 7, 9, 1_800_000), 500_000, "it rose too early at such a budget");
+    assert_eq!(allocator.grants().next().map(|grant| grant.reason), Some(GrantReason::Wait));
+    assert_eq!(hold(&mut allocator, 9, 11, 2_500_000), 1_500_000);
 }
 
 #[test]
@@ -98,6 +99,20 @@ fn a_consumer_that_goes_leaves_its_part() {
     assert_eq!(hold(&mut allocator, 3, 5, 1_600_000), 1_500_000);
 }
 
+#[test]
+fn a_backlog_that_stays_takes_a_step_from_somebody() {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder(&LADDER), 1);
+    hold(&mut allocator, 0, 2, 3_000_000);
+    let long = Duration::from_millis(400);
+    allocator.update(seconds(20), 3_000_000, long);
+    allocator.update(Time::from_millis(20_500), 3_000_000, Duration::ZERO);
+    allocator.update(seconds(21), 3_000_000, long);
+    assert_eq!(rate(allocator.grants().next()), 2_800_000, "it went away in between");
+    allocator.update(seconds(22), 3_000_000, long);
+    assert_eq!(rate(allocator.grants().next()), 1_500_000);
+}
+
 fn claims() -> impl Strategy<Value = Vec<(Vec<u64>, u8)>> {
     let rates = prop::collection::vec(10_000_u64..3_000_000, 0..6);
     prop::collection::vec((rates, 1_u8..4), 1..8)
@@ -110,8 +125,8 @@ fn filled(claims: &[(Vec<u64>, u8)], budget: u64) -> Allocator {
         rates.sort_unstable();
         allocator.set(id, ladder(&rates), *priority);
     }
-    allocator.update(Time::ZERO, budget);
-    allocator.update(seconds(1), budget);
+    allocator.update(Time::ZERO, budget, Duration::ZERO);
+    allocator.update(seconds(1), budget, Duration::ZERO);
     allocator
 }
 
@@ -127,9 +142,9 @@ proptest! {
         let mut now = seconds(2);
         for (budget, passed) in budgets {
             now += Duration::from_millis(passed);
-            let changed = allocator.update(now, budget);
+            let changed = allocator.update(now, budget, Duration::ZERO);
             prop_assert!(allocator.granted() <= budget.max(reserved));
-            prop_assert!(changed || !allocator.update(now, budget), "an update twice is one");
+            prop_assert!(changed || !allocator.update(now, budget, Duration::ZERO), "an update twice is one");
             let (next, all) = allocator.wanted();
             prop_assert!(next <= all && allocator.granted() <= all);
         }

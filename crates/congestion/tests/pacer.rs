@@ -42,9 +42,12 @@ fn tokens(released: &[(Time, Release<u32>)]) -> Vec<u32> {
 fn sound_goes_before_repairs_before_pictures() {
     let mut pacer = pacer(1_000_000);
     let now = Time::from_millis(10);
-    for (token, kind) in
-        [(1, PacketKind::Video), (2, PacketKind::Retransmission), (3, PacketKind::Audio), (4, PacketKind::Video)]
-    {
+    for (token, kind) in [
+        (1, PacketKind::Video),
+        (2, PacketKind::Retransmission),
+        (3, PacketKind::Audio),
+        (4, PacketKind::Video),
+    ] {
         pacer.push(now, token, 1000, kind).expect("there is room");
     }
     assert_eq!(tokens(&drain(&mut pacer, now, now + 100 * MS)), [3, 2, 1, 4]);

@@ -43,9 +43,12 @@ impl Ladder {
     pub fn new(layers: &[Step], content: Content, preferred: Option<(u8, u8)>) -> Self {
         let (spatial, temporal) = preferred.unwrap_or((u8::MAX, u8::MAX));
         let mut ladder = Self::default();
-        let wished = |layer: &&Step| layer.bitrate > 0 && layer.spatial <= spatial && layer.temporal <= temporal;
+        let wished =
+            |layer: &&Step| layer.bitrate > 0 && layer.spatial <= spatial && layer.temporal <= temporal;
         let weight = match content {
-            Content::Camera => layers.iter().filter(wished).map(|layer| layer.temporal).max().unwrap_or(0).max(1),
+            Content::Camera => {
+                layers.iter().filter(wished).map(|layer| layer.temporal).max().unwrap_or(0).max(1)
+            }
             Content::Screen => u8::MAX,
         };
         let worth = |step: &Step| u32::from(step.spatial) * u32::from(weight) + u32::from(step.temporal);
@@ -55,9 +58,7 @@ impl Ladder {
                 .iter()
                 .filter(wished)
                 .filter(|layer| {
-                    last.is_none_or(|last| {
-                        layer.bitrate > last.bitrate && worth(layer) > worth(&last)
-                    })
+                    last.is_none_or(|last| layer.bitrate > last.bitrate && worth(layer) > worth(&last))
                 })
                 .min_by_key(|layer| (layer.bitrate, u32::MAX - worth(layer)));
             let (Some(&next), Some(slot)) = (next, ladder.steps.get_mut(ladder.len)) else { break };

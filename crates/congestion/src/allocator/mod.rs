@@ -6,6 +6,7 @@
 //!
 //! ```
 //! use tureen_congestion::allocator::{Allocator, Content, Ladder, Step};
+//! use std::time::Duration;
 //! use tureen_rtp_wire::Time;
 //!
 //! let layers = [150_000, 500_000, 1_500_000];
@@ -14,7 +15,7 @@
 //! let mut allocator = Allocator::new();
 //! allocator.set(7, Ladder::new(&layers, Content::Camera, None), 1);
 //! allocator.set_reserved(32_000);
-//! allocator.update(Time::ZERO, 700_000);
+//! allocator.update(Time::ZERO, 700_000, Duration::ZERO);
 //! assert_eq!(allocator.grants().next().and_then(|grant| grant.step), Some(layers[1]));
 //! ```
 
@@ -33,11 +34,15 @@ const MARGIN_PERCENT: u64 = 2;
 const HOLD: Duration = Duration::from_millis(400);
 /// Who falls within this long of a rise rose too early.
 const TOO_EARLY: Duration = Duration::from_secs(10);
-/// Who rose too early waits for this long, then for twice that, up to the second; who stayed up begins again at the first.
-const FIRST_WAIT: Duration = Duration::from_secs(40);
-const LONGEST_WAIT: Duration = Duration::from_secs(160);
-/// Unless the budget exceeds the one of the fall by this many hundredths.
+/// Who rose too early waits for this long, then for three times that, up to the second; who stayed up begins again at the first.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(180);
+/// Unless the budget comes to so many hundredths of the one that it rose at.
 const ESCAPE_PERCENT: u64 = 140;
+
+/// A backlog of the pacer is long above the first, and bears on layers after the second.
+const LONG_BACKLOG: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Why a consumer has what it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,18 +75,30 @@ pub struct Grant {
     pub missing: Option<u64>,
 }
 
+/// What a rise that was too early costs.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    until: Time,
+    /// Where it rose to: it may have all that is lower.
+    height: usize,
+    /// What there was when it rose. Much more than this ends the wait.
+    budget: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Consumer {
     id: u64,
     height: usize,
     reason: GrantReason,
-    /// The last rise.
-    rose: Option<Time>,
+    /// The last rise, and the budget then.
+    rose: Option<(Time, u64)>,
     /// Since when the budget has allowed more.
     allowed: Option<Time>,
-    /// It rose too early: it waits until then, unless the budget is much more than it was when it fell.
-    waits: Option<(Time, u64)>,
+    /// It rose too early.
+    waits: Option<Wait>,
     wait: Duration,
+    /// The budget would do for more, and it waits.
+    waiting: bool,
 }
 
 /// Shares a budget among consumers.
@@ -94,6 +111,8 @@ pub struct Allocator {
     planned: Vec<usize>,
     reserved: u64,
     budget: u64,
+    /// Since when the backlog has been long.
+    long_since: Option<Time>,
 }
 
 impl Allocator {
@@ -136,11 +155,20 @@ impl Allocator {
     }
 
     /// Shares `bitrate` bits per second. Says whether anybody's layer has changed.
-    pub fn update(&mut self, now: Time, bitrate: u64) -> bool {
+    ///
+    /// `backlog` is how long the pacer takes for what waits in it. Where it stays long, the layers take more than they say, and
+    /// somebody has to do with less.
+    pub fn update(&mut self, now: Time, bitrate: u64, backlog: Duration) -> bool {
         self.budget = bitrate.saturating_sub(self.reserved);
+        if backlog < LONG_BACKLOG {
+            self.long_since = None;
+        } else if now.since(*self.long_since.get_or_insert(now)) >= PATIENCE {
+            self.long_since = Some(now);
+            self.budget = self.budget.min(self.granted().saturating_sub(self.reserved).saturating_sub(1));
+        }
         let fell = self.fall(now);
         let rose = self.rise(now);
-        self.explain(now);
+        self.explain();
         fell || rose
     }
 
@@ -161,7 +189,8 @@ impl Allocator {
 
     /// Bits per second of all that is granted, with what is reserved.
     pub fn granted(&self) -> u64 {
-        let rates = self.consumers.iter().zip(&self.claims).map(|(one, claim)| claim.ladder.bitrate(one.height));
+        let rates =
+            self.consumers.iter().zip(&self.claims).map(|(one, claim)| claim.ladder.bitrate(one.height));
         rates.fold(self.reserved, u64::saturating_add)
     }
 
@@ -193,7 +222,7 @@ impl Allocator {
         let mut fell = false;
         for (consumer, &height) in self.consumers.iter_mut().zip(&self.planned) {
             if height < consumer.height {
-                consumer.fall(now, height, self.budget);
+                consumer.fall(now, height);
                 fell = true;
             }
         }
@@ -205,10 +234,14 @@ impl Allocator {
         let budget = without_margin(self.budget);
         plan(&self.claims, budget, &mut self.planned);
         let mut due = false;
-        for (consumer, &height) in self.consumers.iter_mut().zip(&self.planned) {
-            due |= height > consumer.height && consumer.may_rise(now, self.budget);
-            if height <= consumer.height {
+        for (consumer, height) in self.consumers.iter_mut().zip(&mut self.planned) {
+            let wanted = *height;
+            *height = wanted.min(consumer.ceiling(now, self.budget));
+            consumer.waiting = *height < wanted && *height <= consumer.height;
+            if *height <= consumer.height {
                 consumer.allowed = None;
+            } else {
+                due |= consumer.may_rise(now);
             }
         }
         if !due {
@@ -217,19 +250,23 @@ impl Allocator {
         // Who may not rise yet keeps what it has; who has more than its due gives it up only where there is no room.
         let mut heights = std::mem::take(&mut self.planned);
         for (height, consumer) in heights.iter_mut().zip(&self.consumers) {
-            if *height > consumer.height && !consumer.may_rise_now(now, self.budget) {
+            if *height > consumer.height && !consumer.has_held(now) {
                 *height = consumer.height;
             }
         }
         let kept = |height: usize, consumer: &Consumer| height.max(consumer.height);
-        let sum = heights.iter().zip(&self.consumers).zip(&self.claims).fold(0, |sum: u64, ((&height, one), claim)| {
-            sum.saturating_add(claim.ladder.bitrate(kept(height, one)))
-        });
+        let sum = heights
+            .iter()
+            .zip(&self.consumers)
+            .zip(&self.claims)
+            .fold(0, |sum: u64, ((&height, one), claim)| {
+                sum.saturating_add(claim.ladder.bitrate(kept(height, one)))
+            });
         let mut changed = false;
         for (consumer, &height) in self.consumers.iter_mut().zip(&heights) {
             let height = if sum <= budget { kept(height, consumer) } else { height };
             if height > consumer.height {
-                consumer.rise(now, height);
+                consumer.rise(now, height, self.budget);
                 changed = true;
             } else if height < consumer.height {
                 consumer.height = height;
@@ -240,16 +277,21 @@ impl Allocator {
         changed
     }
 
-    fn explain(&mut self, now: Time) {
+    fn explain(&mut self) {
         for (consumer, claim) in self.consumers.iter_mut().zip(&self.claims) {
             let full = consumer.height >= claim.ladder.height();
-            consumer.reason = match consumer.waits {
-                _ if claim.ladder.height() == 0 => GrantReason::NoLayers,
-                _ if full => GrantReason::Preferred,
-                _ if consumer.height == 0 && consumer.allowed.is_none() => GrantReason::Paused,
-                Some((until, _)) if now < until && consumer.allowed.is_some() => GrantReason::Wait,
-                _ if consumer.allowed.is_some() => GrantReason::Hold,
-                _ => GrantReason::Budget,
+            consumer.reason = if claim.ladder.height() == 0 {
+                GrantReason::NoLayers
+            } else if full {
+                GrantReason::Preferred
+            } else if consumer.waiting {
+                GrantReason::Wait
+            } else if consumer.allowed.is_some() {
+                GrantReason::Hold
+            } else if consumer.height == 0 {
+                GrantReason::Paused
+            } else {
+                GrantReason::Budget
             };
         }
     }
@@ -265,37 +307,41 @@ impl Consumer {
             allowed: None,
             waits: None,
             wait: FIRST_WAIT,
+            waiting: false,
         }
     }
 
-    fn fall(&mut self, now: Time, height: usize, budget: u64) {
-        let early = self.rose.is_some_and(|rose| now.since(rose) <= TOO_EARLY);
-        if early {
-            self.waits = Some((now + self.wait, budget));
-            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+    fn fall(&mut self, now: Time, height: usize) {
+        if let Some((_, budget)) = self.rose.filter(|(rose, _)| now.since(*rose) <= TOO_EARLY) {
+            self.waits = Some(Wait { until: now + self.wait, height: self.height, budget });
+            self.wait = (self.wait * 3).min(LONGEST_WAIT);
         }
         (self.height, self.rose, self.allowed) = (height, None, None);
     }
 
-    fn rise(&mut self, now: Time, height: usize) {
-        if self.waits.is_some_and(|(until, _)| now >= until + TOO_EARLY) {
+    fn rise(&mut self, now: Time, height: usize, budget: u64) {
+        if self.waits.is_some_and(|wait| now >= wait.until + TOO_EARLY) {
             self.wait = FIRST_WAIT;
         }
-        (self.height, self.rose, self.allowed) = (height, Some(now), None);
+        (self.height, self.rose, self.allowed) = (height, Some((now, budget)), None);
     }
 
-    /// Notes that more fits, and says whether it has for long enough. The first layer of all comes at once.
-    fn may_rise(&mut self, now: Time, budget: u64) -> bool {
+    /// The height up to which it may rise.
+    fn ceiling(&self, now: Time, budget: u64) -> usize {
+        let waits = |wait: &Wait| now < wait.until && budget < wait.budget / 100 * ESCAPE_PERCENT;
+        self.waits.filter(waits).map_or(usize::MAX, |wait| wait.height - 1)
+    }
+
+    /// Notes that more fits, and says whether it has for long enough.
+    fn may_rise(&mut self, now: Time) -> bool {
         self.allowed.get_or_insert(now);
-        self.may_rise_now(now, budget)
+        self.has_held(now)
     }
 
-    fn may_rise_now(&self, now: Time, budget: u64) -> bool {
-        let Some(allowed) = self.allowed else { return false };
+    /// Whether more has fitted for long enough. The first layer of all comes at once.
+    fn has_held(&self, now: Time) -> bool {
         let first = self.height == 0 && self.rose.is_none() && self.waits.is_none();
-        let held = first || now.since(allowed) >= HOLD;
-        let waits = self.waits.is_some_and(|(until, fell_at)| now < until && budget < fell_at / 100 * ESCAPE_PERCENT);
-        held && !waits
+        self.allowed.is_some_and(|allowed| first || now.since(allowed) >= HOLD)
     }
 }
 

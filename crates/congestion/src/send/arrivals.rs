@@ -14,6 +14,21 @@ const MIN_PACKETS: u32 = 5;
 const BUSY_SPAN_MICROS: i64 = 250_000;
 const MIN_BUSY_MICROS: i64 = 40_000;
 
+/// A packet that arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Receiver's microseconds.
+    pub at: i64,
+    pub size: u16,
+    /// Microseconds above the least delay.
+    pub queued: i64,
+    /// Packets between this and the one that arrived before it; more than a few mean that it overtook, or was overtaken.
+    pub skipped: u16,
+}
+
+/// So many packets may be lost between two.
+const MAX_SKIPPED: u16 = 32;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Packet {
     /// Receiver's microseconds.
@@ -23,6 +38,8 @@ struct Packet {
     /// Microseconds above the least delay.
     queued: u32,
     size: u16,
+    /// Bytes of packets lost just before it, taken to be of its size.
+    lost: u32,
 }
 
 /// The last arrivals, in their order.
@@ -39,10 +56,11 @@ impl Arrivals {
     }
 
     /// Takes a packet; those that arrived before others that were taken already count as arriving with these.
-    pub(crate) fn add(&mut self, at: i64, size: u16, queued: i64) {
+    pub(crate) fn add(&mut self, Arrival { at, size, queued, skipped }: Arrival) {
         let at = if self.count == 0 { at } else { at.max(self.newest) };
         let gap = if self.count == 0 { 0 } else { at.saturating_sub(self.newest) };
-        let packet = Packet { at, gap: clamped(gap), queued: clamped(queued), size };
+        let lost = if skipped <= MAX_SKIPPED { u32::from(skipped) * u32::from(size) } else { 0 };
+        let packet = Packet { at, gap: clamped(gap), queued: clamped(queued), size, lost };
         if let Some(slot) = self.packets.get_mut(self.count % PACKETS) {
             *slot = packet;
         }
@@ -72,15 +90,16 @@ impl Arrivals {
     }
 
     /// Bits per second while packets queued for more than `queued` microseconds, the last 250 ms of such time within a
-    /// half second; `None` for less than 40 ms of it.
-    pub(crate) fn busy_bitrate(&self, queued: f64) -> Option<f64> {
+    /// half second; `None` for less than 40 ms of it. With `lost_behind`, packets that are missing were lost behind the bottleneck and
+    /// took their part of it.
+    pub(crate) fn busy_bitrate(&self, queued: f64, lost_behind: bool) -> Option<f64> {
         let (mut bytes, mut span, mut packets) = (0_u64, 0_i64, 0_u32);
         for packet in self.newest_first() {
             if self.newest.saturating_sub(packet.at) > WINDOW_MICROS || span > BUSY_SPAN_MICROS {
                 break;
             }
             if f64::from(packet.queued) > queued {
-                bytes += u64::from(packet.size);
+                bytes += u64::from(packet.size) + if lost_behind { u64::from(packet.lost) } else { 0 };
                 span += i64::from(packet.gap);
                 packets += 1;
             }
@@ -111,24 +130,24 @@ mod tests {
         for _ in 0..20 {
             for packet in 0..10 {
                 let queued = if packet == 0 { 0 } else { 10_000 };
-                arrivals.add(at + packet * 5_000, 1250, queued);
+                arrivals.add(Arrival { at: at + packet * 5_000, size: 1250, queued, skipped: 0 });
             }
             at += 100_000;
         }
         let all = arrivals.bitrate().expect("long enough");
         assert!((0.9e6..1.15e6).contains(&all), "{all}");
-        let busy = arrivals.busy_bitrate(5_000.0).expect("long enough");
+        let busy = arrivals.busy_bitrate(5_000.0, false).expect("long enough");
         assert!((busy - 2e6).abs() < 1.0, "{busy}");
-        assert_eq!(arrivals.busy_bitrate(20_000.0), None);
+        assert_eq!(arrivals.busy_bitrate(20_000.0, false), None);
     }
 
     #[test]
     fn times_that_go_back_or_far_ahead_give_finite_rates() {
         let mut arrivals = Arrivals::new();
         for at in [5, i64::MIN, i64::MAX, 0, 7, i64::MAX, 3] {
-            arrivals.add(at, u16::MAX, i64::MIN);
+            arrivals.add(Arrival { at, size: u16::MAX, queued: i64::MIN, skipped: 7 });
             assert!(arrivals.bitrate().is_none_or(f64::is_finite));
-            assert!(arrivals.busy_bitrate(0.0).is_none_or(f64::is_finite));
+            assert!(arrivals.busy_bitrate(0.0, true).is_none_or(f64::is_finite));
         }
     }
 }

@@ -13,8 +13,8 @@ const SPANS: usize = 6;
 const SPAN: Duration = Duration::from_secs(5);
 /// Without arrivals for this long, what is known of growth is void.
 const SILENCE: Duration = Duration::from_secs(2);
-/// Weight of a packet in the spread of delays.
-const SPREAD_WEIGHT: f64 = 1.0 / 256.0;
+/// Weight of a packet in the spread of delays, once there were as many.
+const SPREAD_PACKETS: u32 = 64;
 /// The most that the spread counts for, in microseconds.
 const MAX_SPREAD: f64 = 100_000.0;
 
@@ -59,9 +59,22 @@ pub(crate) struct DelaySignal {
     pub spread: f64,
 }
 
+/// A queue below this, in microseconds, is short: a burst makes it, not a lack of capacity.
+const SHORT_QUEUE: f64 = 40_000.0;
+
 impl DelaySignal {
+    /// Whether the queue is no longer than a burst makes it.
+    pub(crate) fn is_short(self) -> bool {
+        self.last_queue < SHORT_QUEUE + 2.0 * self.spread
+    }
+
+    /// A packet that waited for longer was in a queue.
+    pub(crate) fn queued_above(self) -> f64 {
+        4_000.0 + self.spread
+    }
+
     /// The queue below which the way counts as empty.
-    pub(crate) fn empty_below(&self) -> f64 {
+    pub(crate) fn empty_below(self) -> f64 {
         8_000.0 + 2.0 * self.spread
     }
 }
@@ -77,6 +90,7 @@ pub(crate) struct DelayTracker {
     last_sent: Option<Time>,
     last_delay: Option<i64>,
     spread: f64,
+    steps: u32,
     report: Option<(f64, f64)>,
 }
 
@@ -91,6 +105,7 @@ impl DelayTracker {
             last_sent: None,
             last_delay: None,
             spread: 0.0,
+            steps: 0,
             report: None,
         }
     }
@@ -120,6 +135,11 @@ impl DelayTracker {
         Some(DelaySignal { usage: self.usage, least_queue, last_queue, spread: self.spread })
     }
 
+    /// How far delays lie apart from packet to packet, in microseconds.
+    pub(crate) const fn spread(&self) -> f64 {
+        self.spread
+    }
+
     /// Keeps the least delay from rising, while others may be what fills the queues.
     pub(crate) const fn hold_least_delay(&mut self, held: bool) {
         self.least.held = held;
@@ -137,7 +157,8 @@ impl DelayTracker {
     fn follow_spread(&mut self, delay: i64) {
         if let Some(last) = self.last_delay.replace(delay) {
             let step = (delay.saturating_sub(last)).unsigned_abs() as f64;
-            self.spread += SPREAD_WEIGHT * (step.min(MAX_SPREAD) - self.spread);
+            self.steps = (self.steps + 1).min(SPREAD_PACKETS);
+            self.spread += (step.min(MAX_SPREAD) - self.spread) / f64::from(self.steps);
         }
     }
 }

@@ -3,8 +3,8 @@
 //! It puts together what the files beside it know: what was sent, what arrived, how delays and losses are, what probes found.
 //! Must not know streams, layers, or when the pacer sends.
 
-use super::arrivals::Arrivals;
-use super::delay::DelayTracker;
+use super::arrivals::{Arrival, Arrivals};
+use super::delay::{DelaySignal, DelayTracker};
 use super::history::{History, PacketKind, SentPacket};
 use super::loss::LossTracker;
 use super::probe::{Probe, Prober, Want};
@@ -29,6 +29,10 @@ const SILENT_STEPS: u32 = 20;
 const AFTER_FALL: Duration = Duration::from_millis(800);
 /// Below this part of the estimate, what is sent is limited by who sends.
 const APPLICATION_LIMITED: f64 = 0.85;
+/// Weight of a second in what was sent before.
+const SENT_WEIGHT: f64 = 0.2;
+/// The share of losses whose repair nobody has to make room for.
+const REPAIRS_IN_MARGIN: f64 = 0.02;
 /// Arrivals of one report that are put in order together.
 const BATCH: usize = 512;
 
@@ -85,7 +89,7 @@ pub struct EstimatorState {
 struct ArrivedPacket {
     at: i64,
     sent: Time,
-    order: u32,
+    sequence_number: u16,
     size: u16,
     probe: Option<super::ProbeId>,
 }
@@ -102,7 +106,7 @@ struct Reports {
 /// Estimates what may be sent on one transport.
 ///
 /// For each packet: [`on_sent`](Self::on_sent). For each report: [`on_feedback`](Self::on_feedback). At
-/// [`poll_timeout`](Self::poll_timeout): [`on_timeout`](Self::on_timeout). Then [`target_bitrate`](Self::target_bitrate) is for
+/// [`poll_timeout`](Self::poll_timeout): [`on_timeout`](Self::on_timeout). Then [`media_bitrate`](Self::media_bitrate) is for
 /// whoever chooses layers, and [`pacing_bitrate`](Self::pacing_bitrate) for the pacer.
 #[derive(Clone, Debug)]
 pub struct Estimator {
@@ -116,12 +120,16 @@ pub struct Estimator {
     want: Want,
     batch: Vec<ArrivedPacket>,
     newest_sent: Option<Time>,
+    last_arrived: Option<u16>,
     round_trip: Option<Duration>,
     reports: Reports,
     /// Of the last report.
     queue: Duration,
     loss_share: f64,
     application_limited: bool,
+    judged: Time,
+    /// Bits per second that were sent, smoothed over some seconds.
+    sent_before: f64,
 }
 
 impl Default for Estimator {
@@ -145,11 +153,14 @@ impl Estimator {
             want: Want { next: bounds.max, all: bounds.max },
             batch: Vec::with_capacity(BATCH),
             newest_sent: None,
+            last_arrived: None,
             round_trip: None,
             reports: Reports { any: false, waiting: None, silent_steps: 0 },
             queue: Duration::ZERO,
             loss_share: 0.0,
             application_limited: false,
+            judged: Time::ZERO,
+            sent_before: 0.0,
         }
     }
 
@@ -215,12 +226,19 @@ impl Estimator {
         if now < self.probe_deadline() {
             return None;
         }
-        self.prober.poll(now, self.rate.estimate(), self.want)
+        self.prober.poll(now, self.rate.estimate(), self.want, self.delay.spread())
     }
 
-    /// Bits per second that may be sent for long: for whoever chooses layers.
+    /// Bits per second that may be sent for long.
     pub fn target_bitrate(&self) -> u64 {
         self.rate.estimate() as u64
+    }
+
+    /// What of the target is left when the packets that are lost are sent again: for whoever chooses layers of streams that
+    /// are repaired. Bits per second. The first hundredths of losses are left to the margin that steps have.
+    pub fn media_bitrate(&self) -> u64 {
+        let repairs = (self.loss.smoothed() - REPAIRS_IN_MARGIN).max(0.0);
+        (self.rate.estimate() * (1.0 - repairs)) as u64
     }
 
     /// Bits per second at which packets may leave now: above the target, and below what the link carries while its queue drains.
@@ -266,20 +284,24 @@ impl Estimator {
             if self.batch.len() == BATCH {
                 self.put_in_order(now);
             }
-            let order = self.batch.len() as u32;
+            let sequence_number = result.sequence_number;
             let (sent, size, probe) = (known.at, known.size, known.probe);
-            self.batch.push(ArrivedPacket { at: at.as_micros(), sent, order, size, probe });
+            self.batch.push(ArrivedPacket { at: at.as_micros(), sent, sequence_number, size, probe });
         }
         true
     }
 
     /// Hands on what arrived, in the order in which it did.
     fn put_in_order(&mut self, now: Time) {
-        self.batch.sort_unstable_by_key(|packet| (packet.at, packet.sent, packet.order));
+        self.batch.sort_unstable_by_key(|packet| (packet.at, packet.sent, packet.sequence_number));
         let mut newest = self.newest_sent;
         for packet in self.batch.drain(..) {
             let queued = self.delay.on_packet(packet.sent, packet.at);
-            self.arrivals.add(packet.at, packet.size, queued);
+            let skipped =
+                self.last_arrived.map_or(0, |last| packet.sequence_number.wrapping_sub(last).wrapping_sub(1));
+            self.last_arrived = Some(packet.sequence_number);
+            let arrival = Arrival { at: packet.at, size: packet.size, queued, skipped };
+            self.arrivals.add(arrival);
             if let Some(id) = packet.probe {
                 self.prober.on_arrived(id, packet.at, packet.size);
             }
@@ -295,10 +317,15 @@ impl Estimator {
     }
 
     fn judge(&mut self, now: Time) {
-        let loss = self.loss.take_signal(now);
-        self.loss_share = loss.share;
         let delay = self.delay.take_signal();
+        let is_short = delay.is_some_and(DelaySignal::is_short);
+        let loss = self.loss.take_signal(now, is_short);
+        self.loss_share = loss.share;
         let sent = self.sent.bitrate(now).unwrap_or(0.0);
+        let passed = now.since(self.judged).min(Duration::from_secs(1)).as_secs_f64();
+        self.judged = now;
+        let sent_before = self.sent_before;
+        self.sent_before += (sent - sent_before) * passed * SENT_WEIGHT;
         self.application_limited = sent < APPLICATION_LIMITED * self.rate.estimate();
         if let Some(delay) = delay {
             self.queue = Duration::from_micros(delay.last_queue.max(0.0) as u64);
@@ -308,8 +335,10 @@ impl Estimator {
             delay,
             loss,
             acknowledged: self.arrivals.bitrate(),
-            busy: delay.and_then(|delay| self.arrivals.busy_bitrate(delay.empty_below())),
+            busy: delay.and_then(|delay| self.arrivals.busy_bitrate(delay.queued_above(), is_short)),
             round_trip: self.round_trip(),
+            sent,
+            sent_before,
             application_limited: self.application_limited,
             newest_sent: self.newest_sent,
             want: self.want,
@@ -319,6 +348,7 @@ impl Estimator {
         self.delay.hold_least_delay(self.rate.is_competing());
         if again {
             self.delay.restart();
+            self.loss.forget();
             self.prober.restart(now);
             return;
         }
@@ -347,7 +377,8 @@ impl Estimator {
 
     fn silence_deadline(&self) -> Time {
         let Some(waiting) = self.reports.waiting.filter(|_| self.reports.any) else { return Time::NEVER };
-        let patience = if self.reports.silent_steps == 0 { SILENCE.max(self.round_trip() * 3) } else { SILENT_STEP };
+        let patience =
+            if self.reports.silent_steps == 0 { SILENCE.max(self.round_trip() * 3) } else { SILENT_STEP };
         waiting + patience
     }
 

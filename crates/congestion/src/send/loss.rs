@@ -12,8 +12,10 @@ const PART: Duration = Duration::from_millis(250);
 /// Fewer packets than this say nothing.
 const MIN_PACKETS: u32 = 20;
 /// The share of packets whose loss is borne without a word, beyond what is lost whatever is sent. It is that of
-/// draft-ietf-rmcat-gcc-02 section 6, above which the rate falls.
+/// draft-ietf-rmcat-gcc-02 section 6, above which the rate falls; and twice that where nothing queues, since losses that come
+/// in bursts are far from even over a second.
 const TOLERATED: f64 = 0.10;
+const TOLERATED_UNQUEUED: f64 = 0.20;
 /// Falls after which losses that stayed are taken for the link's own, and how much of them must have stayed.
 const FALLS: u32 = 3;
 const STAYED: f64 = 0.7;
@@ -21,6 +23,8 @@ const STAYED: f64 = 0.7;
 const MAX_INHERENT: f64 = 0.3;
 /// How fast that belief fades: its half-life is about a minute.
 const FADING: f64 = 0.012;
+/// Weight of a second in the smoothed share of losses.
+const SMOOTHING: f64 = 0.1;
 /// Weight of a report in the share of marked packets: `g` of RFC 8257 section 3.3.
 const MARK_WEIGHT: f64 = 1.0 / 16.0;
 
@@ -51,6 +55,8 @@ pub(crate) struct LossTracker {
     arrived: u32,
     /// Packets newly reported missing since the last report was judged.
     fresh: u32,
+    /// Share of packets that are lost, over some seconds.
+    smoothed: f64,
 }
 
 /// What a report says of losses and marks.
@@ -78,6 +84,7 @@ impl LossTracker {
             marks: 0,
             arrived: 0,
             fresh: 0,
+            smoothed: 0.0,
         }
     }
 
@@ -100,8 +107,8 @@ impl LossTracker {
         self.marks = self.marks.saturating_add(u32::from(marked));
     }
 
-    /// What there is to say after a report.
-    pub(crate) fn take_signal(&mut self, now: Time) -> LossSignal {
+    /// What there is to say after a report. `unqueued`: packets have hardly queued.
+    pub(crate) fn take_signal(&mut self, now: Time, unqueued: bool) -> LossSignal {
         let passed = now.since(self.updated).min(Duration::from_secs(1)).as_secs_f64();
         self.updated = now;
         self.inherent -= self.inherent * FADING * passed;
@@ -109,6 +116,7 @@ impl LossTracker {
         let (lost, told) =
             self.parts.iter().fold((0_u32, 0_u32), |(lost, told), part| (lost + part.lost, told + part.told));
         let share = if told < MIN_PACKETS { 0.0 } else { f64::from(lost.min(told)) / f64::from(told) };
+        self.smoothed += SMOOTHING * passed * (share.min(0.5) - self.smoothed);
         let marked = (self.marks > 0).then(|| {
             let report = f64::from(self.marks) / f64::from(self.arrived.max(self.marks));
             self.marked = self.marked.max(report * MARK_WEIGHT) + MARK_WEIGHT * (report - self.marked);
@@ -119,11 +127,23 @@ impl LossTracker {
         }
         let fresh = std::mem::take(&mut self.fresh) > 0;
         (self.marks, self.arrived) = (0, 0);
-        let excess = (share - self.inherent - TOLERATED).max(0.0);
+        let tolerated = if unqueued { TOLERATED_UNQUEUED } else { TOLERATED };
+        let excess = (share - self.inherent - tolerated).max(0.0);
         if excess <= 0.0 {
             self.trial = None;
         }
         LossSignal { share, excess, fresh, marked }
+    }
+
+    /// Forgets the losses of late: the way was gone, and it is there again.
+    pub(crate) fn forget(&mut self) {
+        self.parts = [Part::default(); PARTS];
+        self.fresh = 0;
+    }
+
+    /// The share of packets that are lost, over some ten seconds, 0 to 0.5.
+    pub(crate) const fn smoothed(&self) -> f64 {
+        self.smoothed
     }
 
     /// Notes that the rate was lowered because of `share`. After some falls that did not help, that is what the link loses.
@@ -169,7 +189,7 @@ mod tests {
                 tracker.on_arrived(now, false, false);
             }
         }
-        tracker.take_signal(Time::from_millis(second * 1000 + 999))
+        tracker.take_signal(Time::from_millis(second * 1000 + 999), false)
     }
 
     #[test]
@@ -201,7 +221,7 @@ mod tests {
         for _ in 0..10 {
             tracker.on_arrived(Time::from_millis(999), true, true);
         }
-        let signal = tracker.take_signal(Time::from_millis(999));
+        let signal = tracker.take_signal(Time::from_millis(999), false);
         assert!(signal.share < 0.05, "{signal:?}");
         assert!(signal.marked.is_some_and(|marked| marked > 0.0));
     }

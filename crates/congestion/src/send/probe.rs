@@ -32,8 +32,12 @@ impl Probe {
     }
 }
 
-/// How long a probe lasts.
-const LENGTH: Duration = Duration::from_millis(30);
+/// How long a probe lasts in microseconds, and so many times the spread of delays longer, up to the most.
+const LENGTH: f64 = 30_000.0;
+const LENGTH_PER_SPREAD: f64 = 8.0;
+const MAX_LENGTH: f64 = 200_000.0;
+/// Delays that lie apart by less are no reason for a longer probe.
+const LITTLE_SPREAD: f64 = 4_000.0;
 const MIN_BYTES: u32 = 800;
 /// A result must be there this long after the probe was asked for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -119,8 +123,8 @@ impl Prober {
         }
     }
 
-    /// The next probe, if it is time for one.
-    pub(crate) fn poll(&mut self, now: Time, estimate: f64, want: Want) -> Option<Probe> {
+    /// The next probe, if it is time for one. `spread`: how far delays lie apart, in microseconds.
+    pub(crate) fn poll(&mut self, now: Time, estimate: f64, want: Want, spread: f64) -> Option<Probe> {
         if let Some(measurement) = &self.under_way {
             if now < measurement.asked + PATIENCE {
                 return None;
@@ -133,7 +137,8 @@ impl Prober {
         let bitrate = want.rate(estimate, self.go_on)?;
         self.asked = true;
         self.count = self.count.wrapping_add(1);
-        let bytes = (bitrate * LENGTH.as_secs_f64() / 8.0).clamp(f64::from(MIN_BYTES), 1e6) as u32;
+        let length = (LENGTH + LENGTH_PER_SPREAD * (spread - LITTLE_SPREAD).max(0.0)).min(MAX_LENGTH);
+        let bytes = (bitrate * length / 8e6).clamp(f64::from(MIN_BYTES), 1e6) as u32;
         let probe = Probe { id: ProbeId(self.count), bitrate: bitrate as u64, bytes };
         self.under_way = Some(Measurement { probe, asked: now, sent: Span::EMPTY, arrived: Span::EMPTY });
         Some(probe)
@@ -247,7 +252,7 @@ mod tests {
     const WANT: Want = Want { next: 1e6, all: 3e6 };
 
     fn run(prober: &mut Prober, start: Time, estimate: f64, capacity: f64) -> Option<ProbeResult> {
-        let probe = prober.poll(start, estimate, WANT).expect("it is time");
+        let probe = prober.poll(start, estimate, WANT, 0.0).expect("it is time");
         let size = probe.padding_size();
         let (mut at, mut arrival, mut bytes) = (start, 0.0, 0);
         let step = |rate: f64| f64::from(size) * 8.0 / rate;
@@ -274,7 +279,7 @@ mod tests {
         assert!(!first.saturated && (first.bitrate - 9e5).abs() < 2e4, "{first:?}");
         let second = run(&mut prober, Time::from_millis(100), 9e5, 2e6).expect("all arrived");
         assert!(second.saturated && (second.bitrate - 2e6).abs() < 2e4, "{second:?}");
-        assert!(prober.poll(Time::from_millis(200), 2e6, WANT).is_none(), "not at once after a failure");
+        assert!(prober.poll(Time::from_millis(200), 2e6, WANT, 0.0).is_none(), "not at once after a failure");
         assert!(prober.deadline(2e6, WANT) > Time::from_millis(1000));
         assert_eq!(prober.deadline(3e6, WANT), Time::NEVER, "there is enough");
     }
@@ -282,7 +287,7 @@ mod tests {
     #[test]
     fn what_comes_at_once_after_a_stop_says_nothing() {
         let mut prober = Prober::new();
-        let probe = prober.poll(Time::ZERO, 3e5, WANT).expect("it is time");
+        let probe = prober.poll(Time::ZERO, 3e5, WANT, 0.0).expect("it is time");
         for packet in 0..10_u16 {
             let sent = SentPacket {
                 sequence_number: packet,
@@ -294,6 +299,6 @@ mod tests {
             prober.on_arrived(probe.id, i64::from(packet) * 250, 500);
         }
         assert_eq!(prober.take_result(Time::from_millis(60)), None);
-        assert!(prober.poll(Time::from_millis(60), 3e5, WANT).is_none());
+        assert!(prober.poll(Time::from_millis(60), 3e5, WANT, 0.0).is_none());
     }
 }

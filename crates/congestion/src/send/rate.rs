@@ -4,7 +4,7 @@
 //! No powers and logarithms: their last digit differs between platforms, and equal input must give equal output. Must not know
 //! packets, nor how a report looks.
 
-use super::competition::Competition;
+use super::competition::{Competition, Used};
 use super::delay::DelaySignal;
 use super::loss::LossSignal;
 use super::probe::{ProbeResult, Want};
@@ -13,7 +13,8 @@ use crate::overuse::Usage;
 use std::time::Duration;
 use tureen_rtp_wire::Time;
 
-/// What remains of the rate that queues let through. It is near one, since draining is the pacer's part: see [`Drain`].
+/// What remains of the rate that queues let through. It is near one, since draining is the pacer's part: see [`Drain`]. And it
+/// is one while the queue is short: a burst is no lack of capacity.
 const DECREASE: f64 = 0.97;
 /// Growth a second while the capacity of the link is not known (draft-ietf-rmcat-gcc-02 section 5.5, `eta - 1`).
 const INCREASE: f64 = 0.08;
@@ -27,6 +28,15 @@ const MIN_SLOW_INCREASE: f64 = 4_000.0;
 /// Microseconds of queue: below the first, growth is no matter; above the second, one that stands still is.
 const MIN_GROWING_QUEUE: f64 = 12_000.0;
 const MAX_STANDING_QUEUE: f64 = 40_000.0;
+/// Who sends as much as before is patient up to this queue: of those who share a bottleneck, who has grown gives way first.
+const PATIENCE: f64 = 60_000.0;
+const GROWN: f64 = 1.2;
+/// What lies below this of the spread of delays comes from bursts and not from jitter, in microseconds.
+const LITTLE_SPREAD: f64 = 4_000.0;
+/// Where less than this part of what is sent gets through, the capacity fell.
+const SUDDEN: f64 = 0.7;
+/// Where this part of what is sent gets through, the queue has others' packets in it.
+const MOST: f64 = 0.9;
 /// A queue is drained within about this long, in microseconds, and in no case for longer than the second.
 const DRAIN_MICROS: f64 = 500_000.0;
 const MAX_DRAIN: Duration = Duration::from_millis(1_500);
@@ -76,11 +86,21 @@ pub(crate) struct Judgement {
     pub acknowledged: Option<f64>,
     pub busy: Option<f64>,
     pub round_trip: Duration,
+    /// Bits per second that were sent over the last half second, and over some seconds.
+    pub sent: f64,
+    pub sent_before: f64,
     /// Less is sent than the estimate allows.
     pub application_limited: bool,
     /// The newest packet that the report tells of was sent at this time.
     pub newest_sent: Option<Time>,
     pub want: Want,
+}
+
+impl Judgement {
+    /// Whether more is sent than some seconds ago.
+    fn has_grown(&self) -> bool {
+        self.sent > self.sent_before * GROWN
+    }
 }
 
 /// A queue that is being drained: packets leave slower than the link carries, the estimate stays what it is.
@@ -169,12 +189,12 @@ impl RateController {
         self.competition.is_on()
     }
 
-    /// Takes what a probe found. The rate from before a fall is not remembered longer than the way shows it.
+    /// Takes what a probe found: it raises the estimate, and lowers none, since it was short.
     pub(crate) fn on_probe(&mut self, result: ProbeResult) {
         if !self.may_probe() {
             return;
         }
-        let found = if result.saturated { result.bitrate * DECREASE } else { result.bitrate };
+        let found = result.bitrate;
         if found > self.estimate {
             if self.capacity.is_some_and(|capacity| found > capacity.mean() && !capacity.is_near(found)) {
                 self.capacity = None;
@@ -202,7 +222,11 @@ impl RateController {
             return true;
         }
         let empty = delay.least_queue < delay.empty_below();
+        let alone = !self.competition.is_on();
         if self.competition.update(now, empty, delay.last_queue - 2.0 * delay.spread) {
+            if alone {
+                self.set(self.competition.first_rate(self.estimate), RateReason::Competition);
+            }
             self.drain = None;
             self.compete(judgement, passed);
             return false;
@@ -224,9 +248,16 @@ impl RateController {
     }
 
     fn fall(&mut self, judgement: &Judgement, delay: DelaySignal) {
-        let Some(through) = judgement.busy.or(judgement.acknowledged) else { return };
-        let sudden = through < self.estimate * 0.7;
-        if !sudden && !self.has_reacted(judgement) {
+        // What arrives says something of the capacity only where it queued for long enough.
+        let whole = judgement.acknowledged.filter(|_| !delay.is_short());
+        let Some(through) = judgement.busy.or(whole) else { return };
+        let sudden = through < judgement.sent.min(self.estimate) * SUDDEN;
+        let since = self.drain.map_or(judgement.now, |drain| drain.since);
+        // Where others have a part in the queue, what gets through falls with what is sent: that must not feed on itself.
+        let least = if sudden { 0.0 } else { judgement.sent_before.min(self.estimate) };
+        self.drain = Some(Drain { since, capacity: through.max(least), queue: delay.last_queue });
+        let patient = !judgement.has_grown() && delay.last_queue < PATIENCE + 3.0 * delay.spread;
+        if !sudden && (patient || !self.has_reacted(judgement)) {
             return;
         }
         if self.capacity.is_some_and(|capacity| !capacity.is_near(through)) {
@@ -234,11 +265,12 @@ impl RateController {
         }
         self.capacity = Some(LinkCapacity::update(self.capacity, through));
         self.decreased = Some(judgement.now);
-        self.competition.on_fall();
-        let since = self.drain.map_or(judgement.now, |drain| drain.since);
-        self.drain = Some(Drain { since, capacity: through, queue: delay.last_queue });
-        if through * DECREASE < self.estimate {
-            self.set(through * DECREASE, RateReason::Queue);
+        self.competition.on_fall(self.estimate);
+        let shared = delay.is_short() && through > judgement.sent * MOST;
+        let used = if shared { judgement.sent } else { 0.0 };
+        let left = if delay.is_short() { through.max(used) } else { through * DECREASE };
+        if left < self.estimate {
+            self.set(left, RateReason::Queue);
         }
     }
 
@@ -275,14 +307,17 @@ impl RateController {
 
     /// As senders by losses do: up by packets a round trip, down by a part for each loss.
     fn compete(&mut self, judgement: &Judgement, passed: f64) {
+        let acknowledged = judgement.acknowledged.unwrap_or(0.0);
         if judgement.loss.fresh && self.has_reacted(judgement) {
             self.decreased = Some(judgement.now);
-            self.set(Competition::after_loss(self.estimate), RateReason::Competition);
+            let used = if judgement.has_grown() { Used::Grown } else { Used::Steady(judgement.sent) };
+            let left = Competition::after_loss(self.estimate, used, judgement.loss.share);
+            self.set(left, RateReason::Competition);
             return;
         }
-        let lead = judgement.acknowledged.unwrap_or(0.0) * MAX_LEAD + SLACK;
-        let limit = lead.max(judgement.want.next * MAX_SURPLUS).min(judgement.want.all * MAX_SURPLUS);
-        let grown = self.estimate + Competition::growth(judgement.round_trip) * passed;
+        let limit =
+            Competition::limit(acknowledged, judgement.want.next).min(judgement.want.all * MAX_SURPLUS);
+        let grown = self.estimate + Competition::growth(self.estimate, judgement.round_trip) * passed;
         if self.estimate < limit {
             self.set(grown.min(limit), RateReason::Competition);
         }
@@ -300,7 +335,8 @@ impl RateController {
     fn give_way_to_marks(&mut self, judgement: &Judgement) {
         let Some(marked) = judgement.loss.marked.filter(|_| self.has_reacted(judgement)) else { return };
         self.decreased = Some(judgement.now);
-        let used = judgement.acknowledged.map_or(self.estimate, |through| self.estimate.min(through * MAX_LEAD));
+        let used =
+            judgement.acknowledged.map_or(self.estimate, |through| self.estimate.min(through * MAX_LEAD));
         self.set(used * (1.0 - marked / 2.0), RateReason::Marks);
     }
 
@@ -327,6 +363,7 @@ impl RateController {
 }
 
 fn is_overuse(delay: DelaySignal) -> bool {
-    let growing = delay.usage == Usage::Over && delay.last_queue > MIN_GROWING_QUEUE + 2.0 * delay.spread;
+    let growing = delay.usage == Usage::Over
+        && delay.last_queue > MIN_GROWING_QUEUE + 4.0 * (delay.spread - LITTLE_SPREAD).max(0.0);
     growing || delay.least_queue > MAX_STANDING_QUEUE + 3.0 * delay.spread
 }

@@ -139,7 +139,9 @@ impl FeedbackReader {
             let sequence_number = streams.get(ssrc, sequence_number)?;
             let outcome = match report.map(|report| report.arrival) {
                 None => Outcome::Missing,
-                Some(Arrival::Before(offset)) => Outcome::ArrivedAt(micros(reported - i64::from(offset) * 64)),
+                Some(Arrival::Before(offset)) => {
+                    Outcome::ArrivedAt(micros(reported - i64::from(offset) * 64))
+                }
                 Some(Arrival::OutOfRange | Arrival::Unavailable) => Outcome::Arrived,
             };
             let ecn = report.map_or(Ecn::NotCapable, |report| Ecn::from_bits(report.ecn));
