@@ -249,8 +249,8 @@ mod tests {
         let mut writer = RtcpWriter::new(&mut buffer);
         writer
             .congestion_feedback(9, 2 << 16, |blocks| {
-                blocks.stream(7, 65_535, [Some(ce), None].into_iter())?;
-                blocks.stream(8, 3, [Some(late), Some(ce)].into_iter())
+                blocks.stream(7, 65_535, [Some(ce), None])?;
+                blocks.stream(8, 3, [Some(late), Some(ce)])
             })
             .expect("it fits");
         let len = writer.finish();
