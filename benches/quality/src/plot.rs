@@ -11,6 +11,8 @@ const SIZE: (u32, u32) = (1000, 520);
 const CAPACITY: RGBColor = RGBColor(150, 150, 150);
 const TARGET: RGBColor = RGBColor(200, 80, 40);
 const RUNG: RGBColor = RGBColor(40, 90, 180);
+/// A line of the upper plot.
+type Curve = (&'static str, RGBColor, fn(&Sample) -> u64);
 /// Each so many samples one is drawn.
 const EVERY: usize = 5;
 
@@ -35,7 +37,7 @@ pub fn draw(path: &Path, caption: &str, samples: &[Sample]) -> Result<(), Box<dy
         .y_label_area_size(46)
         .build_cartesian_2d(0.0..end, 0.0..mbit(most) * 1.05)?;
     chart.configure_mesh().disable_x_mesh().y_desc("Mbit/s").draw()?;
-    let lines: [(&str, RGBColor, fn(&Sample) -> u64); 3] = [
+    let lines: [Curve; 3] = [
         ("capacity", CAPACITY, |sample| sample.capacity),
         ("estimate", TARGET, |sample| sample.target),
         ("rung", RUNG, |sample| sample.rung),

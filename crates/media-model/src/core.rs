@@ -95,6 +95,8 @@ pub struct Population {
     pub rtp_observers: usize,
     /// Data producers.
     pub data_producers: usize,
+    /// Sources of data: of its data producers, and mirrors of those of other shards.
+    pub data_sources: usize,
     /// Data consumers.
     pub data_consumers: usize,
 }
@@ -181,6 +183,7 @@ impl<T> Core<T> {
             consumers: self.consumers.len(),
             rtp_observers: self.observing.observers.len(),
             data_producers: self.data.producers.len(),
+            data_sources: self.data.sources.len(),
             data_consumers: self.data.consumers.len(),
         }
     }
