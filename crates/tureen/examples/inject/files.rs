@@ -120,7 +120,8 @@ impl VideoFile {
         if &header.four_cc != b"VP80" || header.timebase_denominator == 0 {
             return Err(format!("{} has no VP8", path.display()).into());
         }
-        let payloader = Vp8Payloader { enable_picture_id: true, ..Vp8Payloader::default() };
+        let mut payloader = Vp8Payloader::default();
+        payloader.enable_picture_id = true;
         let packetizer = Packetizer { stream, payloader: Box::new(payloader), sequence_number: 0 };
         Ok(Self { reader, header, packetizer })
     }
