@@ -29,7 +29,8 @@ pub(crate) fn write(tree: &Tree, name: &str, rows: &[Row]) -> Outcome<PathBuf> {
     fs::create_dir_all(&folder).map_err(while_doing("docs/reports"))?;
     let path = folder.join(format!("{name}.md"));
     let figures = fs::read_to_string(figures(tree)).unwrap_or_default();
-    fs::write(&path, render(commit.trim(), &machine(), rows, &figures)).map_err(while_doing(path.display()))?;
+    fs::write(&path, render(commit.trim(), &machine(), rows, &figures))
+        .map_err(while_doing(path.display()))?;
     Ok(path)
 }
 
@@ -79,7 +80,12 @@ mod tests {
             rerun: format!("cargo xtask test --only {step}"),
             remark: remark.to_owned(),
         };
-        let text = render("abc of 2026-01-02", "2 cores", &[row("unit", 5, 1, "a|b"), row("doc", 2, 0, "")], "a: 5 ms\n");
+        let text = render(
+            "abc of 2026-01-02",
+            "2 cores",
+            &[row("unit", 5, 1, "a|b"), row("doc", 2, 0, "")],
+            "a: 5 ms\n",
+        );
         assert!(text.contains("| unit | 5 | 1 | 1m10s | `cargo xtask test --only unit` | a/b |"), "{text}");
         assert!(text.contains("\n7 passed, 1 failed\n"), "{text}");
         assert!(text.ends_with("\n```text\na: 5 ms\n```\n"), "{text}");

@@ -152,7 +152,11 @@ fn a_capture_time_of_an_unknown_clock_stays_as_it_is() {
 }
 
 /// Of a stream's report to the viewer: our wall clock at the capture of what has the `timestamp`.
-fn reported_capture(reports: &[Vec<u8>], clock_rate: u32, timestamp: impl Fn(u32) -> Option<u32>) -> Option<f64> {
+fn reported_capture(
+    reports: &[Vec<u8>],
+    clock_rate: u32,
+    timestamp: impl Fn(u32) -> Option<u32>,
+) -> Option<f64> {
     let parsed = reports.iter().filter_map(|bytes| Compound::parse(bytes).ok());
     let mut infos = Vec::new();
     for compound in parsed {
@@ -177,7 +181,8 @@ fn capture_times_keep_sound_and_picture_together_without_reports() {
     call.bench.receive(1, &vp8_with(VIDEO, 1, 90_000, true, &[(SENT_AS, &value)]));
     // The sound of the same moment takes 200 ms longer.
     call.bench.pass(200);
-    let header = RtpHeader { marker: false, payload_type: 111, sequence_number: 1, timestamp: 48_000, ssrc: AUDIO };
+    let header =
+        RtpHeader { marker: false, payload_type: 111, sequence_number: 1, timestamp: 48_000, ssrc: AUDIO };
     call.bench.receive(1, &packet_with(&header, &[(SENT_AS, &value)], &[1; 40]));
     let (media, mut reports) = call.bench.sent_to(2);
     let sent: Vec<_> = media

@@ -475,7 +475,8 @@ fn the_levels_of_all_are_told_while_somebody_listens() {
     let log = Log::default();
     let lines = log.clone();
     let listening = block_on(room.on_audio_levels(move |levels| {
-        let entry = |it: &AudioLevel| format!("{} {} {}", it.peer.name(), it.rtp_receiver.id(), it.audio_level);
+        let entry =
+            |it: &AudioLevel| format!("{} {} {}", it.peer.name(), it.rtp_receiver.id(), it.audio_level);
         lines.write(levels.iter().map(entry).collect::<Vec<_>>().join(", "));
     }))
     .unwrap();

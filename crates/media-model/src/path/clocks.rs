@@ -57,7 +57,8 @@ impl<T: Transport> Core<T> {
         let Some(place) = place else { return };
         let timestamp = RtpPacket::from_parts(bytes, layout).map(|packet| packet.timestamp());
         let Some(value) = bytes.get_mut(place) else { return };
-        let Some(AbsCaptureTime { capture, clock_offset: Some(offset) }) = AbsCaptureTime::parse(value) else {
+        let Some(AbsCaptureTime { capture, clock_offset: Some(offset) }) = AbsCaptureTime::parse(value)
+        else {
             return;
         };
         if let Some(timestamp) = timestamp.filter(|_| !stream.rtx) {

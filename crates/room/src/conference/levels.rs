@@ -121,11 +121,7 @@ fn in_room(room: &Weak<RoomShared>, volumes: &[AudioLevelVolume]) -> Vec<AudioLe
     };
     let levels = volumes.iter().filter_map(|volume| {
         let rtp_receiver = of(&volume.producer.upgrade()?)?;
-        Some(AudioLevel {
-            peer: rtp_receiver.peer().clone(),
-            rtp_receiver,
-            audio_level: volume.volume,
-        })
+        Some(AudioLevel { peer: rtp_receiver.peer().clone(), rtp_receiver, audio_level: volume.volume })
     });
     levels.collect()
 }

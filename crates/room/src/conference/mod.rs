@@ -77,12 +77,12 @@ pub use dump::{
 };
 pub use error::{
     CloseError, CreatePeerError, CreateRoomError, CreateRtpReceiverError, CreateServerError,
-    CreateTransportError, InvalidStateError, ListenAudioLevelsError, ListenRtpError, ReceiveError, SetCapabilitiesError,
-    SetTransportError, StateError, TransportError, UpdateSettingsError,
+    CreateTransportError, InvalidStateError, ListenAudioLevelsError, ListenRtpError, ReceiveError,
+    SetCapabilitiesError, SetTransportError, StateError, TransportError, UpdateSettingsError,
 };
 pub use event::{
-    AudioLevel, ParametersChange, PeerEvent, RoomEvent, RtpObject, RtpReceiverEvent, RtpSenderEvent, ServerEvent,
-    TransportEvent,
+    AudioLevel, ParametersChange, PeerEvent, RoomEvent, RtpObject, RtpReceiverEvent, RtpSenderEvent,
+    ServerEvent, TransportEvent,
 };
 pub use levels::AudioLevelsListener;
 pub use packets::PacketListener;

@@ -63,7 +63,8 @@ impl Room {
         let (id, capabilities) = (hub.ids.draw(), router.rtp_capabilities());
         let (emitter, register) = (Emitter::default(), Mutex::default());
         let levels = AsyncMutex::new(Weak::new());
-        let shared = RoomShared { id, hub, server, emitter, router, capabilities, register, levels, app_data };
+        let shared =
+            RoomShared { id, hub, server, emitter, router, capabilities, register, levels, app_data };
         Self { shared: Arc::new(shared) }
     }
 

@@ -29,7 +29,8 @@ fn real_media_injector() {
         nack: false,
         srtp: None,
     };
-    let listener = Receiver::ffmpeg(directory.path(), "heard", &reception(Codec::Opus, 101, audio, audio.rtcp));
+    let listener =
+        Receiver::ffmpeg(directory.path(), "heard", &reception(Codec::Opus, 101, audio, audio.rtcp));
     let viewer = Receiver::ffmpeg(directory.path(), "seen", &reception(Codec::Vp8, 102, video, video.rtcp));
     let mut command = Command::new(example("inject"));
     command.args([&sound, &pictures]).args(["127.0.0.1", &audio.rtp.to_string(), &video.rtp.to_string()]);

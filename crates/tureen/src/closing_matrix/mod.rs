@@ -221,7 +221,9 @@ impl Scene {
                 let options = RouterOptions::new(from_json(serde_json::json!([
                     {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2}
                 ])));
-                Making::new(0, None, async move { Some(Handle::Router(worker.create_router(options).await.ok()?)) })
+                Making::new(0, None, async move {
+                    Some(Handle::Router(worker.create_router(options).await.ok()?))
+                })
             }
             Kind::Transport => {
                 let (parent, Handle::Router(router)) = self.choose(Kind::Router, a)? else { return None };
@@ -239,7 +241,9 @@ impl Scene {
             Kind::Producer => {
                 let (parent, transport) = self.transport(a)?;
                 let options = ProducerOptions::new(MediaKind::Audio, opus(ssrc));
-                Making::new(parent, None, async move { transport.produce(options).await.ok().map(Handle::Producer) })
+                Making::new(parent, None, async move {
+                    transport.produce(options).await.ok().map(Handle::Producer)
+                })
             }
             Kind::DataProducer => {
                 let (parent, transport) = self.transport(a)?;
@@ -247,7 +251,9 @@ impl Scene {
                 Making::new(parent, None, async move { made.await.map(Handle::DataProducer) })
             }
             Kind::Consumer => {
-                let (source, Handle::Producer(producer)) = self.choose(Kind::Producer, b)? else { return None };
+                let (source, Handle::Producer(producer)) = self.choose(Kind::Producer, b)? else {
+                    return None;
+                };
                 let (parent, transport) = self.transport_beside(&producer.transport(), a)?;
                 let options = ConsumerOptions::new(producer.id(), transport.router().rtp_capabilities());
                 let made = async move { transport.consume(options).await.ok() };
@@ -289,7 +295,8 @@ impl Scene {
         match *step {
             Step::Make(kind, a, b) => {
                 let Some(Making { parent, source, future }) = self.making(kind, a, b) else { return };
-                let is_possible = !self.model.closed(parent) && source.is_none_or(|it| !self.model.closed(it));
+                let is_possible =
+                    !self.model.closed(parent) && source.is_none_or(|it| !self.model.closed(it));
                 let made = block_on(future);
                 assert_eq!(made.is_some(), is_possible, "{kind:?} on what is closed, or not on what is open");
                 if let Some(handle) = made {
@@ -304,7 +311,8 @@ impl Scene {
             Step::Close(choice) => {
                 let place = choice % self.handles.len();
                 // The Worker ends few lives early.
-                let Some(handle) = self.handles[place].as_ref().filter(|_| place > 0 || choice % 7 == 0) else {
+                let Some(handle) = self.handles[place].as_ref().filter(|_| place > 0 || choice % 7 == 0)
+                else {
                     return;
                 };
                 handle.close();
@@ -312,9 +320,8 @@ impl Scene {
             }
             Step::Drop(choice) => {
                 let place = choice % self.handles.len();
-                let is_leaf = |handle: &Handle| {
-                    !matches!(handle.kind(), Kind::Worker | Kind::Router | Kind::Transport)
-                };
+                let is_leaf =
+                    |handle: &Handle| !matches!(handle.kind(), Kind::Worker | Kind::Router | Kind::Transport);
                 if self.handles[place].as_ref().is_some_and(is_leaf) {
                     self.handles[place] = None;
                     self.model.close(place);
@@ -343,7 +350,8 @@ impl Scene {
     /// Closes what is left, and sees that nothing of it stays in the Cores.
     fn end(mut self) -> (Vec<String>, Vec<String>) {
         let worker = self.worker();
-        let routers = (0..self.handles.len()).filter(|place| matches!(self.handles[*place], Some(Handle::Router(_))));
+        let routers =
+            (0..self.handles.len()).filter(|place| matches!(self.handles[*place], Some(Handle::Router(_))));
         for place in routers.collect::<Vec<_>>() {
             if let Some(router) = &self.handles[place] {
                 router.close();

@@ -87,8 +87,7 @@ impl Model {
         self.told.extend(lines);
         self.objects[index].closed = true;
         // Consumers come right after their producer, unless their own transport closes by the same cause.
-        let consumers: Vec<usize> =
-            self.places(|it| it.source == Some(index) && !it.closed).collect();
+        let consumers: Vec<usize> = self.places(|it| it.source == Some(index) && !it.closed).collect();
         for consumer in consumers {
             if !self.hangs_on(consumer, root) {
                 self.end(consumer, Cause::Source, root);
