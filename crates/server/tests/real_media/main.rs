@@ -9,6 +9,7 @@ mod browsers;
 mod clients;
 mod direct;
 mod pictures;
+mod pipe;
 mod ports;
 mod process;
 mod recorder;

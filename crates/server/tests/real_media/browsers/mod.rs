@@ -5,6 +5,6 @@
 mod calls;
 mod figures;
 mod layers;
-mod namespace;
+pub(crate) mod namespace;
 mod networks;
 mod scenario;
