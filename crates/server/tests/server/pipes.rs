@@ -297,6 +297,18 @@ fn a_link_mends_itself_when_the_other_server_comes_back() {
 }
 
 #[test]
+fn peers_of_a_server_that_stays_away_go_after_the_grace_time() {
+    let here = TestServer::start(Settings { peer_grace: 1, ..settings() });
+    let there = TestServer::start(settings());
+    let publisher = Publisher::new(&there, "speaker");
+    link(&here, &there);
+    eventually("it is here", || producer(&here, &publisher.producer));
+    there.shutdown();
+    eventually("it is gone", || peers(&here).is_empty().then_some(()));
+    assert_eq!(report(&here)["connected"], false);
+}
+
+#[test]
 fn who_answers_for_a_server_that_is_gone_is_not_believed() {
     let here = TestServer::start(settings());
     let foreign = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
