@@ -2,7 +2,7 @@
 //!
 //! A [`Worker`] is a set of shards, each a thread with its own sockets; a [`Router`] spans them and forwards what comes in
 //! on one of its transports, as a [`Producer`], to any number of others, each with a [`Consumer`]. A [`PlainTransport`]
-//! carries RTP over UDP, a [`DirectTransport`] exchanges it with this program:
+//! carries RTP over UDP, a [`PipeTransport`] leads to another Router, a [`DirectTransport`] exchanges it with this program:
 //!
 //! ```
 //! use tureen::dictionaries::{MediaKind, from_json};

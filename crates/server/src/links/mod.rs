@@ -212,8 +212,9 @@ impl Work {
 
     async fn turn(&self, local: &Local, outward: &mut Mirror, inward: &mut Mirror) -> Result<(), SideError> {
         let (remote, make) = (&self.remote, &self.make);
-        let here = local.state(&make.link).await?;
+        // First the other one: who came from there is to go if it stays away, and being asked for keeps them.
         let there = remote.state(&make.link).await?;
+        let here = local.state(&make.link).await?;
         let known = |pipe: &str| outward.has(pipe) || inward.has(pipe);
         let orphans = |state: &RoomState| -> Vec<String> {
             let own = state.pipes.iter().filter(|pipe| pipe.link == make.link);

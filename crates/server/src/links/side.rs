@@ -114,6 +114,8 @@ pub(super) struct Remote {
     /// Of the room in the operators' API.
     url: String,
     token: Secret,
+    /// What it says where there is no such room.
+    no_room: String,
 }
 
 impl Remote {
@@ -125,7 +127,8 @@ impl Remote {
             .http_status_as_error(false)
             .tls_config(tls);
         let url = format!("{}/api/v1/rooms/{}", server.trim_end_matches('/'), escaped(room));
-        Self { agent: config.build().into(), url, token }
+        let no_room = Refusal::unknown("room", room).to_string();
+        Self { agent: config.build().into(), url, token, no_room }
     }
 
     /// Sends a request on a thread that may wait; the text of its answer.
@@ -182,7 +185,9 @@ fn escaped(name: &str) -> String {
 impl Side for Remote {
     async fn state(&self, link: &str) -> Answer<RoomState> {
         match self.get(format!("/pipes?link={link}")).await {
-            Err(SideError::Refused(NOT_FOUND, _)) => Ok(RoomState::default()),
+            Err(SideError::Refused(NOT_FOUND, text)) if text == self.no_room => Ok(RoomState::default()),
+            // Somebody else answers for the server: what is in the room is not known.
+            Err(error @ SideError::Refused(NOT_FOUND, _)) => Err(SideError::Unreachable(error.to_string())),
             state => state,
         }
     }

@@ -10,6 +10,7 @@ mod clients;
 mod direct;
 mod injector;
 mod pictures;
+mod pipe;
 mod ports;
 mod process;
 mod recorder;

@@ -297,6 +297,36 @@ fn a_link_mends_itself_when_the_other_server_comes_back() {
 }
 
 #[test]
+fn peers_of_a_server_that_stays_away_go_after_the_grace_time() {
+    let here = TestServer::start(Settings { peer_grace: 1, ..settings() });
+    let there = TestServer::start(settings());
+    let publisher = Publisher::new(&there, "speaker");
+    link(&here, &there);
+    eventually("it is here", || producer(&here, &publisher.producer));
+    there.shutdown();
+    eventually("it is gone", || peers(&here).is_empty().then_some(()));
+    assert_eq!(report(&here)["connected"], false);
+}
+
+#[test]
+fn who_answers_for_a_server_that_is_gone_is_not_believed() {
+    let here = TestServer::start(settings());
+    let foreign = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", foreign.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in foreign.incoming() {
+            let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            // Who asked may be gone.
+            let _ = std::io::Write::write_all(&mut stream.unwrap(), answer.as_bytes());
+        }
+    });
+    here.post_json("/api/v1/rooms/r/pipe-to", &json!({ "url": url }));
+    let error = eventually("it is told", || report(&here)["error"].as_str().map(str::to_owned));
+    assert!(error.contains("404"), "{error}");
+    assert_eq!(report(&here)["connected"], false);
+}
+
+#[test]
 fn a_link_shows_the_token_that_the_other_server_asks_for() {
     let token: StaticToken = "admin:*:boss".parse().unwrap();
     let here = TestServer::start(settings());

@@ -6,6 +6,6 @@ mod calls;
 mod data;
 mod figures;
 mod layers;
-mod namespace;
+pub(crate) mod namespace;
 mod networks;
 mod scenario;
