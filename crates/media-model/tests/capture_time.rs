@@ -14,7 +14,7 @@ use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
 const URI: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
 /// The ids at the source and at the viewer.
 const SENT_AS: u8 = 9;
-const GOT_AS: u8 = 11;
+const GOT_AS: u8 = 10;
 const VIDEO: u32 = 1000;
 const AUDIO: u32 = 3000;
 /// The source's wall clock when something is captured.
@@ -134,6 +134,7 @@ fn a_sender_report_knows_the_clock_better_than_a_capture() {
 #[test]
 fn what_was_captured_elsewhere_keeps_its_clock() {
     let mut call = Call::with_video();
+    call.show(AbsCaptureTime { capture: CAPTURE, clock_offset: None });
     call.report(VIDEO, NtpTime::new(5000, 0), 3000);
     let expected = ahead(NtpTime::new(5000, 0), &call);
     // The capturer's clock is two seconds behind that of the sender, which forwards.

@@ -86,8 +86,7 @@ impl ProducerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseProducer { id: self.id });
             self.transport.link.worker.task(Task::ProducerClosed(Arc::clone(self)));
         }

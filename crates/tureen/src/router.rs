@@ -58,8 +58,7 @@ impl RouterShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.links().for_each(|link| link.close(CloseRouter { id: self.id }));
             self.worker.task(Task::RouterClosed(Arc::clone(self)));
         }

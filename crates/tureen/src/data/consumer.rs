@@ -104,8 +104,7 @@ impl DataConsumerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseDataConsumer { id: self.id });
             self.transport.link.worker.task(Task::DataConsumerClosed(Arc::clone(self)));
         }

@@ -66,8 +66,7 @@ impl DataProducerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseDataProducer { id: self.id });
             self.transport.link.worker.task(Task::DataProducerClosed(Arc::clone(self)));
         }

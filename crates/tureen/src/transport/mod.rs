@@ -141,8 +141,7 @@ impl TransportShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.link.close(CloseTransport { id: self.id });
             self.link.worker.task(Task::TransportClosed(Arc::clone(self)));
         }
