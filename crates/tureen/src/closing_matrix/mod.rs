@@ -233,8 +233,7 @@ impl Scene {
             }
             Kind::RtpObserver => {
                 let (parent, Handle::Router(router)) = self.choose(Kind::Router, a)? else { return None };
-                let mut options = AudioLevelObserverOptions::default();
-                options.shard = Some(shard);
+                let options = AudioLevelObserverOptions { shard: Some(shard), ..Default::default() };
                 let made = async move { router.create_audio_level_observer(options).await.ok() };
                 Making::new(parent, None, async move { made.await.map(Handle::RtpObserver) })
             }
