@@ -17,13 +17,20 @@ pub(crate) struct Row {
     pub(crate) remark: String,
 }
 
+/// The file that tests append what they measure to, a line each: the test's name, a colon, what it says.
+pub(crate) fn figures(tree: &Tree) -> PathBuf {
+    tree.target().join("xtask/figures.txt")
+}
+
 /// Writes `docs/reports/<name>.md` and returns where it is.
 pub(crate) fn write(tree: &Tree, name: &str, rows: &[Row]) -> Outcome<PathBuf> {
     let commit = tree.git(&["log", "-1", "--format=%h of %cs"])?;
     let folder = tree.root().join("docs/reports");
     fs::create_dir_all(&folder).map_err(while_doing("docs/reports"))?;
     let path = folder.join(format!("{name}.md"));
-    fs::write(&path, render(commit.trim(), &machine(), rows)).map_err(while_doing(path.display()))?;
+    let figures = fs::read_to_string(figures(tree)).unwrap_or_default();
+    fs::write(&path, render(commit.trim(), &machine(), rows, &figures))
+        .map_err(while_doing(path.display()))?;
     Ok(path)
 }
 
@@ -35,7 +42,7 @@ fn machine() -> String {
     format!("{cores} cores, {}", model.unwrap_or("an unnamed processor"))
 }
 
-fn render(commit: &str, machine: &str, rows: &[Row]) -> String {
+fn render(commit: &str, machine: &str, rows: &[Row], figures: &str) -> String {
     let mut total = Tally::default();
     let mut text = format!(
         "# Full test run\n\nWritten by `cargo xtask test --full` at commit {commit}, on {machine}.\n\n\
@@ -54,6 +61,9 @@ fn render(commit: &str, machine: &str, rows: &[Row]) -> String {
         ));
     }
     text.push_str(&format!("\n{total}\n"));
+    if !figures.is_empty() {
+        text.push_str(&format!("\n## What the tests measured\n\n```text\n{}\n```\n", figures.trim_end()));
+    }
     text
 }
 
@@ -70,8 +80,14 @@ mod tests {
             rerun: format!("cargo xtask test --only {step}"),
             remark: remark.to_owned(),
         };
-        let text = render("abc of 2026-01-02", "2 cores", &[row("unit", 5, 1, "a|b"), row("doc", 2, 0, "")]);
+        let text = render(
+            "abc of 2026-01-02",
+            "2 cores",
+            &[row("unit", 5, 1, "a|b"), row("doc", 2, 0, "")],
+            "a: 5 ms\n",
+        );
         assert!(text.contains("| unit | 5 | 1 | 1m10s | `cargo xtask test --only unit` | a/b |"), "{text}");
-        assert!(text.ends_with("\n7 passed, 1 failed\n"), "{text}");
+        assert!(text.contains("\n7 passed, 1 failed\n"), "{text}");
+        assert!(text.ends_with("\n```text\na: 5 ms\n```\n"), "{text}");
     }
 }

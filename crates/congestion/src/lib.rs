@@ -1,11 +1,14 @@
-//! Congestion feedback of an RTP receiver: what a forwarder tells those who send to it, so that they find their rate.
+//! Congestion control of RTP, both ends of it.
 //!
-//! [`TransportFeedbackGenerator`] notes when packets with transport-wide sequence numbers arrive and reports it; the sender
-//! estimates. [`RembEstimator`] serves senders that cannot read such reports: it estimates here, from absolute send times,
-//! and the sender is told a bitrate. A transport needs one of the two.
+//! Receiving: [`TransportFeedbackGenerator`] notes when packets with transport-wide sequence numbers arrive and reports it; the
+//! sender estimates. [`RembEstimator`] serves senders that cannot read such reports: it estimates here, from absolute send
+//! times, and the sender is told a bitrate. A transport needs one of the two.
 //!
-//! Both are plain state: time is an argument, nothing is sent, nothing is allocated once they are made, and equal input
-//! gives equal output. They do not know streams, producers or how a compound leaves.
+//! Sending: [`send`] has the estimate of what a transport may send and the pacing of what it sends, [`allocator`] who gets which
+//! layers of it.
+//!
+//! All of it is plain state: time is an argument, nothing is sent, nothing is allocated for a packet, and equal input gives
+//! equal output. It does not know streams, producers or how a compound leaves.
 //!
 //! ```
 //! use std::time::Duration;
@@ -31,10 +34,13 @@
 //! # Ok::<(), tureen_rtp_wire::WireError>(())
 //! ```
 
+pub mod allocator;
 mod arrival_group;
+mod link_capacity;
 mod overuse;
 mod rate_control;
 pub mod remb_estimator;
+pub mod send;
 mod throughput;
 pub mod transport_feedback;
 

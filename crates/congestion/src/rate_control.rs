@@ -3,6 +3,7 @@
 //!
 //! No powers and logarithms: their last digit differs between platforms, and equal input must give equal output.
 
+use crate::link_capacity::LinkCapacity;
 use crate::overuse::Usage;
 use std::time::Duration;
 use tureen_rtp_wire::Time;
@@ -18,8 +19,6 @@ const SLACK: f64 = 10_000.0;
 const MIN_SLOW_INCREASE: f64 = 4_000.0;
 /// The round trip until one is measured.
 const DEFAULT_ROUND_TRIP: Duration = Duration::from_millis(200);
-/// Weight of a new value in the capacity of the link (section 5.5).
-const CAPACITY_WEIGHT: f64 = 0.05;
 
 /// Bits per second below and above which no estimate goes.
 pub(crate) const MIN_BITRATE: f64 = 10_000.0;
@@ -31,36 +30,12 @@ enum State {
     Increase,
 }
 
-/// What arrived when queues grew: an average, and the variance over the average.
-#[derive(Clone, Copy, Debug)]
-struct Capacity {
-    mean: f64,
-    deviation: f64,
-}
-
-impl Capacity {
-    fn update(known: Option<Self>, incoming: f64) -> Self {
-        let Some(known) = known else { return Self { mean: incoming, deviation: 400.0 } };
-        let mean = known.mean + CAPACITY_WEIGHT * (incoming - known.mean);
-        let error = incoming - mean;
-        let spread = error * error / mean.max(1.0);
-        let deviation = known.deviation + CAPACITY_WEIGHT * (spread - known.deviation);
-        // In bits per second per bit: bounds that implementations have.
-        Self { mean, deviation: deviation.clamp(400.0, 2_500.0) }
-    }
-
-    /// Whether a rate is within three standard deviations.
-    fn is_near(self, incoming: f64) -> bool {
-        (incoming - self.mean).abs() <= 3.0 * (self.deviation * self.mean).sqrt()
-    }
-}
-
 /// The controller.
 #[derive(Clone, Debug)]
 pub(crate) struct RateControl {
     estimate: Option<f64>,
     state: State,
-    capacity: Option<Capacity>,
+    capacity: Option<LinkCapacity>,
     updated: Time,
     decreased: Option<Time>,
     round_trip: Duration,
@@ -114,12 +89,12 @@ impl RateControl {
         if self.capacity.is_some_and(|capacity| !capacity.is_near(incoming)) {
             self.capacity = None;
         }
-        self.capacity = Some(Capacity::update(self.capacity, incoming));
+        self.capacity = Some(LinkCapacity::update(self.capacity, incoming));
         self.estimate = Some((DECREASE * incoming).min(estimate).max(MIN_BITRATE));
     }
 
     fn increase(&mut self, estimate: f64, incoming: f64, passed: f64) {
-        if self.capacity.is_some_and(|capacity| incoming > capacity.mean && !capacity.is_near(incoming)) {
+        if self.capacity.is_some_and(|capacity| incoming > capacity.mean() && !capacity.is_near(incoming)) {
             // More arrives than the link was thought to carry.
             self.capacity = None;
         }

@@ -133,12 +133,17 @@ impl Association {
     }
 
     /// The remote begins an association: it is answered unless there is one, or our own INIT has precedence. Where both
-    /// sides are of this kind, both see the same precedence; others answer INITs that cross (RFC 9260 section 5.2.1).
+    /// sides are of this kind, both see the same precedence; others answer INITs that cross (RFC 9260 section 5.2.1). A remote
+    /// that comes late, and has to answer ours, gets it at once: the next repetition may be a minute away.
     fn consider(&mut self, now: Time, tag: u32, init: &[u8]) -> bool {
         let begun = matches!(self.state, SctpState::New | SctpState::Connecting | SctpState::Failed);
         let ours = self.engine.as_ref().map(|engine| engine.initiator);
         let precedes = matches!(ours, Some(Initiator::Local(own)) if own > tag);
-        if !begun || precedes {
+        if !begun {
+            return false;
+        }
+        if let Some(engine) = self.engine.as_ref().filter(|_| precedes) {
+            engine.repeat_init(&mut self.outgoing);
             return false;
         }
         let Some(engine) = Engine::accept(&self.configuration, now, (tag, init), &mut self.outgoing) else {

@@ -121,6 +121,8 @@ pub(crate) struct Engine {
     pub(crate) association: Association,
     clock: Clock,
     pub(crate) initiator: Initiator,
+    /// Our own INIT, if we began.
+    init: Option<Bytes>,
 }
 
 impl Engine {
@@ -133,10 +135,12 @@ impl Engine {
         let mut endpoint = configuration.endpoint();
         let (handle, association) = configuration.connect(&mut endpoint)?;
         let clock = Clock::of_beginning(&association, now)?;
-        let mut begun = Self { endpoint, handle, association, clock, initiator: Initiator::Local(0) };
+        let initiator = Initiator::Local(0);
+        let mut begun = Self { endpoint, handle, association, clock, initiator, init: None };
         let before = outgoing.len();
         begun.transmit(now, outgoing);
-        begun.initiator = Initiator::Local(initiate_tag(outgoing.get(before)?)?);
+        begun.init = outgoing.get(before).cloned();
+        begun.initiator = Initiator::Local(initiate_tag(begun.init.as_ref()?)?);
         Some(begun)
     }
 
@@ -153,10 +157,16 @@ impl Engine {
         let init = Bytes::copy_from_slice(init);
         let (handle, event) = endpoint.handle(clock.instant(now), REMOTE, None, None, init)?;
         let DatagramEvent::NewAssociation(association) = event else { return None };
-        let mut begun = Self { endpoint, handle, association, clock, initiator: Initiator::Remote(tag) };
+        let initiator = Initiator::Remote(tag);
+        let mut begun = Self { endpoint, handle, association, clock, initiator, init: None };
         let before = outgoing.len();
         begun.transmit(now, outgoing);
         (outgoing.len() > before).then_some(begun)
+    }
+
+    /// Puts our own INIT to `outgoing` once more, before its time.
+    pub(crate) fn repeat_init(&self, outgoing: &mut VecDeque<Bytes>) {
+        outgoing.extend(self.init.clone());
     }
 
     /// Takes a datagram; says whether it was the association's.

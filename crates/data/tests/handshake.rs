@@ -69,6 +69,20 @@ fn a_handshake_without_answer_fails_and_a_late_remote_is_still_answered() {
 }
 
 #[test]
+fn a_remote_that_comes_late_is_not_kept_waiting() {
+    for seed in 0..20 {
+        // Nobody hears the first of them for 40 s: its next repetition is far away.
+        let mut pair = Pair::new(Link { loss: 1000, ..Link::GOOD }, seed, [BEGINS, WAITS]);
+        pair.run(Duration::from_secs(40), |_| false);
+        assert_eq!(pair.states(), [SctpState::Connecting, SctpState::New]);
+        pair.set_link(Link::GOOD);
+        pair.sides[1] = tureen_data::Association::new(pair.now, BEGINS).expect("good options");
+        pair.run(Duration::from_secs(2), both_connect);
+        assert!(both_connect(&pair), "seed {seed}: {:?}", pair.states());
+    }
+}
+
+#[test]
 fn states_are_told_in_their_order_and_close_is_the_last() {
     let mut pair = Pair::connected(Link::GOOD, 3, BEGINS);
     let now = pair.now;

@@ -106,6 +106,8 @@ pub struct SimulcastSelector {
     newest: u64,
     /// It did not end its frame.
     cut_off: bool,
+    /// The timestamp of the key frame that [`SimulcastSelector::may_be_replaced`] last said it of.
+    doubted: Option<u32>,
     /// Those of them that stand behind it, once it came.
     backlog: Backlog,
     layers: LayerFilter,
@@ -126,6 +128,7 @@ impl SimulcastSelector {
             waiting: None,
             newest: 0,
             cut_off: false,
+            doubted: None,
             backlog: Backlog { newest: 0, came: 0 },
             layers: LayerFilter::new(),
             sequence: SequenceMap::new(config.first_sequence_number),
@@ -237,6 +240,18 @@ impl SimulcastSelector {
         self.needs_key_frame
             && self.target == Some(encoding)
             && (self.current != Some(encoding) || self.layers.waits_for_key_frame())
+    }
+
+    /// Whether `meta` begins a key frame of what flows while one of another encoding is waited for. A sender that makes both at once sends
+    /// them one after the other: this one had better wait a moment, or the same instant is seen twice. Said once of a key frame.
+    pub fn may_be_replaced(&mut self, meta: &PacketMeta) -> bool {
+        let awaits_another = self.target.is_some_and(|target| target != meta.encoding);
+        let begins = meta.is_key_frame && meta.extended_sequence > self.newest && !self.cut_off;
+        self.needs_key_frame
+            && self.current == Some(meta.encoding)
+            && awaits_another
+            && begins
+            && self.doubted.replace(meta.timestamp) != Some(meta.timestamp)
     }
 
     /// Whether nothing flows, and a key frame of `encoding` is waited for.

@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::data::{
     ConsumeDataError, DataConsumerDump, DataConsumerInfo, DataConsumerOptions, DataConsumerStats,
     DataMessage, DataProducerDump, DataProducerInfo, DataProducerOptions, DataProducerStats,
-    ProduceDataError, SendDataError,
+    DataSourceDescription, ProduceDataError, SendDataError,
 };
 use crate::description::{
     ConsumerDump, ConsumerInfo, ProducerDump, ProducerInfo, RouterDump, RtpObserverDump, SourceDescription,
@@ -386,7 +386,7 @@ requests! {
         /// The data producer.
         id: DataProducerId,
     } => dump_data_producer -> Result<DataProducerDump, NotFoundError>;
-    /// Makes a data consumer.
+    /// Makes a data consumer of a data producer, or of one mirrored from another shard.
     ConsumeData {
         /// The transport that its messages go out on.
         transport: TransportId,
@@ -471,6 +471,18 @@ requests! {
         /// What [`PublishSource`] answered there.
         source: SourceDescription,
     } => mirror_source -> Result<(), NotFoundError>;
+    /// Relays a data producer's messages to another shard from now on.
+    PublishDataSource {
+        /// The data producer.
+        data_producer: DataProducerId,
+        /// The shard that will mirror it.
+        to: ShardId,
+    } => publish_data_source -> Result<DataSourceDescription, NotFoundError>;
+    /// Mirrors a data producer of another shard; does nothing if it is mirrored already.
+    MirrorDataSource {
+        /// What [`PublishDataSource`] answered there.
+        source: DataSourceDescription,
+    } => mirror_data_source -> Result<(), NotFoundError>;
 }
 
 impl<T: Transport> From<AddTransport<T>> for Command<T> {

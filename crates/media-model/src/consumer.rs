@@ -12,6 +12,7 @@ use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_forwarding::{DropCounters, DropReason, PacketMeta, SelectedLayers, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
+use tureen_rtp_wire::Time;
 
 /// One stream towards the endpoint.
 #[derive(Debug)]
@@ -101,6 +102,8 @@ pub(crate) struct Replay {
     pub(crate) next: Option<u64>,
     /// How many more times the next packet may find no room in the egress.
     pub(crate) patience: u8,
+    /// When it is due, until the timer is armed for it.
+    pub(crate) due: Option<Time>,
     pub(crate) timer: Armed,
 }
 
@@ -235,6 +238,14 @@ impl Consumer {
         sent.chain(other)
     }
 
+    /// The encodings that a key frame is needed of for the stream of `ssrc`, or for all it sends: of a pipe that stream's own.
+    pub(crate) fn encodings_behind(&self, ssrc: Option<u32>) -> impl Iterator<Item = u8> {
+        let ssrc = ssrc.filter(|_| self.definition.pipe);
+        let stream = self.streams.iter().find(|stream| Some(stream.ssrc) == ssrc);
+        let only = stream.and_then(|stream| stream.encoding);
+        self.wanted_encodings().filter(move |encoding| only.is_none_or(|only| only == *encoding))
+    }
+
     /// The layers that its selector lets pass, where it chooses.
     #[inline]
     pub(crate) fn selected(&self) -> Option<SelectedLayers> {
@@ -263,15 +274,17 @@ impl Consumer {
         })
     }
 
-    /// Its scores, given those of its source by encoding.
+    /// Its scores, given those of its source by encoding. With `pipe` they are those of the worst streams that are alive.
     pub fn score(&self, producer_scores: Vec<u8>) -> ConsumerScore {
-        let stream = self.streams.first();
-        let of_encoding = |encoding: u8| producer_scores.get(usize::from(encoding)).copied();
-        ConsumerScore {
-            score: stream.map_or(0, |stream| stream.send.score()),
-            producer_score: stream.and_then(|stream| stream.encoding).and_then(of_encoding).unwrap_or(0),
-            producer_scores,
-        }
+        let of_source = |stream: &ConsumerStream| {
+            let encoding = stream.encoding.map(usize::from);
+            encoding.and_then(|encoding| producer_scores.get(encoding)).copied().unwrap_or(0)
+        };
+        let alive = || self.streams.iter().filter(|stream| of_source(stream) > 0);
+        let first = self.streams.first().map_or(0, |stream| stream.send.score());
+        let score = alive().map(|stream| stream.send.score()).min().unwrap_or(first);
+        let producer_score = alive().map(of_source).min().unwrap_or(0);
+        ConsumerScore { score, producer_score, producer_scores }
     }
 
     /// Whether its source has layers to choose from.

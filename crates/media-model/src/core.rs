@@ -7,7 +7,7 @@
 
 use crate::arena::{Arena, Key};
 use crate::consumer::Consumer;
-use crate::data::DataModel;
+use crate::data::{DataCounters, DataModel};
 use crate::event::EventQueue;
 use crate::id::{ConsumerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId};
 use crate::observers::{Observing, RtpObserver};
@@ -74,6 +74,8 @@ pub struct CoreCounters {
     pub key_frame_requests: u64,
     /// Consumers that started from what came since the last key frame, without asking for one.
     pub replays: u64,
+    /// Messages.
+    pub data: DataCounters,
 }
 
 /// How many objects a Core holds.
@@ -85,12 +87,16 @@ pub struct Population {
     pub transports: usize,
     /// Producers.
     pub producers: usize,
+    /// Sources: of its producers, and mirrors of those of other shards.
+    pub sources: usize,
     /// Consumers.
     pub consumers: usize,
     /// RTP observers.
     pub rtp_observers: usize,
     /// Data producers.
     pub data_producers: usize,
+    /// Sources of data: of its data producers, and mirrors of those of other shards.
+    pub data_sources: usize,
     /// Data consumers.
     pub data_consumers: usize,
 }
@@ -173,9 +179,11 @@ impl<T> Core<T> {
             routers: self.routers.len(),
             transports: self.transports.len(),
             producers: self.producers.len(),
+            sources: self.sources.len(),
             consumers: self.consumers.len(),
             rtp_observers: self.observing.observers.len(),
             data_producers: self.data.producers.len(),
+            data_sources: self.data.sources.len(),
             data_consumers: self.data.consumers.len(),
         }
     }

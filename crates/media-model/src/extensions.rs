@@ -27,6 +27,8 @@ pub struct SourceExtensions {
     pub dependency_descriptor: Option<u8>,
     /// Audio level.
     pub audio_level: Option<u8>,
+    /// Absolute capture time.
+    pub abs_capture_time: Option<u8>,
 }
 
 impl SourceExtensions {
@@ -43,6 +45,7 @@ impl SourceExtensions {
             video_orientation: id(HeaderExtensionUri::VideoOrientation),
             dependency_descriptor: id(HeaderExtensionUri::DependencyDescriptor),
             audio_level: id(HeaderExtensionUri::SsrcAudioLevel),
+            abs_capture_time: id(HeaderExtensionUri::AbsCaptureTime),
         }
     }
 
@@ -57,6 +60,7 @@ impl SourceExtensions {
             ("videoOrientation", self.video_orientation),
             ("dependencyDescriptor", self.dependency_descriptor),
             ("ssrcAudioLevel", self.audio_level),
+            ("absCaptureTime", self.abs_capture_time),
         ];
         names.into_iter().filter_map(|(name, id)| Some((name, id?)))
     }

@@ -52,7 +52,7 @@ pub use id::{
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
     ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions,
-    ProducerOptions, RouterOptions, TransportOptions,
+    PipeOptions, ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use stats::*;

@@ -28,11 +28,20 @@ pub struct TransportOptions {
     pub sctp: Option<SctpOptions>,
     /// The largest message of the program on a direct transport, in bytes. Default 262144.
     pub max_message_size: u32,
+    /// Whether whole producers go over it to another router, and how. Default not.
+    pub pipe: Option<PipeOptions>,
+}
+
+/// A transport that leads to another router: its consumers carry every encoding, and negotiate nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PipeOptions {
+    /// Whether packets lost between the routers are asked for and sent again (RFC 4585, RFC 4588). Default `false`.
+    pub enable_rtx: bool,
 }
 
 impl Default for TransportOptions {
     fn default() -> Self {
-        Self { direct: false, sctp: None, max_message_size: 262_144 }
+        Self { direct: false, sctp: None, max_message_size: 262_144, pipe: None }
     }
 }
 
@@ -141,21 +150,21 @@ pub struct ConsumerOptions {
     pub id: ConsumerId,
     /// What it consumes.
     pub producer_id: ProducerId,
-    /// What its endpoint can receive.
+    /// What its endpoint can receive. Not looked at on a pipe, where the endpoint is a router.
     pub rtp_capabilities: RtpCapabilities,
     /// Whether it starts paused. Default `false`.
     pub paused: bool,
-    /// Its MID, 1 to 16 bytes; default the transport's next number.
+    /// Its MID, 1 to 16 bytes; default the transport's next number, and none on a pipe.
     pub mid: Option<String>,
     /// The layers wanted of a simulcast or SVC source; default the best.
     pub preferred_layers: Option<MediaLayers>,
-    /// Whether lost packets are sent again in a stream of their own (RFC 4588). Default `true` for video.
+    /// Whether lost packets are sent again in a stream of their own (RFC 4588). Default `true` for video. On a pipe its own option counts.
     pub enable_rtx: Option<bool>,
     /// Whether packets of Opus without sound are left out. Default `false`.
     pub ignore_dtx: bool,
-    /// Whether every encoding is carried, each as a stream of its own. Default `false`.
+    /// Whether every encoding is carried, each as a stream of its own. Default `false`; on a pipe it always is.
     pub pipe: bool,
-    /// Whose numbers its packets carry. Default the router's.
+    /// Whose numbers its packets carry. Default the router's, which they always are on a pipe.
     pub numbering: ConsumerNumbering,
     /// What its packets are known by. Default drawn, and its transport's.
     pub identity: ConsumerIdentity,

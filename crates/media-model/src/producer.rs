@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use std::time::Duration;
 use tureen_forwarding::RecvStream;
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
+use tureen_rtp_wire::Time;
 
 /// What a producer was made with.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct ProducerStream {
     pub recv: RecvStream,
     pub(crate) describer: Describer,
     pub(crate) timer: Armed,
+    /// When something last told how its timestamps lie to its sender's wall clock.
+    pub(crate) aligned_at: Option<Time>,
     /// Frames that came on other streams of the producer since this one's last.
     pub(crate) frames_beside: u8,
     /// The score told last.

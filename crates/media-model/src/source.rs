@@ -40,8 +40,8 @@ pub struct Mirror {
 /// What consumers need of one stream.
 #[derive(Debug)]
 pub struct SourceStream {
-    /// Packets for retransmission and for consumers to start from, one copy for all consumers; `None` if the codec has no NACK and no
-    /// consumer starts from them.
+    /// Packets for retransmission and for consumers to start from, one copy for all consumers; `None` if the router's codec has no NACK
+    /// and no consumer starts from them.
     pub store: Option<PacketStore>,
     /// 0 to 10; 0 while it is silent or was not seen yet.
     pub score: u8,

@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use support::{address, capabilities, congestion_parameters, packet_with};
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
-    GetConsumerStats, GetProducerStats, GetTransportStats, Produce, ProducerId, ProducerOptions, Request,
-    RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
+    GetConsumerStats, GetProducerStats, GetTransportStats, PipeOptions, Produce, ProducerId, ProducerOptions,
+    Request, RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
 };
-use tureen_rtp_dictionaries::{CryptoSuite, MediaKind, SrtpParameters};
+use tureen_rtp_dictionaries::{ConsumerType, CryptoSuite, MediaKind, SrtpParameters};
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket, extension};
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
@@ -23,6 +23,8 @@ use tureen_transport::{
 };
 
 const CONSUMERS: u32 = 20;
+/// The one that leads to another router.
+const PIPE: u32 = CONSUMERS;
 const PACKETS: u32 = 100_000;
 const WARM_UP: u32 = 5_000;
 /// The most datagrams that come in at once.
@@ -193,6 +195,7 @@ impl Call {
         for socket in 1..=CONSUMERS {
             let mut endpoint = call.endpoint(socket, srtp);
             let info = call.consume(socket);
+            assert_eq!(info.consumer_type == ConsumerType::Pipe, socket == PIPE);
             endpoint.ssrc = info.rtp_parameters.encodings[0].ssrc.unwrap();
             call.consumers.push(endpoint);
         }
@@ -212,7 +215,8 @@ impl Call {
         let bound = BoundSocket { id: SocketId(socket), local };
         let transport = PlainTransport::new(&options, bound, None, &from_core);
         let id = TransportId(u128::from(socket));
-        let options = TransportOptions::default();
+        let pipe = (socket == PIPE).then_some(PipeOptions { enable_rtx: true });
+        let options = TransportOptions { pipe, ..Default::default() };
         self.ask(AddTransport { router: RouterId(1), id, transport, options }).unwrap();
         let remote = arrival(socket).source;
         let len = SUITE.master_len();

@@ -45,7 +45,12 @@ impl Scene {
 
     /// A transport with SCTP whose remote has an association with it.
     fn sctp(&mut self, socket: u32, sctp: SctpOptions) -> TransportId {
-        let id = self.add(socket, TransportOptions { sctp: Some(sctp), ..Default::default() }).unwrap();
+        self.connected(socket, sctp, None)
+    }
+
+    fn connected(&mut self, socket: u32, sctp: SctpOptions, pipe: Option<PipeOptions>) -> TransportId {
+        let options = TransportOptions { sctp: Some(sctp), pipe, ..Default::default() };
+        let id = self.add(socket, options).unwrap();
         let association = Association::new(self.bench.now, AssociationOptions::default()).unwrap();
         self.remotes.insert(socket, Remote { association, received: vec![], resets: vec![] });
         let remote = address(10_000 + socket as u16);
@@ -55,6 +60,11 @@ impl Scene {
         self.run(2_000);
         assert_eq!(self.remotes[&socket].association.state(), SctpState::Connected);
         id
+    }
+
+    /// The same that leads to another router.
+    fn pipe(&mut self, socket: u32) -> TransportId {
+        self.connected(socket, SctpOptions::default(), Some(PipeOptions::default()))
     }
 
     fn direct(&mut self, socket: u32) -> TransportId {
@@ -91,9 +101,13 @@ impl Scene {
     }
 
     fn say(&mut self, socket: u32, stream: u16, text: &str) {
+        self.send(socket, stream, Ppid::String, text.as_bytes());
+    }
+
+    fn send(&mut self, socket: u32, stream: u16, ppid: Ppid, bytes: &[u8]) {
         let now = self.bench.now;
         let association = &mut self.remotes.get_mut(&socket).unwrap().association;
-        association.send(now, stream, Ppid::String, text.as_bytes(), Reliability::default()).unwrap();
+        association.send(now, stream, ppid, bytes, Reliability::default()).unwrap();
         self.run(100);
     }
 
@@ -266,6 +280,55 @@ fn subchannels_choose_who_hears() {
     assert_eq!(scene.bench.ask(AddSubchannel { id, subchannel: 5 }), Ok(vec![5, 7]));
     assert_eq!(scene.bench.ask(RemoveSubchannel { id, subchannel: 7 }), Ok(vec![5]));
     assert_eq!(scene.bench.ask(SetSubchannels { id, subchannels: vec![9, 8, 9] }), Ok(vec![8, 9]));
+}
+
+#[test]
+fn over_a_pipe_a_message_says_whom_it_is_for() {
+    let mut scene = Scene::new();
+    let direct = scene.direct(1);
+    let pipe = scene.pipe(2);
+    let producer = scene.produce(direct, None);
+    let all = scene.consume(pipe, producer);
+    let (required_subchannel, ignored_subchannel) = (Some(8), Some(9));
+    let chosen = DataMessage { subchannels: vec![7], required_subchannel, ignored_subchannel, ..text("hi") };
+    scene.bench.ask(SendToDataProducer { id: producer, message: chosen.clone() }).unwrap();
+    scene.bench.ask(SendToDataProducer { id: producer, message: text("") }).unwrap();
+    scene.run(100);
+    let frame = [1, 51, 3, 0, 1, 0, 8, 0, 9, 0, 7, b'h', b'i'];
+    let received = std::mem::take(&mut scene.remotes.get_mut(&2).unwrap().received);
+    let frames: Vec<_> = received.iter().map(|message| (message.ppid, &message.payload[..])).collect();
+    assert_eq!(frames, [(Ppid::Binary, &frame[..]), (Ppid::Binary, &[1, 56, 0, 0, 0])]);
+
+    // With subchannels of its own it takes what is for these; whom a message is not for is for the far router to say.
+    scene.bench.ask(SetSubchannels { id: all.id, subchannels: vec![7, 8, 9] }).unwrap();
+    scene.bench.ask(SendToDataProducer { id: producer, message: chosen.clone() }).unwrap();
+    scene.bench.ask(SetSubchannels { id: all.id, subchannels: vec![7] }).unwrap();
+    scene.bench.ask(SendToDataProducer { id: producer, message: chosen.clone() }).unwrap();
+    scene.run(100);
+    assert_eq!(scene.remotes[&2].received.len(), 1);
+
+    // At the far router it is what it was.
+    let incoming = scene.produce(pipe, Some(stream(3)));
+    let mut ids = vec![];
+    for subchannels in [vec![], vec![7, 8], vec![7, 8, 9], vec![8]] {
+        let options = DataConsumerOptions { subchannels, ..scene.options(incoming) };
+        ids.push(scene.bench.ask(ConsumeData { transport: direct, options }).unwrap().id);
+    }
+    scene.send(2, 3, Ppid::Binary, &frame);
+    assert_eq!(scene.told(), [(ids[1], "hi".to_owned())]);
+}
+
+#[test]
+fn what_is_not_framed_goes_no_further_than_the_pipe() {
+    let mut scene = Scene::new();
+    let (direct, pipe) = (scene.direct(1), scene.pipe(2));
+    let incoming = scene.produce(pipe, Some(stream(0)));
+    scene.consume(direct, incoming);
+    scene.say(2, 0, "hello");
+    scene.send(2, 0, Ppid::Binary, &[1, 51, 0, 255, 255, b'x']);
+    assert_eq!(scene.told(), []);
+    assert_eq!(scene.bench.ask(DumpTransport { id: pipe }).unwrap().data.messages_unclaimed, 2);
+    assert_eq!(scene.bench.ask(GetDataProducerStats { id: incoming }).unwrap().messages_received, 0);
 }
 
 #[test]

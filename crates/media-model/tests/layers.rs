@@ -429,6 +429,43 @@ fn a_switch_keeps_the_time_of_capture_once_sender_reports_told_it() {
 }
 
 #[test]
+fn of_two_key_frames_of_one_instant_the_one_that_is_waited_for_is_seen() {
+    let lowest = MediaLayers { spatial_layer: 0, temporal_layer: None };
+    let mut call = Call::new(&ENCODINGS, None, Some(lowest));
+    let before = call.run(&[0, 1, 2], 40);
+    call.prefer(1, None);
+    call.asked();
+    call.frame(&[0, 1, 2], &[0, 1, 2]);
+    let mut sent = vec![*before.last().unwrap()];
+    sent.extend(call.got());
+    sent.extend(call.run(&[0, 1, 2], 10));
+    assert_eq!(call.told_spatial(), Some(Some(1)));
+    assert_continuous_numbers(&sent);
+    assert_eq!(sent.len(), 12, "one of each instant");
+    let steps = sent.windows(2).map(|pair| pair[1].1.wrapping_sub(pair[0].1));
+    // They go by arrival here, on which the pass of a frame's time is 33 ms.
+    assert!(steps.clone().all(|step| (2970..=3000).contains(&step)), "{:?}", steps.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_key_frame_that_waited_in_vain_is_sent_with_what_came_behind_it() {
+    let lowest = MediaLayers { spatial_layer: 0, temporal_layer: None };
+    let mut call = Call::new(&ENCODINGS, None, Some(lowest));
+    let before = call.run(&[0, 1, 2], 40);
+    call.prefer(1, None);
+    call.asked();
+    call.frame(&[0], &[0]);
+    assert_eq!(call.got(), []);
+    call.frame(&[0], &[]);
+    let mut sent = vec![*before.last().unwrap()];
+    sent.extend(call.got());
+    assert_eq!(sent.len(), 3, "50 ms are over");
+    sent.extend(call.run(&[0], 3));
+    assert_continuous_numbers(&sent);
+    assert!(sent.windows(2).all(|pair| pair[1].1.wrapping_sub(pair[0].1) == 3000), "{sent:?}");
+}
+
+#[test]
 fn a_pause_ends_in_layers_that_are_told_again() {
     let mut call = Call::new(&ENCODINGS, None, None);
     let before = call.run(&[0, 1, 2], 40);

@@ -1,6 +1,6 @@
 //! One error enum for each operation; what `tureen` refuses keeps its own words.
 
-use tureen::{CreateRouterError, CreateRtpObserverError, ProducerId, TransportId};
+use tureen::{CreateRouterError, CreateRtpObserverError, DataProducerId, ProducerId, TransportId};
 
 /// Why a peer could not enter. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -102,4 +102,46 @@ pub enum ConsumeError {
     /// The transport refused.
     #[error(transparent)]
     Transport(#[from] tureen::ConsumeError),
+}
+
+/// Why a peer could not produce messages. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProduceDataError {
+    /// The peer is closed.
+    #[error("the peer is closed")]
+    Closed,
+    /// Its role does not allow it.
+    #[error("this peer may not produce")]
+    Role,
+    /// It has no such transport.
+    #[error("transport '{0}' not found")]
+    TransportNotFound(TransportId),
+    /// It has as many data producers as it may have.
+    #[error("there are {0} data producers of the peer already, which is the limit")]
+    Full(usize),
+    /// The transport refused.
+    #[error(transparent)]
+    Transport(#[from] tureen::ProduceDataError),
+}
+
+/// Why a peer could not consume messages. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumeDataError {
+    /// The peer is closed.
+    #[error("the peer is closed")]
+    Closed,
+    /// It has no such transport.
+    #[error("transport '{0}' not found")]
+    TransportNotFound(TransportId),
+    /// Nobody in the room has such a data producer.
+    #[error("data producer '{0}' not found")]
+    DataProducerNotFound(DataProducerId),
+    /// It has as many data consumers as it may have.
+    #[error("there are {0} data consumers of the peer already, which is the limit")]
+    Full(usize),
+    /// The transport refused.
+    #[error(transparent)]
+    Transport(#[from] tureen::ConsumeDataError),
 }

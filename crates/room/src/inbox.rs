@@ -3,13 +3,14 @@
 //! Whoever reads the inbox makes the peer's consumers: a producer costs its own peer nothing, however many others there
 //! are. Knows no wire format.
 
+use crate::data::{self, DataOffer};
 use crate::options::CloseReason;
 use crate::peer::{Peer, PeerInfo, PeerShared};
 use crate::queue::Supersede;
 use std::sync::{Arc, Weak};
 use tureen::dictionaries::MediaLayers;
 use tureen::model::{ConsumerScore, ProducerScore};
-use tureen::{Consumer, ConsumerId, Producer, ProducerId};
+use tureen::{Consumer, ConsumerId, DataConsumerId, DataProducerId, Producer, ProducerId};
 
 /// Events that may wait for a peer's reader.
 pub(crate) const CAPACITY: usize = 2_048;
@@ -56,6 +57,10 @@ pub enum PeerEvent {
     ConsumerScore(ConsumerId, ConsumerScore),
     /// A consumer gets other layers.
     ConsumerLayers(ConsumerId, Option<MediaLayers>),
+    /// A data consumer was made.
+    DataConsumerAdded(DataOffer),
+    /// A data consumer closed with its data producer.
+    DataConsumerClosed(DataConsumerId),
     /// A score of one of the peer's own producers changed.
     ProducerScore(ProducerId, Vec<ProducerScore>),
     /// Somebody in the room speaks, the peer itself perhaps, or nobody any more. Told when that changes, and while somebody speaks every
@@ -74,6 +79,8 @@ pub(crate) enum Note {
     Event(PeerEvent),
     /// Consumers are to be made of it.
     Produced(ProducerId),
+    /// A data consumer is to be made of it.
+    ProducedData(DataProducerId),
 }
 
 impl Supersede for Note {
@@ -91,10 +98,12 @@ impl Supersede for Note {
     }
 }
 
-/// A producer of which consumers are still to be made.
-struct Work {
-    producer: ProducerId,
-    left: u8,
+/// What consumers are still to be made of.
+enum Work {
+    /// A producer, and how many of it.
+    Media(ProducerId, u8),
+    /// A data producer.
+    Data(DataProducerId),
 }
 
 /// The one reader of a peer's events. A peer whose inbox holds 2048 events unread is closed as [`CloseReason::Lagged`].
@@ -121,16 +130,10 @@ impl Inbox {
         let peer = self.peer()?;
         loop {
             if let Some(work) = &self.work {
-                let producer = work.producer;
-                let made = make(&peer, producer).await;
-                if let Some(work) = &mut self.work {
-                    work.left = if made.is_some() { work.left.saturating_sub(1) } else { 0 };
-                    if work.left == 0 {
-                        self.work = None;
-                    }
-                }
-                if let Some(offer) = made {
-                    return Some(PeerEvent::ConsumerAdded(offer));
+                let (made, left) = carry_out(&peer, work).await;
+                self.work = left;
+                if let Some(event) = made {
+                    return Some(event);
                 }
                 continue;
             }
@@ -138,8 +141,9 @@ impl Inbox {
                 Some(Note::Event(event)) => return Some(event),
                 Some(Note::Produced(producer)) => {
                     let left = peer.subscription().consumers();
-                    self.work = (left > 0).then_some(Work { producer, left });
+                    self.work = (left > 0).then_some(Work::Media(producer, left));
                 }
+                Some(Note::ProducedData(producer)) => self.work = Some(Work::Data(producer)),
                 None => {
                     if peer.shared.queue.overflowed() {
                         peer.close_because(CloseReason::Lagged);
@@ -154,6 +158,20 @@ impl Inbox {
 impl std::fmt::Debug for Inbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inbox").field("peer", &self.peer()).finish_non_exhaustive()
+    }
+}
+
+/// Makes a consumer. Returns the event that tells of it, and what is left of the work.
+async fn carry_out(peer: &Peer, work: &Work) -> (Option<PeerEvent>, Option<Work>) {
+    match *work {
+        Work::Media(producer, left) => match make(peer, producer).await {
+            Some(offer) => {
+                let left = left.saturating_sub(1);
+                (Some(PeerEvent::ConsumerAdded(offer)), (left > 0).then_some(Work::Media(producer, left)))
+            }
+            None => (None, None),
+        },
+        Work::Data(producer) => (data::make(peer, producer).await.map(PeerEvent::DataConsumerAdded), None),
     }
 }
 

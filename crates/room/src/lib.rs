@@ -3,7 +3,8 @@
 //! [`Rooms`] are on one Worker. A [`Room`] has a Router, is made by the first [`Peer`] that enters and closes with the last
 //! that leaves. A peer has transports, which the program makes on the room's Router and hands over; what it produces is
 //! offered to every other peer that has joined, and a consumer, paused, is made of it for each. A peer's [`Inbox`] tells what
-//! its endpoint has to know, in order; [`Rooms::events`] tells what happens everywhere.
+//! its endpoint has to know, in order; [`Rooms::events`] tells what happens everywhere. Messages go the same way as media: what
+//! [`Peer::produce_data`] makes is offered to every other peer, and so is what the program adds to the room.
 //!
 //! ```
 //! use tureen::dictionaries::{MediaKind, from_json};
@@ -54,6 +55,7 @@
 //! Futures run on any executor. There is no HTTP here, no JSON, and no notion of a connection.
 
 pub mod conference;
+mod data;
 mod error;
 mod inbox;
 mod options;
@@ -64,7 +66,10 @@ mod room;
 mod rooms;
 mod speakers;
 
-pub use error::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
+pub use data::{Audience, DataOffer};
+pub use error::{
+    AddTransportError, ConsumeDataError, ConsumeError, EnterError, JoinError, ProduceDataError, ProduceError,
+};
 pub use inbox::{Inbox, Offer, PeerEvent};
 pub use options::{
     CloseReason, Device, Direction, MAX_REPLICAS, PeerLimits, PeerOptions, Profile, Role, RoomsOptions,

@@ -83,18 +83,22 @@ pub struct PeerLimits {
     pub producers: usize,
     /// Consumers. Default 1000.
     pub consumers: usize,
+    /// Data producers. Default 16.
+    pub data_producers: usize,
+    /// Data consumers. Default 1000.
+    pub data_consumers: usize,
 }
 
 impl Default for PeerLimits {
     fn default() -> Self {
-        Self { transports: 16, producers: 32, consumers: 1_000 }
+        Self::new(16, 32, 1_000)
     }
 }
 
 impl PeerLimits {
-    /// So many of each.
+    /// So many of each; for messages, the defaults.
     pub const fn new(transports: usize, producers: usize, consumers: usize) -> Self {
-        Self { transports, producers, consumers }
+        Self { transports, producers, consumers, data_producers: 16, data_consumers: 1_000 }
     }
 }
 

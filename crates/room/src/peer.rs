@@ -1,5 +1,6 @@
 //! A peer: somebody in a room, with transports, producers and consumers. Does not know how its endpoint is reached.
 
+use crate::data::{announce_all_data, offer_all_data};
 use crate::error::{AddTransportError, ConsumeError, JoinError, ProduceError};
 use crate::inbox::{CAPACITY, Note, PeerEvent, listen_to_consumer, listen_to_producer};
 use crate::options::{CloseReason, Device, Direction, PeerLimits, PeerOptions, Profile, Role, Subscription};
@@ -18,7 +19,7 @@ pub(crate) struct PeerShared {
     id: String,
     role: Role,
     subscription: Mutex<Subscription>,
-    limits: PeerLimits,
+    pub(crate) limits: PeerLimits,
     room: Room,
     pub(crate) queue: Queue<Note>,
     reason: OnceLock<CloseReason>,
@@ -143,7 +144,7 @@ impl Peer {
         self.with(|entry| entry.profile.clone()).flatten()
     }
 
-    fn with<T>(&self, read: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         lock(&self.shared.room.shared.register).entry(self).map(read)
     }
 
@@ -162,7 +163,7 @@ impl Peer {
         }
         entry.profile = Some(profile);
         let info = entry.info();
-        let receives = entry.receiver().is_some();
+        let (receives, hears) = (entry.receiver().is_some(), entry.data_sink().is_some());
         let others = register.joined_but(self).map(Entry::info).collect();
         for other in register.joined_but(self) {
             other.peer.tell(PeerEvent::PeerJoined(info.clone()));
@@ -170,10 +171,14 @@ impl Peer {
         if receives {
             self.offer_all(&register);
         }
+        if hears {
+            offer_all_data(&register, self);
+        }
         // Producers may have been made before.
         for producer in &info.producers {
             announce(&register, self, producer.id);
         }
+        announce_all_data(&register, self);
         drop(register);
         self.shared.room.shared.tell(|room| RoomsEvent::PeerJoined { room, peer: self.id().to_owned() });
         Ok(others)
@@ -237,8 +242,12 @@ impl Peer {
             .detach();
         entry.transports.insert(id, (transport, direction));
         entry.order.push(id);
-        if first_sink && entry.receiver().is_some() {
+        let (media, data) = (entry.receiver().is_some(), entry.data_sink().is_some());
+        if first_sink && media {
             self.offer_all(&register);
+        }
+        if first_sink && data {
+            offer_all_data(&register, self);
         }
         Ok(id)
     }

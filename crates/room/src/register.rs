@@ -1,11 +1,15 @@
 //! Who is in a room and what each has: plain data under the room's one lock. Calls nobody.
 
+use crate::data::PeerData;
 use crate::options::{Device, Direction, Profile};
 use crate::peer::{Peer, PeerInfo, ProducerInfo};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tureen::dictionaries::{MediaKind, RtpCapabilities};
-use tureen::{AnyTransport, Consumer, ConsumerId, Producer, ProducerId, Transport, TransportId};
+use tureen::{
+    AnyTransport, Consumer, ConsumerId, DataProducer, DataProducerId, Producer, ProducerId, Transport,
+    TransportId,
+};
 
 #[derive(Default)]
 pub(crate) struct Register {
@@ -14,6 +18,8 @@ pub(crate) struct Register {
     pub(crate) entries: BTreeMap<String, Entry>,
     /// Producers in the order of their making; some may be gone.
     made: Vec<ProducerId>,
+    /// The program's, for everybody.
+    pub(crate) data_producers: BTreeMap<DataProducerId, DataProducer>,
 }
 
 /// A peer and all that it has.
@@ -26,6 +32,7 @@ pub(crate) struct Entry {
     pub(crate) order: Vec<TransportId>,
     pub(crate) producers: BTreeMap<ProducerId, Producer>,
     pub(crate) consumers: BTreeMap<ConsumerId, Consumer>,
+    pub(crate) data: PeerData,
     pub(crate) muted: Vec<MediaKind>,
 }
 
@@ -38,6 +45,7 @@ impl Entry {
             order: Vec::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            data: PeerData::default(),
             muted: Vec::new(),
         }
     }

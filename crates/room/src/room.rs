@@ -9,7 +9,7 @@ use crate::register::{Entry, Register};
 use crate::rooms::{RoomsEvent, RoomsShared};
 use crate::speakers::Speakers;
 use std::sync::{Arc, Mutex, Weak};
-use tureen::{KeyFrameCache, Producer, ProducerId, Router};
+use tureen::{AppData, KeyFrameCache, Producer, ProducerId, Router};
 
 pub(crate) struct RoomShared {
     id: String,
@@ -17,11 +17,13 @@ pub(crate) struct RoomShared {
     rooms: Weak<RoomsShared>,
     pub(crate) speakers: Speakers,
     pub(crate) register: Mutex<Register>,
+    app_data: AppData,
 }
 
 impl RoomShared {
     pub(crate) fn new(id: &str, router: Router, speakers: Speakers, rooms: Weak<RoomsShared>) -> Self {
-        Self { id: id.to_owned(), router, rooms, speakers, register: Mutex::default() }
+        let (register, app_data) = (Mutex::default(), AppData::default());
+        Self { id: id.to_owned(), router, rooms, speakers, register, app_data }
     }
 
     /// What is kept of the room's video since the last key frame.
@@ -63,6 +65,11 @@ impl Room {
     /// Its Router, to make transports on.
     pub fn router(&self) -> &Router {
         &self.shared.router
+    }
+
+    /// The program's own data.
+    pub fn app_data(&self) -> &AppData {
+        &self.shared.app_data
     }
 
     /// Whether it is closed.

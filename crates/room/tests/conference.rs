@@ -4,7 +4,9 @@ mod support;
 
 use pollster::block_on;
 use support::*;
-use tureen::dictionaries::{DtlsParameters, DtlsRole, DtlsState, IceState, MediaKind, TransportProtocol};
+use tureen::dictionaries::{
+    DtlsParameters, DtlsRole, DtlsState, IceState, MediaKind, RtpParameters, TransportProtocol,
+};
 use tureen::{LogLevel, WorkerUpdateSettings};
 use tureen_room::conference::*;
 
@@ -443,4 +445,59 @@ fn listening_asks_for_a_key_frame() {
     assert!(log.lines().is_empty());
     let _packets = block_on(receiver.on_rtp_raw(|_| {})).unwrap();
     log.wait(1);
+}
+
+/// Opus whose packets say how loud they are (RFC 6464), as extension 10.
+fn audible(ssrc: u32) -> RtpParameters {
+    let mut parameters = serde_json::to_value(opus(ssrc)).unwrap();
+    let level = serde_json::json!([{"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 10}]);
+    parameters["headerExtensions"] = level;
+    serde_json::from_value(parameters).unwrap()
+}
+
+/// A packet of such a level, in -dBov (RFC 6464 section 3, RFC 8285 section 4.2).
+fn loud_packet(ssrc: u32, sequence_number: u16, level: u8) -> Vec<u8> {
+    let mut bytes = rtp_packet(ssrc, 100, sequence_number, &[0xbe, 0xde, 0, 1, 10 << 4, level, 0, 0, 1]);
+    bytes[0] |= 0x10;
+    bytes
+}
+
+#[test]
+fn the_levels_of_all_are_told_while_somebody_listens() {
+    let server = server(1);
+    let room = room_of(&server);
+    let observers = || block_on(room.router().dump()).unwrap().rtp_observer_ids.len();
+    let (alice, bob) = (able(&room, "alice"), able(&room, "bob"));
+    let there = transport(&alice);
+    let first = alice.create_rtp_receiver(MediaKind::Audio, &there).unwrap();
+    block_on(first.receive(audible(1000))).unwrap();
+    assert_eq!(observers(), 0);
+    let log = Log::default();
+    let lines = log.clone();
+    let listening = block_on(room.on_audio_levels(move |levels| {
+        let entry =
+            |it: &AudioLevel| format!("{} {} {}", it.peer.name(), it.rtp_receiver.id(), it.audio_level);
+        lines.write(levels.iter().map(entry).collect::<Vec<_>>().join(", "));
+    }))
+    .unwrap();
+    assert_eq!(observers(), 1);
+    // Who comes later is heard too.
+    let elsewhere = transport(&bob);
+    let second = bob.create_rtp_receiver(MediaKind::Audio, &elsewhere).unwrap();
+    block_on(second.receive(audible(2000))).unwrap();
+    let expected = format!("bob {} -20, alice {} -50", second.id(), first.id());
+    let mut number = 0;
+    eventually("levels of both", || {
+        number += 1;
+        send(&first, loud_packet(1000, number, 50));
+        send(&second, loud_packet(2000, number, 20));
+        std::thread::sleep(std::time::Duration::from_millis(18));
+        log.lines().contains(&expected)
+    });
+    eventually("silence", || log.lines().last().is_some_and(String::is_empty));
+    drop(listening);
+    eventually("the end of the observer", || observers() == 0);
+    room.close();
+    let refused = block_on(room.on_audio_levels(|_| {})).unwrap_err();
+    assert!(matches!(refused, ListenAudioLevelsError::InvalidState(_)), "{refused}");
 }

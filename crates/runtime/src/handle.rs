@@ -6,7 +6,7 @@ use crate::error::{
 };
 use crate::ice_listen::WebRtcSockets;
 use crate::inbox::{AddPlain, AddWebRtc, Message, Outside, ProgramPacket};
-use crate::listen::{Binder, BoundIceSocket, IceSocketListen, PlainListen};
+use crate::listen::{Binder, BoundIceSocket, IceSocketListen, PlainListen, SocketListen};
 use crate::snapshot::ShardSnapshot;
 use crate::transport::{AnyConnectOptions, AnyDetails, AnyTransport};
 use bytes::Bytes;
@@ -16,9 +16,10 @@ use std::fmt;
 use std::sync::Arc;
 use tureen_media_model::{
     AddTransport, CloseConsumer, CloseDataConsumer, CloseDataProducer, CloseProducer, CloseRouter,
-    CloseRtpObserver, CloseTransport, Command, ConnectTransport, Request, RouterId, SctpOptions, ShardId,
-    TransportId, TransportOptions,
+    CloseRtpObserver, CloseTransport, Command, ConnectTransport, PipeOptions, Request, RouterId, SctpOptions,
+    ShardId, TransportId, TransportOptions,
 };
+use tureen_rtp_dictionaries::CryptoSuite;
 use tureen_rtp_wire::rtp::{self, DatagramKind};
 use tureen_transport::{DirectTransport, PlainDetails, PlainTransportOptions, SocketId};
 use tureen_transport_webrtc::{
@@ -153,8 +154,39 @@ impl ShardHandle {
         options: PlainTransportOptions,
         sctp: Option<SctpOptions>,
     ) -> impl Future<Output = Result<PlainDetails, AddListeningTransportError>> + Send + use<> {
-        let answer = self.bind(router, id, listen, options).map(|transport| {
-            let transport = Box::new(AddPlain { sctp, ..transport });
+        self.add_bound(self.bind(router, id, listen, options).map(|bound| AddPlain { sctp, ..bound }))
+    }
+
+    /// Binds a socket on this thread, before the future is first polled, and adds a transport over it that leads to another router: RTP and
+    /// RTCP on one port, with `enable_srtp` under AEAD_AES_256_GCM. With `sctp` it carries bare SCTP too, which is not protected.
+    ///
+    /// # Errors
+    /// [`AddListeningTransportError`]; the socket is closed then.
+    pub fn add_pipe_transport(
+        &self,
+        router: RouterId,
+        id: TransportId,
+        listen: SocketListen,
+        enable_srtp: bool,
+        pipe: PipeOptions,
+        sctp: Option<SctpOptions>,
+    ) -> impl Future<Output = Result<PlainDetails, AddListeningTransportError>> + Send + use<> {
+        let options = PlainTransportOptions {
+            enable_srtp,
+            srtp_crypto_suite: CryptoSuite::AeadAes256Gcm,
+            ..Default::default()
+        };
+        let listen = PlainListen { rtp: listen, rtcp: None };
+        let bound = self.bind(router, id, &listen, options);
+        self.add_bound(bound.map(|bound| AddPlain { sctp, pipe: Some(pipe), ..bound }))
+    }
+
+    fn add_bound(
+        &self,
+        bound: Result<AddPlain, AddListeningTransportError>,
+    ) -> impl Future<Output = Result<PlainDetails, AddListeningTransportError>> + Send + use<> {
+        let answer = bound.map(|transport| {
+            let transport = Box::new(transport);
             self.answer(self.shared.outside.call(|answer| Message::AddPlain(transport, answer)))
         });
         async move { answer?.await? }
@@ -169,7 +201,8 @@ impl ShardHandle {
     ) -> Result<AddPlain, AddListeningTransportError> {
         let binder = Binder { portable: self.shared.portable_io, start: random_u64()? };
         let sockets = binder.bind_plain(listen, options.rtcp_mux)?;
-        Ok(AddPlain { router, id, options, sockets, key_material: fresh_key_material()?, sctp: None })
+        let key_material = fresh_key_material()?;
+        Ok(AddPlain { router, id, options, sockets, key_material, sctp: None, pipe: None })
     }
 
     /// Binds sockets on this thread, before the future is first polled, for WebRTC transports of this shard to share.

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use futures_channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tureen_media_model::{Command, Reply, RouterId, SctpOptions, TransportId};
+use tureen_media_model::{Command, PipeOptions, Reply, RouterId, SctpOptions, TransportId};
 use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions, SocketId};
 use tureen_transport_webrtc::{DtlsCertificate, IceCredentials, IceListen, WebRtcDetails, WebRtcOptions};
 use tureen_udp::Waker;
@@ -77,6 +77,7 @@ pub(crate) struct AddPlain {
     pub(crate) sockets: BoundPair,
     pub(crate) key_material: KeyMaterial,
     pub(crate) sctp: Option<SctpOptions>,
+    pub(crate) pipe: Option<PipeOptions>,
 }
 
 /// A packet that the program sends on a direct transport.

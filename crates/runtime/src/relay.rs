@@ -1,7 +1,7 @@
 //! The ways between shards: a bounded channel for each pair and direction, with emptied batches coming back.
 //!
-//! Where a way is full, packets are dropped and counted, but news is kept and goes ahead of what comes later. Must not know
-//! what is in a batch.
+//! Where a way is full, packets are dropped and counted, but news and messages are kept and go ahead of what comes later; the Cores
+//! limit how much of them there can be. Must not know what is in a batch.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tureen_media_model::{RelayBatch, ShardId};
@@ -24,7 +24,7 @@ struct Outgoing {
     batches: Sender<RelayBatch>,
     emptied: Receiver<RelayBatch>,
     waker: Waker,
-    /// News that found the way full.
+    /// News and messages that found the way full.
     overdue: RelayBatch,
 }
 

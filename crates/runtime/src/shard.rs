@@ -293,7 +293,7 @@ impl Shard {
     }
 
     fn add_plain(&mut self, request: AddPlain) -> Result<PlainDetails, AddListeningTransportError> {
-        let AddPlain { router, id, mut options, sockets, key_material, sctp } = request;
+        let AddPlain { router, id, mut options, sockets, key_material, sctp, pipe } = request;
         options.enable_sctp = sctp.is_some();
         let rtp = self.bound(sockets.rtp)?;
         let rtcp = match sockets.rtcp.map(|socket| self.bound(socket)).transpose() {
@@ -306,7 +306,7 @@ impl Shard {
         let transport = PlainTransport::new(&options, rtp, rtcp, &key_material);
         let details = transport.details();
         let transport = AnyTransport::from(transport);
-        let options = TransportOptions { sctp, ..Default::default() };
+        let options = TransportOptions { sctp, pipe, ..Default::default() };
         let request = AddTransport { router, id, transport, options };
         let reply = self.core.handle_command(self.now, request.into());
         match <AddTransport<AnyTransport> as Request<AnyTransport>>::reply(reply) {

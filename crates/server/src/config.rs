@@ -115,6 +115,12 @@ settings! {
     max_producers: usize = 32, "TUREEN_MAX_PRODUCERS" [value_name = "COUNT"];
     /// Consumers of a peer, at least 1. Default: 1000.
     max_consumers: usize = 1_000, "TUREEN_MAX_CONSUMERS" [value_name = "COUNT"];
+    /// Data producers of a peer, at least 1. Default: 16.
+    max_data_producers: usize = 16, "TUREEN_MAX_DATA_PRODUCERS" [value_name = "COUNT"];
+    /// Data consumers of a peer, at least 1. Default: 1000.
+    max_data_consumers: usize = 1_000, "TUREEN_MAX_DATA_CONSUMERS" [value_name = "COUNT"];
+    /// Size of a message over a data channel in bytes, 1 to 16777216. Default: 262144.
+    max_data_message_bytes: u32 = 262_144, "TUREEN_MAX_DATA_MESSAGE_BYTES" [value_name = "BYTES"];
     /// Size of a request's body in bytes. Default: 65536.
     max_body_bytes: usize = 65_536, "TUREEN_MAX_BODY_BYTES" [value_name = "BYTES"];
     /// Requests of a client address a second, with bursts of twice as many; 0 for no limit. Default: 100.
@@ -229,6 +235,9 @@ impl Settings {
         if self.key_frame_cache > 10_000 {
             return refuse("key_frame_cache", "must be 0 to 10000".into());
         }
+        if !(1..=16_777_216).contains(&self.max_data_message_bytes) {
+            return refuse("max_data_message_bytes", "must be 1 to 16777216".into());
+        }
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
             return refuse("log", error.to_string());
         }
@@ -255,6 +264,8 @@ impl Settings {
             ("max_transports", self.max_transports),
             ("max_producers", self.max_producers),
             ("max_consumers", self.max_consumers),
+            ("max_data_producers", self.max_data_producers),
+            ("max_data_consumers", self.max_data_consumers),
             ("max_body_bytes", self.max_body_bytes),
             ("max_message_bytes", self.max_message_bytes),
         ];

@@ -69,6 +69,12 @@ fn record(snapshot: &ShardSnapshot) {
         ("tureen_retransmissions_total", core.retransmissions),
         ("tureen_key_frame_requests_total", core.key_frame_requests),
         ("tureen_packets_relayed_total", core.relayed),
+        ("tureen_data_messages_received_total", core.data.messages_received),
+        ("tureen_data_bytes_received_total", core.data.bytes_received),
+        ("tureen_data_messages_sent_total", core.data.messages_sent),
+        ("tureen_data_bytes_sent_total", core.data.bytes_sent),
+        ("tureen_data_messages_dropped_total", core.data.messages_dropped),
+        ("tureen_data_messages_relayed_total", core.data.messages_relayed),
         ("tureen_receive_errors_total", io.receive_errors),
         ("tureen_datagrams_sent_total", io.datagrams_sent),
         ("tureen_send_calls_total", io.send_calls),
@@ -111,6 +117,8 @@ fn record(snapshot: &ShardSnapshot) {
         ("transport", population.transports),
         ("producer", population.producers),
         ("consumer", population.consumers),
+        ("data_producer", population.data_producers),
+        ("data_consumer", population.data_consumers),
         ("socket", snapshot.sockets),
     ];
     for (kind, count) in objects {
@@ -137,6 +145,7 @@ fn describe() {
     describe_counter!("tureen_retransmissions_total", "Packets sent again, by shard");
     describe_counter!("tureen_key_frame_requests_total", "Key frames asked for, by shard");
     describe_counter!("tureen_packets_relayed_total", "Packets handed to other shards, by shard");
+    describe_data();
     describe_counter!("tureen_receive_errors_total", "Receive calls that failed, by shard");
     describe_counter!("tureen_datagrams_sent_total", "Datagrams handed to the system, by shard");
     describe_counter!("tureen_send_calls_total", "System calls to send, by shard");
@@ -157,4 +166,16 @@ fn describe() {
     );
     describe_gauge!("tureen_objects", "Objects there are, by shard and kind");
     describe_gauge!("tureen_cpu_seconds", "CPU time of the thread in seconds, by shard");
+}
+
+fn describe_data() {
+    describe_counter!("tureen_data_messages_received_total", "Messages of data producers, by shard");
+    describe_counter!("tureen_data_bytes_received_total", "Bytes of messages of data producers, by shard");
+    describe_counter!("tureen_data_messages_sent_total", "Messages that data consumers sent, by shard");
+    describe_counter!("tureen_data_bytes_sent_total", "Bytes of messages that data consumers sent, by shard");
+    describe_counter!(
+        "tureen_data_messages_dropped_total",
+        "Messages that data consumers had no association or no room for, by shard"
+    );
+    describe_counter!("tureen_data_messages_relayed_total", "Messages handed to other shards, by shard");
 }

@@ -1,7 +1,8 @@
 //! The addresses of this machine, and how media sockets listen on them. Must not know what is sent to them.
 
+use crate::config::{AUTO, Settings};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tureen::ListenInfo;
+use tureen::{ListenInfo, PortRange};
 
 /// Bytes of kernel buffer that media sockets ask for on each side: a burst of key frames that comes while a core is busy.
 pub(crate) const SOCKET_BUFFER: u32 = 4 * 1024 * 1024;
@@ -13,6 +14,23 @@ pub(crate) fn media_listen_info(ip: IpAddr) -> ListenInfo {
         send_buffer_size: Some(SOCKET_BUFFER),
         ..ListenInfo::new(ip)
     }
+}
+
+/// The listen address of the family of who reached HTTP on an address of this server, and what they are told of it.
+pub(crate) fn media_place(settings: &Settings, reached_on: Option<IpAddr>) -> ListenInfo {
+    let ips = &settings.listen_ips;
+    let reached_on = reached_on.map(|ip| ip.to_canonical());
+    let same_family = |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
+    let fallback = || IpAddr::from([127, 0, 0, 1]);
+    let ip = ips.iter().find(same_family).or(ips.first()).copied().unwrap_or_else(fallback);
+    let announced_address = match settings.announced_address.as_str() {
+        AUTO => reached_on
+            .filter(|reached_on| ip.is_unspecified() && reached_on.is_ipv4() == ip.is_ipv4())
+            .map(|ip| ip.to_string()),
+        address => Some(address.to_owned()),
+    };
+    let port_range = Some(PortRange { min: settings.rtc_min_port, max: settings.rtc_max_port });
+    ListenInfo { announced_address, port_range, ..media_listen_info(ip) }
 }
 
 /// Every address of the machine that others may reach, and those of the machine alone last.

@@ -5,7 +5,9 @@ use tureen::{
     ConnectError, CreateRouterError, CreateRtpObserverError, CreateTransportError, RequestError,
     runtime::BindError,
 };
-use tureen_room::{AddTransportError, ConsumeError, EnterError, JoinError, ProduceError};
+use tureen_room::{
+    AddTransportError, ConsumeDataError, ConsumeError, EnterError, JoinError, ProduceDataError, ProduceError,
+};
 
 /// Why something was refused. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +116,7 @@ impl From<ConnectError> for Refusal {
         match error {
             ConnectError::Request(error) => gone(error),
             ConnectError::Refused(error) => Self::Argument(error.to_string()),
+            ConnectError::CryptoSuite => Self::Argument(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }
@@ -193,6 +196,39 @@ impl From<ConsumeError> for Refusal {
             ConsumeError::Transport(tureen::ConsumeError::Refused(error)) => {
                 Self::Argument(error.to_string())
             }
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ProduceDataError> for Refusal {
+    fn from(error: ProduceDataError) -> Self {
+        use tureen::ProduceDataError as Inner;
+        match error {
+            ProduceDataError::Role => Self::Forbidden(error.to_string()),
+            ProduceDataError::TransportNotFound(id) => Self::unknown("transport", id),
+            ProduceDataError::Full(limit) => Self::Full { what: "data producers of the peer", limit },
+            ProduceDataError::Closed => gone(RequestError::Closed),
+            ProduceDataError::Transport(Inner::Request(error)) => gone(error),
+            ProduceDataError::Transport(Inner::Refused(error)) => Self::Argument(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ConsumeDataError> for Refusal {
+    fn from(error: ConsumeDataError) -> Self {
+        use tureen::ConsumeDataError as Inner;
+        match error {
+            ConsumeDataError::TransportNotFound(id) => Self::unknown("transport", id),
+            ConsumeDataError::DataProducerNotFound(id)
+            | ConsumeDataError::Transport(Inner::DataProducerNotFound(id)) => {
+                Self::unknown("data producer", id)
+            }
+            ConsumeDataError::Full(limit) => Self::Full { what: "data consumers of the peer", limit },
+            ConsumeDataError::Closed => gone(RequestError::Closed),
+            ConsumeDataError::Transport(Inner::Request(error)) => gone(error),
+            ConsumeDataError::Transport(Inner::Refused(error)) => Self::Argument(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
     }

@@ -60,7 +60,7 @@ pub struct Server {
     grace: Duration,
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<()>>,
-    chores: [JoinHandle<()>; 2],
+    chores: [JoinHandle<()>; 3],
     webhooks: Option<JoinHandle<()>>,
     app: Arc<App>,
 }
@@ -82,8 +82,12 @@ impl Server {
         };
         let app = Arc::new(App::new(Arc::clone(&settings), start_rooms(&settings).await?));
         let idle = Duration::from_secs(settings.idle_timeout.into());
-        let chores =
-            [tokio::spawn(remove_idle(Arc::clone(&app), idle)), tokio::spawn(tell_load(Arc::clone(&app)))];
+        let silent = Duration::from_secs(settings.peer_grace.into());
+        let chores = [
+            tokio::spawn(remove_idle(Arc::clone(&app), idle)),
+            tokio::spawn(remove_silent_pipes(Arc::clone(&app), silent)),
+            tokio::spawn(tell_load(Arc::clone(&app))),
+        ];
         let webhooks = Webhooks::new(&settings).map(|hooks| tokio::spawn(hooks.run(app.rooms.events())));
         let (stop, stopped) = watch::channel(false);
         let places = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
@@ -125,6 +129,9 @@ impl Server {
         if timeout(self.grace, all).await.is_err() {
             tracing::warn!("requests under way were cut off");
         }
+        if timeout(self.grace, self.app.links.close()).await.is_err() {
+            tracing::warn!("other servers were not told of the end of links");
+        }
         self.app.rooms.close();
         if let Some(webhooks) = &mut self.webhooks
             && timeout(self.grace, webhooks).await.is_err()
@@ -137,6 +144,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.listeners.iter().chain(&self.chores).chain(&self.webhooks).for_each(JoinHandle::abort);
+        self.app.links.abort();
         self.app.rooms.worker().close();
     }
 }
@@ -180,5 +188,15 @@ async fn remove_idle(app: Arc<App>, limit: Duration) {
     loop {
         turns.tick().await;
         app.rooms.remove_idle(limit).await;
+    }
+}
+
+/// Looks for pipes that nothing comes over, four times in the time that they have, but at most once a second.
+async fn remove_silent_pipes(app: Arc<App>, limit: Duration) {
+    let mut turns = interval((limit / 4).max(Duration::from_secs(1)));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        app.rooms.remove_silent_pipes(limit.max(Duration::from_secs(1))).await;
     }
 }

@@ -210,6 +210,11 @@ impl Link {
         Delivery::Once(arrival)
     }
 
+    /// How long a packet that comes now would wait in front of the bottleneck before its first bit goes out.
+    pub fn queue_delay(&self, now: Time) -> Duration {
+        self.bottleneck.waiting_time(now)
+    }
+
     /// What happened so far.
     pub const fn stats(&self) -> LinkStats {
         self.stats

@@ -283,6 +283,13 @@ fn die(worker: &Arc<WorkerShared>, reason: String) {
     }
 }
 
+/// Tells that the first shard of a Worker ended; only on the dispatcher's thread.
+#[cfg(test)]
+pub(crate) fn end_shard(worker: &crate::Worker, reason: &str) {
+    let shard = tureen_media_model::ShardId(0);
+    handle_event(worker.shared(), ShardEvent::Died { shard, reason: reason.to_owned() });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -224,6 +224,9 @@ pub enum ConnectError {
     /// An option is refused, or it was connected before.
     #[error(transparent)]
     Refused(AnyConnectError),
+    /// A pipe transport is given a key of another suite.
+    #[error("srtpParameters.cryptoSuite must be AEAD_AES_256_GCM")]
+    CryptoSuite,
     /// Its key could not be drawn.
     #[error(transparent)]
     Entropy(#[from] tureen_runtime::EntropyError),
@@ -309,14 +312,6 @@ pub enum ConsumeDataError {
     /// The transport's Router has no such data producer, or no longer.
     #[error("data producer {0} not found")]
     DataProducerNotFound(model::DataProducerId),
-    /// The data producer lives on another shard than the transport; messages do not cross shards.
-    #[error("the data producer is on shard {data_producer} and the transport on shard {transport}")]
-    OtherShard {
-        /// The data producer's.
-        data_producer: u8,
-        /// The transport's.
-        transport: u8,
-    },
     /// An option is refused.
     #[error(transparent)]
     Refused(model::ConsumeDataError),
@@ -330,6 +325,78 @@ impl From<model::ConsumeDataError> for ConsumeDataError {
             }
             model::ConsumeDataError::NotFound(gone) => Self::Request(gone.into()),
             refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Why there is no pipe between two Routers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipeError {
+    /// `router` is the one that the producer is on.
+    #[error("router must be another one")]
+    SameRouter,
+    /// `keep_id` is set, and both Routers are on one Worker, where an id is given once.
+    #[error("keepId must be false for routers of the same worker")]
+    SameWorker,
+    /// A pipe transport could not be made.
+    #[error(transparent)]
+    Transport(#[from] CreateTransportError),
+    /// A pipe transport could not be connected to the other.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+}
+
+/// Why a producer was not piped to another Router. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipeProducerToRouterError {
+    /// The Router has no such producer, or no longer.
+    #[error("producer {0} not found")]
+    ProducerNotFound(model::ProducerId),
+    /// There is no pipe to the other Router.
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+    /// It could not be consumed.
+    #[error(transparent)]
+    Consume(ConsumeError),
+    /// It could not be produced on the other Router, which may have the id or lack the codec.
+    #[error(transparent)]
+    Produce(#[from] ProduceError),
+}
+
+impl From<ConsumeError> for PipeProducerToRouterError {
+    fn from(error: ConsumeError) -> Self {
+        match error {
+            ConsumeError::ProducerNotFound(id) => Self::ProducerNotFound(id),
+            refused => Self::Consume(refused),
+        }
+    }
+}
+
+/// Why a data producer was not piped to another Router. Nothing of it is left then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipeDataProducerToRouterError {
+    /// The Router has no such data producer, or no longer.
+    #[error("data producer {0} not found")]
+    DataProducerNotFound(model::DataProducerId),
+    /// There is no pipe to the other Router.
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+    /// It could not be consumed: the pipe may be without SCTP, or on another shard.
+    #[error(transparent)]
+    Consume(ConsumeDataError),
+    /// It could not be produced on the other Router, which may have the id.
+    #[error(transparent)]
+    Produce(#[from] ProduceDataError),
+}
+
+impl From<ConsumeDataError> for PipeDataProducerToRouterError {
+    fn from(error: ConsumeDataError) -> Self {
+        match error {
+            ConsumeDataError::DataProducerNotFound(id) => Self::DataProducerNotFound(id),
+            refused => Self::Consume(refused),
         }
     }
 }

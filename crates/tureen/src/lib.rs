@@ -2,7 +2,7 @@
 //!
 //! A [`Worker`] is a set of shards, each a thread with its own sockets; a [`Router`] spans them and forwards what comes in
 //! on one of its transports, as a [`Producer`], to any number of others, each with a [`Consumer`]. A [`PlainTransport`]
-//! carries RTP over UDP, a [`DirectTransport`] exchanges it with this program:
+//! carries RTP over UDP, a [`PipeTransport`] leads to another Router, a [`DirectTransport`] exchanges it with this program:
 //!
 //! ```
 //! use tureen::dictionaries::{MediaKind, from_json};
@@ -53,6 +53,8 @@
 mod app_data;
 mod cascade;
 mod children;
+#[cfg(test)]
+mod closing_matrix;
 mod consumer;
 mod data;
 mod dispatch;
@@ -65,6 +67,7 @@ mod liveness;
 mod log;
 mod manager;
 mod options;
+mod pipe;
 mod producer;
 mod resource_usage;
 mod router;
@@ -85,8 +88,9 @@ pub use data::{
 pub use error::{
     AddProducerError, CanConsumeError, ConnectError, ConsumeDataError, ConsumeError, CreateRouterError,
     CreateRtpObserverError, CreateTransportError, CreateWebRtcServerError, CreateWorkerError,
-    ProduceDataError, ProduceError, RemoveProducerError, RequestError, ResourceUsageError, SendDataError,
-    SendError, SetPriorityError, UpdateMediaCodecsError,
+    PipeDataProducerToRouterError, PipeError, PipeProducerToRouterError, ProduceDataError, ProduceError,
+    RemoveProducerError, RequestError, ResourceUsageError, SendDataError, SendError, SetPriorityError,
+    UpdateMediaCodecsError,
 };
 pub use event::{
     AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, DataConsumerEvent, DataConsumerObserverEvent,
@@ -103,6 +107,10 @@ pub use options::{
     ProducerOptions, RouterOptions, SctpTransportOptions, SocketFlags, WebRtcListen, WebRtcServerOptions,
     WebRtcTransportOptions, WorkerSettings, WorkerUpdateSettings,
 };
+pub use pipe::{
+    PipeConnectOptions, PipeToRouterOptions, PipeTransportOptions, PipedDataProducer, PipedDataProducerPair,
+    PipedProducer, PipedProducerPair,
+};
 pub use producer::{Producer, ProducerObserver, WeakProducer};
 pub use resource_usage::ResourceUsage;
 pub use router::{Router, RouterObserver, WeakRouter};
@@ -112,10 +120,10 @@ pub use rtp_observer::{
 };
 pub use stream::EventStream;
 pub use transport::{
-    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PlainTransport, PlainTransportDump,
-    PlainTransportStats, Transport, TransportDump, TransportObserver, TransportStats, TransportTuple,
-    TransportType, WeakDirectTransport, WeakPlainTransport, WeakTransport, WeakWebRtcTransport,
-    WebRtcTransport, WebRtcTransportDump,
+    AnyTransport, DataTransport, DirectTransport, IceTransportStats, PipeTransport, PipeTransportDump,
+    PipeTransportStats, PlainTransport, PlainTransportDump, PlainTransportStats, Transport, TransportDump,
+    TransportObserver, TransportStats, TransportTuple, TransportType, WeakDirectTransport, WeakPipeTransport,
+    WeakPlainTransport, WeakTransport, WeakWebRtcTransport, WebRtcTransport, WebRtcTransportDump,
 };
 pub use tureen_rtp_dictionaries::TransportProtocol;
 pub use tureen_transport_webrtc::WebRtcDetails;

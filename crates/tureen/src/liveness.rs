@@ -47,9 +47,9 @@ impl Liveness {
         [&self.parent, &self.source].into_iter().flatten().any(|above| above.is_closed())
     }
 
-    /// Closes the object itself; `false` if that was done before.
+    /// Closes the object itself; `false` if it is closed, by itself or from above.
     pub(crate) fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::SeqCst)
+        !self.closed_from_above() && !self.closed.swap(true, Ordering::SeqCst)
     }
 
     /// Claims the right to tell listeners of the closing, which one caller gets.
@@ -77,6 +77,15 @@ mod tests {
         assert!(!producer.close(), "only the first call closes");
         assert!(consumer.is_closed() && !consumer.closed_itself());
         assert!(!transport.is_closed() && !other.is_closed());
+    }
+
+    #[test]
+    fn what_was_closed_from_above_does_not_close_itself_any_more() {
+        let transport = Liveness::root();
+        let producer = Liveness::under(&transport);
+        assert!(transport.close());
+        assert!(!producer.close());
+        assert!(producer.is_closed() && !producer.closed_itself());
     }
 
     #[test]

@@ -422,19 +422,19 @@ impl ProducerOptions {
 pub struct ConsumerOptions {
     /// What it consumes.
     pub producer_id: ProducerId,
-    /// What its endpoint can receive.
+    /// What its endpoint can receive. Not looked at on a [`PipeTransport`](crate::PipeTransport).
     pub rtp_capabilities: RtpCapabilities,
     /// Whether it starts paused. Default `false`.
     pub paused: bool,
-    /// Its MID, 1 to 16 bytes. Default: the transport's next number.
+    /// Its MID, 1 to 16 bytes. Default: the transport's next number, and none on a pipe transport.
     pub mid: Option<String>,
     /// The layers wanted of a simulcast or SVC source. Default: the best.
     pub preferred_layers: Option<MediaLayers>,
-    /// Whether lost packets are sent again in a stream of their own (RFC 4588). Default: for video.
+    /// Whether lost packets are sent again in a stream of their own (RFC 4588). Default: for video. On a pipe transport, its option counts.
     pub enable_rtx: Option<bool>,
     /// Whether packets of Opus without sound are left out. Default `false`.
     pub ignore_dtx: bool,
-    /// Whether every encoding is carried, each as a stream of its own. Default `false`.
+    /// Whether every encoding is carried, each as a stream of its own. Default `false`; on a pipe transport it always is.
     pub pipe: bool,
     /// Whose payload types and header-extension ids its packets carry. Default: the router's.
     pub numbering: ConsumerNumbering,
@@ -460,6 +460,11 @@ impl ConsumerOptions {
             identity: ConsumerIdentity::default(),
             app_data: AppData::default(),
         }
+    }
+
+    /// Consumes `producer_id` on a pipe transport.
+    pub fn over_pipe(producer_id: ProducerId) -> Self {
+        Self { pipe: true, ..Self::new(producer_id, RtpCapabilities::default()) }
     }
 }
 

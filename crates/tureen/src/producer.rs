@@ -72,6 +72,10 @@ impl ProducerShared {
         }
     }
 
+    pub(crate) fn app_data(&self) -> &AppData {
+        &self.app_data
+    }
+
     pub(crate) fn is_simulcast(&self) -> bool {
         self.info.get().is_some_and(|info| info.producer_type == ProducerType::Simulcast)
     }
@@ -82,8 +86,7 @@ impl ProducerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseProducer { id: self.id });
             self.transport.link.worker.task(Task::ProducerClosed(Arc::clone(self)));
         }
@@ -319,6 +322,17 @@ impl Producer {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
         shared.paused.turn(false, || link.ask(&shared.liveness, ResumeProducer { id: shared.id })).await
+    }
+
+    /// Pauses or resumes it without waiting: the request goes out in the moment of the call.
+    pub(crate) fn turn_at_once(&self, paused: bool) {
+        let shared = &self.inner.shared;
+        let (id, link, liveness) = (shared.id, &shared.transport.link, &shared.liveness);
+        if paused {
+            shared.paused.set(true, || drop(link.ask(liveness, PauseProducer { id })));
+        } else {
+            shared.paused.set(false, || drop(link.ask(liveness, ResumeProducer { id })));
+        }
     }
 
     /// Chooses its trace events: `rtp`, `keyframe`, `nack`, `pli`, `fir`, `sr`. Other names are left out; none turns them

@@ -5,8 +5,8 @@ use crate::children::Children;
 use crate::data::DataProducerShared;
 use crate::dispatch::Task;
 use crate::error::{
-    CanConsumeError, CreateRouterError, CreateRtpObserverError, CreateTransportError, RequestError,
-    UpdateMediaCodecsError,
+    CanConsumeError, CreateRouterError, CreateRtpObserverError, CreateTransportError,
+    PipeDataProducerToRouterError, PipeProducerToRouterError, RequestError, UpdateMediaCodecsError,
 };
 use crate::event::{RouterEvent, RouterObserverEvent};
 use crate::link::Link;
@@ -16,6 +16,9 @@ use crate::options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, DirectTransportOptions, LastNAudioOptions,
     PlainTransportOptions, RouterOptions, WebRtcTransportOptions,
 };
+use crate::pipe::{
+    self, Pairs, PipeToRouterOptions, PipeTransportOptions, PipedDataProducerPair, PipedProducerPair,
+};
 use crate::producer::ProducerShared;
 use crate::rtp_observer::{
     ActiveSpeakerObserver, AnyRtpObserver, AudioLevelObserver, LastNAudio, RtpObserverShared,
@@ -23,7 +26,7 @@ use crate::rtp_observer::{
 };
 use crate::stream::EventStream;
 use crate::transport::{
-    self, AnyTransport, DirectTransport, PlainTransport, TransportShared, WebRtcTransport,
+    self, AnyTransport, DirectTransport, PipeTransport, PlainTransport, TransportShared, WebRtcTransport,
 };
 use crate::worker::{Worker, WorkerShared, announce_router};
 use std::sync::{Arc, Mutex, Weak};
@@ -44,6 +47,7 @@ pub(crate) struct RouterShared {
     pub(crate) outlet: Outlet<RouterEvent, RouterObserverEvent>,
     pub(crate) transports: Children<TransportShared>,
     pub(crate) rtp_observers: Children<RtpObserverShared>,
+    pub(crate) pipes: Pairs,
     capabilities: Mutex<RtpCapabilities>,
     app_data: AppData,
 }
@@ -54,8 +58,7 @@ impl RouterShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.links().for_each(|link| link.close(CloseRouter { id: self.id }));
             self.worker.task(Task::RouterClosed(Arc::clone(self)));
         }
@@ -152,6 +155,7 @@ pub(crate) async fn create_router(
         outlet: Outlet::default(),
         transports: Children::default(),
         rtp_observers: Children::default(),
+        pipes: Pairs::default(),
         capabilities: Mutex::default(),
         app_data: options.app_data,
         worker: Arc::clone(&owner),
@@ -266,6 +270,45 @@ impl Router {
         options: DirectTransportOptions,
     ) -> Result<DirectTransport, CreateTransportError> {
         transport::create_direct(self.clone(), options).await
+    }
+
+    /// Makes a transport that leads to another Router, here or elsewhere.
+    ///
+    /// # Errors
+    /// An address or port that cannot be bound, `listen_info` for TCP, or [`RequestError`].
+    pub async fn create_pipe_transport(
+        &self,
+        options: PipeTransportOptions,
+    ) -> Result<PipeTransport, CreateTransportError> {
+        transport::create_pipe(self.clone(), options).await
+    }
+
+    /// Makes a producer of this Router available on another one of this process, whose consumers choose among its layers as those here do.
+    /// What is paused, resumed or closed at one end is so at the other. Between two Routers there is one pair of pipe transports, in
+    /// whichever direction and however often this is called; it is open for as long as anything goes over it.
+    ///
+    /// # Errors
+    /// [`PipeProducerToRouterError`]: the same Router, one of the same Worker with `keep_id`, a producer that is unknown or closes meanwhile,
+    /// codecs that the other Router lacks.
+    pub async fn pipe_producer_to_router(
+        &self,
+        producer_id: ProducerId,
+        options: PipeToRouterOptions,
+    ) -> Result<PipedProducerPair, PipeProducerToRouterError> {
+        pipe::pipe_producer(self, producer_id, options).await
+    }
+
+    /// Makes a data producer of this Router available on another one, as [`Router::pipe_producer_to_router`] does with producers. Subchannels go
+    /// along.
+    ///
+    /// # Errors
+    /// [`PipeDataProducerToRouterError`]: as for producers; or the data producer is on another shard than the pipe that is there.
+    pub async fn pipe_data_producer_to_router(
+        &self,
+        data_producer_id: DataProducerId,
+        options: PipeToRouterOptions,
+    ) -> Result<PipedDataProducerPair, PipeDataProducerToRouterError> {
+        pipe::pipe_data_producer(self, data_producer_id, options).await
     }
 
     /// Makes an observer of how loud producers are.
@@ -387,6 +430,10 @@ fn merge(whole: &mut RouterDump, part: RouterDump) {
     }
     for (producer, consumers) in part.map_producer_id_consumer_ids {
         whole.map_producer_id_consumer_ids.entry(producer).or_default().extend(consumers);
+    }
+    whole.map_data_consumer_id_data_producer_id.extend(part.map_data_consumer_id_data_producer_id);
+    for (producer, consumers) in part.map_data_producer_id_data_consumer_ids {
+        whole.map_data_producer_id_data_consumer_ids.entry(producer).or_default().extend(consumers);
     }
 }
 

@@ -42,6 +42,12 @@ impl Switch {
         Ok(())
     }
 
+    /// Sends a request that asks for it to be `on`, and takes that over at once: who sends it waits for no answer.
+    pub(crate) fn set<A>(&self, on: bool, send: impl FnOnce() -> A) {
+        let (ticket, _) = self.issue(send);
+        self.apply(ticket, on);
+    }
+
     /// Sends a request; the ticket tells its place, which is the order of sending.
     fn issue<T>(&self, send: impl FnOnce() -> T) -> (Ticket, T) {
         let mut state = lock(&self.state);

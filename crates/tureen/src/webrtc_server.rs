@@ -61,8 +61,7 @@ impl WebRtcServerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             for transport in self.transports.all() {
                 transport.link.close(CloseTransport { id: transport.id });
             }

@@ -334,10 +334,71 @@ fn what_is_refused_names_its_field() {
     let not_enabled = model::ProduceDataError::SctpNotEnabled;
     assert_eq!(refused, Some(ProduceDataError::Refused(not_enabled)));
 
-    let elsewhere = stage.transport_on(1);
-    let refused = block_on(elsewhere.consume_data(DataConsumerOptions::new(producer.id()))).err();
-    assert_eq!(refused, Some(ConsumeDataError::OtherShard { data_producer: 0, transport: 1 }));
     let unknown = DataProducerId(1);
+    let elsewhere = stage.transport_on(1);
     let refused = block_on(elsewhere.consume_data(DataConsumerOptions::new(unknown))).err();
     assert_eq!(refused, Some(ConsumeDataError::DataProducerNotFound(unknown)));
+}
+
+#[test]
+fn messages_reach_data_consumers_on_other_shards() {
+    let stage = Stage::with_shards(3);
+    let source = stage.transport_on(0);
+    let producer = produce(&source, labelled("chat"));
+    let logs: Vec<_> = (0..3)
+        .map(|shard| {
+            let (log, mut kept) = (Log::default(), Kept::default());
+            let transport = stage.transport_on(shard);
+            let consumer = consume(&transport, &producer);
+            assert_eq!((consumer.label(), consumer.protocol()), ("chat", "text"));
+            listen(&consumer, &log, &mut kept);
+            kept.add(consumer.on_data_producer_pause(log.line("paused")));
+            kept.add(consumer.on_data_producer_resume(log.line("resumed")));
+            kept.add(consumer.on_data_producer_close(log.line("producer closed")));
+            (log, kept, consumer)
+        })
+        .collect();
+    let said: Vec<_> = (0..200).map(|number| format!("51 {number}")).collect();
+    for number in 0..200 {
+        block_on(producer.send(DataMessage::text(number.to_string()))).expect("it is taken");
+    }
+    for (log, ..) in &logs {
+        assert_eq!(log.wait(200), said);
+    }
+    block_on(producer.pause()).expect("paused");
+    block_on(producer.send(DataMessage::text("lost"))).expect("it is taken");
+    block_on(producer.resume()).expect("resumed");
+    block_on(producer.send(DataMessage::binary("again"))).expect("it is taken");
+    for (log, ..) in &logs {
+        assert_eq!(log.wait(203)[200..], ["paused", "resumed", "53 again"]);
+    }
+    let dump = block_on(stage.router.dump()).expect("a dump");
+    let ids: Vec<_> = logs.iter().map(|(_, _, consumer)| consumer.id()).collect();
+    assert_eq!(dump.map_data_producer_id_data_consumer_ids[&producer.id()], ids);
+    assert_eq!(dump.map_data_consumer_id_data_producer_id.len(), 3);
+    producer.close();
+    for (log, _, consumer) in &logs {
+        assert_eq!(log.wait(204)[203], "producer closed");
+        assert!(consumer.closed());
+    }
+}
+
+#[test]
+fn a_data_producer_that_closes_while_others_consume_it_leaves_nothing_on_any_shard() {
+    let stage = Stage::with_shards(2);
+    let (source, sink) = (stage.transport_on(0), stage.transport_on(1));
+    for _ in 0..50 {
+        let producer = produce(&source, labelled("chat"));
+        let making = sink.consume_data(DataConsumerOptions::new(producer.id()));
+        let closing = std::thread::spawn(move || producer.close());
+        if let Ok(consumer) = block_on(making) {
+            eventually("it closes with its data producer", || consumer.closed());
+        }
+        closing.join().expect("it closes");
+    }
+    eventually("the shards forgot them", || {
+        let dump = block_on(stage.router.dump()).expect("a dump");
+        dump.map_data_producer_id_data_consumer_ids.is_empty()
+            && block_on(sink.dump()).expect("a dump").base.data.data_consumer_ids.is_empty()
+    });
 }

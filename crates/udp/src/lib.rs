@@ -50,6 +50,7 @@ mod slots;
 mod socket;
 mod sys;
 mod thread;
+mod wakeup;
 
 pub use poller::{Poller, Waker};
 pub use recv::{Datagram, RecvBatch};

@@ -1,11 +1,12 @@
 //! Waits for many sockets at once, and can be woken from another thread.
 
 use crate::sys;
+use crate::wakeup::{Bell, Wakeup};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// The token that stands for the waker.
 const WAKER: u64 = u64::MAX;
@@ -18,8 +19,7 @@ const EVENTS: usize = 256;
 #[derive(Debug)]
 pub struct Poller {
     backend: Backend,
-    wakeups: File,
-    shared: Arc<Wakeup>,
+    wakeup: Arc<Wakeup<AtomicBool, WakeChannel>>,
 }
 
 #[derive(Debug)]
@@ -29,16 +29,28 @@ enum Backend {
     Poll(PollSet),
 }
 
+/// What is readable from a wake-up on: both ends of it.
 #[derive(Debug)]
-struct Wakeup {
-    /// Whether a wake-up is under way, so that many calls of `wake` cost one system call.
-    pending: AtomicBool,
-    file: File,
+struct WakeChannel {
+    reading: File,
+    writing: File,
+}
+
+impl Bell for WakeChannel {
+    fn ring(&self) {
+        // Where it is full already it wakes as well, and a poller that is gone needs no waking.
+        let _ = (&self.writing).write(&1_u64.to_ne_bytes());
+    }
+
+    fn silence(&self) {
+        let mut bytes = [0; 64];
+        while (&self.reading).read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
+    }
 }
 
 /// Ends a [`Poller::wait`] from any thread.
 #[derive(Debug, Clone)]
-pub struct Waker(Arc<Wakeup>);
+pub struct Waker(Arc<Wakeup<AtomicBool, WakeChannel>>);
 
 impl Poller {
     /// A poller with the best means of the system.
@@ -62,13 +74,14 @@ impl Poller {
     }
 
     fn with(backend: Backend) -> io::Result<Self> {
-        let (wakeups, file) = sys::wake_channel()?;
-        let shared = Arc::new(Wakeup { pending: AtomicBool::new(false), file });
-        let mut poller = Self { backend, wakeups, shared };
+        let (reading, writing) = sys::wake_channel()?;
+        let wakeup = Arc::new(Wakeup::new(AtomicBool::new(false), WakeChannel { reading, writing }));
+        let mut poller = Self { backend, wakeup };
+        let reading = poller.wakeup.bell.reading.as_fd();
         match &mut poller.backend {
             #[cfg(target_os = "linux")]
-            Backend::Epoll(epoll) => epoll.add(poller.wakeups.as_fd(), WAKER)?,
-            Backend::Poll(set) => set.add(poller.wakeups.as_fd(), WAKER)?,
+            Backend::Epoll(epoll) => epoll.add(reading, WAKER)?,
+            Backend::Poll(set) => set.add(reading, WAKER)?,
         }
         Ok(poller)
     }
@@ -126,7 +139,7 @@ impl Poller {
             _ => {}
         }
         if woken {
-            self.drain();
+            self.wakeup.answer();
         }
         Ok(woken)
     }
@@ -134,25 +147,14 @@ impl Poller {
     /// A handle that ends [`wait`](Self::wait).
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.shared))
-    }
-
-    fn drain(&mut self) {
-        let mut bytes = [0; 64];
-        while self.wakeups.read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
-        // After the read: a wake-up between the two finds the flag set and writes nothing, but this wait returns anyway,
-        // and the swap makes what came before that wake-up visible to the caller.
-        self.shared.pending.swap(false, Ordering::AcqRel);
+        Waker(Arc::clone(&self.wakeup))
     }
 }
 
 impl Waker {
     /// Ends the wait that is under way, or else the next one. Cheap when the poller was woken already.
     pub fn wake(&self) {
-        if !self.0.pending.swap(true, Ordering::AcqRel) {
-            // Where it is full already it wakes as well, and a poller that is gone needs no waking.
-            let _ = (&self.0.file).write(&1_u64.to_ne_bytes());
-        }
+        self.0.wake();
     }
 }
 

@@ -24,6 +24,7 @@ fn main() -> std::io::Result<()> {
         ("rtp_parameters", rtp_parameters()),
         ("core_datagrams", core_datagrams()),
         ("core_operations", core_operations()),
+        ("congestion_send", steps(16, 240, 17)),
         ("sdp_offer", offers()),
         ("whip_request", requests()),
         ("stun", stun()),

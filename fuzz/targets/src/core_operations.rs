@@ -311,9 +311,11 @@ fn compare(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, fault:
         routers: model.routers.len(),
         transports: model.transports.len(),
         producers: model.producers.len(),
+        sources: model.producers.len(),
         consumers: model.consumers.len(),
         rtp_observers: 0,
         data_producers: 0,
+        data_sources: 0,
         data_consumers: 0,
     };
     assert_eq!(core.population(), population);

@@ -10,6 +10,7 @@
 //! ```
 
 mod bytes;
+mod congestion_send;
 mod core_datagrams;
 mod core_operations;
 mod dd_rewrite;
@@ -93,6 +94,8 @@ targets! {
     core_datagrams,
     /// Control commands against a Core and a small model of it.
     core_operations,
+    /// Time, packets, reports and wishes against estimator, pacer and allocator.
+    congestion_send,
     /// Session descriptions, fragments and candidates, and answers to them.
     sdp_offer,
     /// A publisher's and a viewer's offers, through negotiation to both answers.

@@ -52,6 +52,10 @@ impl<T: Transport> Core<T> {
         for source in sources {
             self.end_source(source, Closing::Nothing);
         }
+        let sources = self.routers.get(key).map(|router| router.data_sources.clone()).unwrap_or_default();
+        for source in sources {
+            self.end_data_source(now, source, Closing::Nothing);
+        }
         self.routers.remove(key);
         self.index.routers.remove(&request.id);
         self.events.push(Event::Router(request.id, RouterEvent::Closed(CloseCause::Requested)));

@@ -10,7 +10,7 @@ use crate::description::ConsumerInfo;
 use crate::error::{ConsumeError, NotFoundError, PriorityError};
 use crate::extensions::ExtensionPlan;
 use crate::id::ProducerId;
-use crate::options::{ConsumerNumbering, ConsumerOptions};
+use crate::options::{ConsumerNumbering, ConsumerOptions, PipeOptions};
 use crate::source::Source;
 use crate::switches::{SwitchCause, SwitchLog};
 use crate::transport_state::TransportTag;
@@ -25,7 +25,7 @@ use tureen_forwarding::{
 use tureen_rtp_dictionaries::{
     ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ProducerType, ReceiverParameters,
     RtpCodecParameters, RtpEncodingParameters, RtpParameters, get_consumer_rtp_parameters,
-    get_receiver_consumer_rtp_parameters, validate_rtp_capabilities,
+    get_pipe_consumer_rtp_parameters, get_receiver_consumer_rtp_parameters, validate_rtp_capabilities,
 };
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::PayloadFormat;
@@ -61,9 +61,11 @@ impl Negotiated {
 
 impl<T: Transport> Core<T> {
     pub(crate) fn consume(&mut self, now: Time, request: Consume) -> Result<ConsumerInfo, ConsumeError> {
-        let options = request.options;
+        let mut options = request.options;
         let transport_key = self.transport_key(request.transport)?;
         let source_key = self.source_key(options.producer_id)?;
+        let pipe = self.transport(request.transport)?.options.pipe;
+        options.pipe |= pipe.is_some();
         if self.index.consumers.contains_key(&options.id) {
             return Err(ConsumeError::AlreadyExists(options.id));
         }
@@ -73,7 +75,7 @@ impl<T: Transport> Core<T> {
         if options.identity.cname.as_ref().is_some_and(|cname| !(1..=MAX_CNAME_LEN).contains(&cname.len())) {
             return Err(ConsumeError::Cname);
         }
-        let negotiated = self.negotiate(source_key, &options)?;
+        let negotiated = self.negotiate(source_key, pipe, &options)?;
         if options.identity.ssrc.is_some() {
             self.check_ssrcs(transport_key, &negotiated.parameters)?;
         }
@@ -105,16 +107,23 @@ impl<T: Transport> Core<T> {
     fn negotiate(
         &mut self,
         source: Key<Source>,
+        pipe: Option<PipeOptions>,
         options: &ConsumerOptions,
     ) -> Result<Negotiated, ConsumeError> {
-        let mut capabilities = options.rtp_capabilities.clone();
-        validate_rtp_capabilities(&mut capabilities)?;
         let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
         let count = u32::try_from(encodings).unwrap_or(1).saturating_mul(2).max(2);
         let drawn = (self.draw_ssrc(count), self.draw_ssrc(count));
         // One base for both: the retransmissions' SSRCs then come behind the others.
         let (ssrc_base, rtx_ssrc_base) = options.identity.ssrc.map_or(drawn, |ssrc| (ssrc, ssrc));
         let source = self.sources.get(source).ok_or(NotFoundError::Producer(options.producer_id))?;
+        if let Some(PipeOptions { enable_rtx }) = pipe {
+            let consumable = &source.consumable;
+            let parameters =
+                get_pipe_consumer_rtp_parameters(consumable, enable_rtx, ssrc_base, rtx_ssrc_base);
+            return Ok(Negotiated::router(parameters));
+        }
+        let mut capabilities = options.rtp_capabilities.clone();
+        validate_rtp_capabilities(&mut capabilities)?;
         let enable_rtx = options.enable_rtx.unwrap_or(source.kind == MediaKind::Video);
         let offer = ConsumerOffer {
             consumable: &source.consumable,
@@ -147,8 +156,9 @@ impl<T: Transport> Core<T> {
         if state.router != source.router {
             return Err(ConsumeError::OtherRouter(options.producer_id));
         }
-        let mid = options.mid.unwrap_or_else(|| state.identities.draw_mid());
-        parameters.mid = Some(mid.clone());
+        let is_pipe = state.options.pipe.is_some();
+        let mid = options.mid.or_else(|| (!is_pipe).then(|| state.identities.draw_mid()));
+        parameters.mid.clone_from(&mid);
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
         let feedback = media.as_ref().map(Feedback::of).unwrap_or_default();
@@ -161,7 +171,7 @@ impl<T: Transport> Core<T> {
         let extensions = ExtensionPlan::new(
             &parameters.header_extensions,
             &source.rtp_parameters.header_extensions,
-            Some(&mid),
+            mid.as_deref(),
             per_send,
         );
         let mut first = |ssrc: Option<u32>| {
@@ -249,7 +259,7 @@ impl<T: Transport> Core<T> {
         request: RequestKeyFrame,
     ) -> Result<(), NotFoundError> {
         let key = self.consumer_key(request.id)?;
-        self.request_current_key_frame(key);
+        self.request_current_key_frame(key, None);
         Ok(())
     }
 

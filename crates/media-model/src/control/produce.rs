@@ -1,7 +1,7 @@
 //! Making producers.
 
 use crate::arena::Key;
-use crate::codec::CodecTable;
+use crate::codec::{CodecTable, Feedback};
 use crate::command::{Produce, TraceProducer};
 use crate::control::MAX_MID_LEN;
 use crate::core::Core;
@@ -75,7 +75,7 @@ impl<T: Transport> Core<T> {
             paused: options.paused,
             left_out: false,
             clock,
-            streams: source_streams(options.kind, &parameters, &codecs, cache),
+            streams: source_streams(options.kind, &consumable, cache),
             key_frame_cache: cache,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
@@ -173,16 +173,16 @@ fn merge(known: &mut Option<u8>, new: Option<u8>) {
     *known = new.or(*known);
 }
 
-/// One stream for each encoding, with a store if the codec has NACK or consumers may start from what is in it.
+/// One stream for each encoding, with a store if consumers may ask for lost packets, whether the source can be asked or not, or may start
+/// from what is in it.
 pub(crate) fn source_streams(
     kind: MediaKind,
-    parameters: &RtpParameters,
-    codecs: &CodecTable,
+    consumable: &RtpParameters,
     cache: Option<KeyFrameCache>,
 ) -> SmallVec<[SourceStream; 3]> {
-    let streams = parameters.encodings.iter().map(|_| {
-        let store = codecs.first().filter(|codec| codec.feedback.nack || cache.is_some());
-        let store = store.map(|_| new_store(kind, cache));
+    let is_asked_for = consumable.codecs.iter().any(|codec| Feedback::of(codec).nack);
+    let streams = consumable.encodings.iter().map(|_| {
+        let store = (is_asked_for || cache.is_some()).then(|| new_store(kind, cache));
         SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None, targets: None }
     });
     streams.collect()

@@ -45,7 +45,9 @@ impl<T: Transport> Core<T> {
         let consumer = self.consumers.get(key).ok_or(NotFoundError::Consumer(request.id))?;
         let outbound = consumer.streams.iter().map(|stream| outbound(now, consumer, stream)).collect();
         let source = self.sources.get(consumer.source).map(|source| source.origin);
-        let encoding = consumer.streams.first().and_then(|stream| stream.encoding);
+        // Of several streams at a time none is the one in use.
+        let stream = consumer.streams.first().filter(|_| !consumer.definition.pipe);
+        let encoding = stream.and_then(|stream| stream.encoding);
         let inbound = match (source, encoding) {
             (Some(Origin::Here(producer)), Some(encoding)) => {
                 self.producers.get(producer).and_then(|producer| {
@@ -115,7 +117,7 @@ impl<T: Transport> Core<T> {
                 observed.entry(producer).or_default().push(observer.id);
             }
         }
-        let data_consumers = self.map_data_consumers(&router.transports);
+        let data_consumers = self.map_data_consumers(&router.data_sources);
         Ok(RouterDump {
             id: request.id,
             transport_ids: transports.map(|transport| transport.id).collect(),

@@ -23,6 +23,7 @@ impl<T: Transport> Core<T> {
             capabilities: capabilities.clone(),
             transports: Vec::new(),
             sources: Vec::new(),
+            data_sources: Vec::new(),
             observers: Vec::new(),
         };
         let key = self.routers.insert(router);

@@ -1,6 +1,5 @@
 //! Sources across shards: a producer's home publishes, other shards mirror.
 
-use crate::codec::CodecTable;
 use crate::command::{MirrorSource, PublishSource};
 use crate::control::closing::Closing;
 use crate::control::produce::source_streams;
@@ -61,9 +60,8 @@ impl<T: Transport> Core<T> {
             self.relay.to(home).push_news(RelayNews::Unsubscribe(subscribed, self.config.shard));
             return Err(NotFoundError::Router(description.router_id));
         };
-        let codecs = CodecTable::new(&description.rtp_parameters, &description.mapping);
         let cache = description.key_frame_cache;
-        let mut streams = source_streams(description.kind, &description.rtp_parameters, &codecs, cache);
+        let mut streams = source_streams(description.kind, &description.consumable_rtp_parameters, cache);
         for (stream, score) in streams.iter_mut().zip(&description.scores) {
             stream.score = *score;
         }

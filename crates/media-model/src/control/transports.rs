@@ -68,10 +68,10 @@ impl<T: Transport> Core<T> {
             connections: Vec::new(),
             timer: Default::default(),
         };
-        let TransportOptions { direct, sctp, max_message_size } = state.options;
+        let TransportOptions { direct, sctp, max_message_size, pipe } = state.options;
         let key = self.transports.insert(state);
         if direct || sctp.is_some() {
-            self.data.transports.insert(key, TransportData::new(sctp, max_message_size));
+            self.data.transports.insert(key, TransportData::new(sctp, max_message_size, pipe.is_some()));
         }
         self.index.transports.insert(request.id, key);
         if let Some(router) = self.routers.get_mut(router) {

@@ -4,9 +4,11 @@ use crate::arena::Key;
 use crate::command::{CloseDataConsumer, CloseDataProducer};
 use crate::control::closing::Closing;
 use crate::core::Core;
-use crate::data::{DataConsumer, DataProducer};
+use crate::data::{DataConsumer, DataOrigin, DataProducer, DataSource};
 use crate::error::CloseError;
 use crate::event::{CloseCause, DataConsumerEvent, DataProducerEvent, Event};
+use crate::relay::{DataNews, RelayNews, Subscription};
+use crate::source::Mirror;
 use crate::transport_state::{TransportState, TransportTag};
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
@@ -62,13 +64,8 @@ impl<T: Transport> Core<T> {
     }
 
     fn end_data_producer(&mut self, now: Time, key: Key<DataProducer>, cause: CloseCause, closing: Closing) {
-        let Some(producer) = self.data.producers.get(key) else { return };
-        for consumer in producer.consumers.clone() {
-            let transport = self.data.consumers.get(consumer).map(|consumer| consumer.transport);
-            if !transport.is_some_and(|transport| closing.takes(transport)) {
-                self.end_data_consumer(now, consumer, CloseCause::ProducerClosed);
-            }
-        }
+        let Some(source) = self.data.producers.get(key).map(|producer| producer.source) else { return };
+        self.end_data_source(now, source, closing);
         let Some(producer) = self.data.producers.remove(key) else { return };
         self.data.producer_ids.remove(&producer.id);
         if let Some(data) = self.data.transports.get_mut(&producer.transport) {
@@ -82,11 +79,42 @@ impl<T: Transport> Core<T> {
         self.events.push(Event::DataProducer(producer.id, DataProducerEvent::Closed(cause)));
     }
 
+    /// Ends the fan-out half of a data producer, here and on the shards that mirror it. Data consumers of transports that are closing
+    /// stay for those.
+    pub(crate) fn end_data_source(&mut self, now: Time, key: Key<DataSource>, closing: Closing) {
+        let Some(source) = self.data.sources.get(key) else { return };
+        for consumer in source.consumers.clone() {
+            let transport = self.data.consumers.get(consumer).map(|consumer| consumer.transport);
+            if !transport.is_some_and(|transport| closing.takes(transport)) {
+                self.end_data_consumer(now, consumer, CloseCause::ProducerClosed);
+            }
+        }
+        let Some(source) = self.data.sources.remove(key) else { return };
+        let producer = source.producer_id;
+        self.data.source_ids.remove(&producer);
+        if let Some(router) = self.routers.get_mut(source.router) {
+            router.data_sources.retain(|other| *other != key);
+        }
+        match source.origin {
+            DataOrigin::Here => {
+                for Mirror { shard, subscription } in source.mirrors {
+                    let closed = DataNews::Closed(Subscription { producer, number: subscription });
+                    self.relay.to(shard).push_news(RelayNews::Data(closed));
+                }
+            }
+            DataOrigin::Shard { home, subscription } => {
+                let ended = Subscription { producer, number: subscription };
+                let news = DataNews::Unsubscribe(ended, self.config.shard);
+                self.relay.to(home).push_news(RelayNews::Data(news));
+            }
+        }
+    }
+
     fn end_data_consumer(&mut self, now: Time, key: Key<DataConsumer>, cause: CloseCause) {
         let Some(consumer) = self.data.consumers.remove(key) else { return };
         self.data.consumer_ids.remove(&consumer.id);
-        if let Some(producer) = self.data.producers.get_mut(consumer.producer) {
-            producer.consumers.retain(|other| *other != key);
+        if let Some(source) = self.data.sources.get_mut(consumer.source) {
+            source.consumers.retain(|other| *other != key);
         }
         if let Some(data) = self.data.transports.get_mut(&consumer.transport) {
             data.consumers.retain(|other| *other != key);

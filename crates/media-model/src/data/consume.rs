@@ -9,7 +9,7 @@ use crate::consumer::PauseState;
 use crate::core::Core;
 use crate::data::produce::check_message;
 use crate::data::{
-    ConsumeDataError, DataConsumer, DataConsumerInfo, DataConsumerOptions, DataProducer, DataType,
+    ConsumeDataError, DataConsumer, DataConsumerInfo, DataConsumerOptions, DataSource, DataType,
     SendDataError,
 };
 use crate::error::NotFoundError;
@@ -30,18 +30,17 @@ impl<T: Transport> Core<T> {
     ) -> Result<DataConsumerInfo, ConsumeDataError> {
         let options = request.options;
         let transport = self.transport_key(request.transport)?;
-        let producer_key = self.data_producer_key(options.data_producer_id)?;
+        let source_key = self.data_source_key(options.data_producer_id)?;
         if self.data.consumer_ids.contains_key(&options.id) {
             return Err(ConsumeDataError::AlreadyExists(options.id));
         }
         let missing = NotFoundError::DataProducer(options.data_producer_id);
-        let producer = self.data.producers.get(producer_key).ok_or(missing)?;
-        let router = |key| self.transports.get(key).map(|state| state.router);
-        if router(transport) != router(producer.transport) {
+        let source = self.data.sources.get(source_key).ok_or(missing)?;
+        if self.transports.get(transport).is_none_or(|state| state.router != source.router) {
             return Err(ConsumeDataError::OtherRouter(options.data_producer_id));
         }
         let data = self.data.transports.get_mut(&transport).ok_or(ConsumeDataError::SctpNotEnabled)?;
-        let mut wanted = settle_reliability(&options, producer)?;
+        let mut wanted = settle_reliability(&options, source)?;
         let stream = if data.sctp.is_some() {
             wanted.stream_id = data.draw_stream().ok_or(ConsumeDataError::NoStreamId)?;
             Some(wanted)
@@ -51,13 +50,14 @@ impl<T: Transport> Core<T> {
         let consumer = DataConsumer {
             id: options.id,
             transport,
-            producer: producer_key,
-            producer_id: producer.id,
+            source: source_key,
+            producer_id: source.producer_id,
             stream,
+            is_pipe: data.is_pipe,
             reliability: Reliability::from(&wanted),
-            label: producer.label.clone(),
-            protocol: producer.protocol.clone(),
-            pause: PauseState { own: options.paused, producer: producer.paused, left_out: false },
+            label: source.label.clone(),
+            protocol: source.protocol.clone(),
+            pause: PauseState { own: options.paused, producer: source.paused, left_out: false },
             subchannels: options.subchannels.into_iter().collect(),
             messages_sent: 0,
             bytes_sent: 0,
@@ -72,8 +72,8 @@ impl<T: Transport> Core<T> {
         if let Some(stream) = stream {
             data.outgoing.insert(stream.stream_id, key);
         }
-        if let Some(producer) = self.data.producers.get_mut(producer_key) {
-            producer.consumers.push(key);
+        if let Some(source) = self.data.sources.get_mut(source_key) {
+            source.consumers.push(key);
         }
         Ok(info)
     }
@@ -187,10 +187,10 @@ impl<T: Transport> Core<T> {
         }
         check_message(&request.message)?;
         let (transport, reliability) = (consumer.transport, consumer.reliability);
-        let message = &request.message;
+        let (ppid, bytes) = consumer.on_wire(&request.message).ok_or(SendDataError::Subchannels)?;
         let (association, stream) = self.data.association_of(key).ok_or(SendError::NotConnected)?;
-        let buffered = association.send(now, stream, message.ppid, &message.payload, reliability)?;
-        self.sent_to(key, message.payload.len());
+        let buffered = association.send(now, stream, ppid, &bytes, reliability)?;
+        self.sent_to(key, request.message.payload.len());
         self.wake_data(now, transport);
         Ok(u32::try_from(buffered).unwrap_or(u32::MAX))
     }
@@ -215,7 +215,7 @@ impl DataConsumer {
 /// How reliable a data consumer is: as asked for, else as its data producer. The stream is still to be drawn.
 fn settle_reliability(
     options: &DataConsumerOptions,
-    producer: &DataProducer,
+    source: &DataSource,
 ) -> Result<SctpStreamParameters, SctpStreamParametersError> {
     let mut asked = SctpStreamParameters {
         stream_id: 0,
@@ -225,7 +225,7 @@ fn settle_reliability(
     };
     let nothing =
         asked.ordered.is_none() && asked.max_packet_life_time.is_none() && asked.max_retransmits.is_none();
-    if let Some(stream) = producer.stream.filter(|_| nothing) {
+    if let Some(stream) = source.stream.filter(|_| nothing) {
         asked = SctpStreamParameters { stream_id: 0, ..stream };
     }
     validate_sctp_stream_parameters(&mut asked)?;

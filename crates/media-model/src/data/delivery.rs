@@ -2,7 +2,7 @@
 
 use crate::arena::Key;
 use crate::core::Core;
-use crate::data::{DataConsumer, DataMessage, DataModel, DataProducer};
+use crate::data::{DataConsumer, DataMessage, DataModel, DataProducer, DataSource};
 use crate::event::{DataConsumerEvent, Event};
 use tureen_data::{Association, SendError};
 use tureen_rtp_wire::Time;
@@ -36,15 +36,27 @@ impl DataModel {
 }
 
 impl<T: Transport> Core<T> {
-    /// Counts a message of a data producer and gives it to all its data consumers that want it.
+    /// Counts a message of a data producer and gives it to all its data consumers that want it, on whichever shard.
     pub(super) fn pass_on(&mut self, now: Time, key: Key<DataProducer>, message: &DataMessage) {
         let Some(producer) = self.data.producers.get_mut(key) else { return };
         producer.messages_received += 1;
         producer.bytes_received += message.payload.len() as u64;
-        if producer.paused {
-            return;
+        let source = producer.source;
+        let counters = &mut self.counters.data;
+        counters.messages_received += 1;
+        counters.bytes_received += message.payload.len() as u64;
+        self.fan_out(now, source, message);
+    }
+
+    /// Gives a message to the data consumers and mirrors of a source, unless that is paused.
+    pub(super) fn fan_out(&mut self, now: Time, key: Key<DataSource>, message: &DataMessage) {
+        let Some(source) = self.data.sources.get(key).filter(|source| !source.paused) else { return };
+        let (producer, mirrors, consumers) =
+            (source.producer_id, source.mirrors.clone(), source.consumers.clone());
+        for mirror in mirrors {
+            self.relay_message(mirror.shard, producer, message);
         }
-        for consumer in producer.consumers.clone() {
+        for consumer in consumers {
             self.deliver(now, consumer, message);
         }
     }
@@ -53,12 +65,15 @@ impl<T: Transport> Core<T> {
         let wants = |consumer: &&mut DataConsumer| consumer.pause.flows() && consumer.wants(message);
         let Some(consumer) = self.data.consumers.get_mut(key).filter(wants) else { return };
         let (id, transport, reliability) = (consumer.id, consumer.transport, consumer.reliability);
+        let on_wire = consumer.on_wire(message);
         let delivery = if consumer.stream.is_none() {
             let event = DataConsumerEvent::Message { ppid: message.ppid, payload: message.payload.clone() };
             let event = Event::DataConsumer(id, event);
             if self.events.message(event, message.payload.len()) { Delivery::Sent } else { Delivery::Full }
-        } else if let Some((association, stream)) = self.data.association_of(key) {
-            match association.send(now, stream, message.ppid, &message.payload, reliability) {
+        } else if let (Some((association, stream)), Some((ppid, bytes))) =
+            (self.data.association_of(key), on_wire)
+        {
+            match association.send(now, stream, ppid, &bytes, reliability) {
                 Ok(_) => Delivery::Sent,
                 Err(SendError::BufferFull { .. }) => Delivery::Full,
                 Err(_) => Delivery::Dropped,
@@ -71,7 +86,8 @@ impl<T: Transport> Core<T> {
                 self.sent_to(key, message.payload.len());
                 self.wake_data(now, transport);
             }
-            Delivery::Full | Delivery::Dropped => self.dropped_for(key, delivery == Delivery::Full),
+            Delivery::Full => self.no_room_for(key, 1),
+            Delivery::Dropped => self.dropped_for(key, 1),
         }
     }
 
@@ -80,14 +96,23 @@ impl<T: Transport> Core<T> {
             consumer.messages_sent += 1;
             consumer.bytes_sent += len as u64;
             consumer.told_full = false;
+            self.counters.data.messages_sent += 1;
+            self.counters.data.bytes_sent += len as u64;
         }
     }
 
-    /// A full buffer is told once, until something fits in again.
-    fn dropped_for(&mut self, key: Key<DataConsumer>, full: bool) {
+    fn dropped_for(&mut self, key: Key<DataConsumer>, messages: u64) {
+        if let Some(consumer) = self.data.consumers.get_mut(key) {
+            consumer.messages_dropped += messages;
+            self.counters.data.messages_dropped += messages;
+        }
+    }
+
+    /// So many messages for a data consumer found no room. That is told once, until something fits in again.
+    pub(super) fn no_room_for(&mut self, key: Key<DataConsumer>, messages: u64) {
+        self.dropped_for(key, messages);
         let Some(consumer) = self.data.consumers.get_mut(key) else { return };
-        consumer.messages_dropped += 1;
-        if full && !std::mem::replace(&mut consumer.told_full, true) {
+        if !std::mem::replace(&mut consumer.told_full, true) {
             let event = Event::DataConsumer(consumer.id, DataConsumerEvent::SendBufferFull);
             // Where nobody takes events it is lost, as the messages before it.
             self.events.message(event, 0);

@@ -1,6 +1,6 @@
 //! How data producers and data consumers describe themselves: on creation, in statistics, in dumps.
 
-use crate::id::{DataConsumerId, DataProducerId};
+use crate::id::{DataConsumerId, DataProducerId, RouterId, ShardId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tureen_rtp_dictionaries::{SctpParameters, SctpState, SctpStreamParameters};
@@ -24,6 +24,44 @@ pub struct DataProducerInfo {
     pub data_type: DataType,
     /// Its stream, defaults filled in; `None` on a direct transport.
     pub sctp_stream_parameters: Option<SctpStreamParameters>,
+}
+
+/// What another shard needs to know to mirror a data producer. Plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSourceDescription {
+    /// The data producer.
+    pub data_producer_id: DataProducerId,
+    /// Its router, which spans the shards.
+    pub router_id: RouterId,
+    /// The shard it lives on.
+    pub home: ShardId,
+    /// Its stream; `None` on a direct transport.
+    pub sctp_stream_parameters: Option<SctpStreamParameters>,
+    /// Its label.
+    pub label: String,
+    /// Its protocol.
+    pub protocol: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Which publication this is; no two have the same number, whatever the data producer and the shard.
+    pub subscription: u64,
+}
+
+/// What a Core has done with messages, for metrics. Bytes are those of payloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataCounters {
+    /// Messages that came to data producers.
+    pub messages_received: u64,
+    /// Bytes of those.
+    pub bytes_received: u64,
+    /// Messages that data consumers sent.
+    pub messages_sent: u64,
+    /// Bytes of those.
+    pub bytes_sent: u64,
+    /// Messages that data consumers had no association or no room for.
+    pub messages_dropped: u64,
+    /// Messages relayed to other shards.
+    pub messages_relayed: u64,
 }
 
 /// A data consumer as it was made.
@@ -154,7 +192,7 @@ pub struct TransportDataDump {
     /// How messages that come in find their data producer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sctp_listener: Option<SctpListenerDump>,
-    /// Messages of no data producer, and openings of channels that do not parse.
+    /// Messages of no data producer, openings of channels that do not parse, and on a pipe messages without its framing.
     pub messages_unclaimed: u64,
 }
 

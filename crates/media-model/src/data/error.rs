@@ -71,6 +71,9 @@ pub enum SendDataError {
     /// The identifier is that of the establishment protocol.
     #[error("ppid: messages of the data channel establishment protocol are not for programs")]
     Ppid,
+    /// There are more subchannels than 65535.
+    #[error("subchannels: there are more than 65535")]
+    Subchannels,
     /// There is no association, it has no such stream, the message is too large, or the buffer is full.
     #[error(transparent)]
     Refused(#[from] tureen_data::SendError),

@@ -2,7 +2,7 @@
 
 use crate::arena::Key;
 use crate::core::Core;
-use crate::data::{AnnouncedDataChannel, DataMessage, TransportData};
+use crate::data::{AnnouncedDataChannel, DataMessage, TransportData, pipe_frame};
 use crate::event::{DataConsumerEvent, Event, TransportEvent};
 use crate::timers::Timer;
 use crate::transport_state::TransportTag;
@@ -136,7 +136,14 @@ impl<T: Transport> Core<T> {
             data.unclaimed += 1;
             return;
         };
-        self.pass_on(now, producer, &DataMessage::new(message.ppid, message.payload));
+        let message = match data.is_pipe {
+            true => pipe_frame::read(message.ppid, &message.payload),
+            false => Some(DataMessage::new(message.ppid, message.payload)),
+        };
+        match message {
+            Some(message) => self.pass_on(now, producer, &message),
+            None => data.unclaimed += 1,
+        }
     }
 
     fn hear_establishment(&mut self, now: Time, key: Key<TransportTag>, message: &Message) {

@@ -4,12 +4,13 @@ use crate::arena::Key;
 use crate::command::{PauseDataProducer, ProduceData, ResumeDataProducer, SendToDataProducer};
 use crate::core::Core;
 use crate::data::{
-    DataMessage, DataProducer, DataProducerInfo, DataProducerOptions, DataType, ProduceDataError,
-    SendDataError, TransportData,
+    DataMessage, DataOrigin, DataProducer, DataProducerInfo, DataProducerOptions, DataSource, DataType,
+    ProduceDataError, SendDataError, TransportData,
 };
 use crate::error::NotFoundError;
 use crate::event::{DataConsumerEvent, DataProducerEvent, Event};
 use crate::id::DataProducerId;
+use crate::relay::{DataNews, RelayNews};
 use tureen_data::{Ppid, SendError};
 use tureen_rtp_dictionaries::{SctpStreamParameters, validate_sctp_stream_parameters};
 use tureen_rtp_wire::Time;
@@ -23,26 +24,41 @@ impl<T: Transport> Core<T> {
     ) -> Result<DataProducerInfo, ProduceDataError> {
         let DataProducerOptions { id, sctp_stream_parameters, label, protocol, paused } = request.options;
         let transport = self.transport_key(request.transport)?;
-        if self.data.producer_ids.contains_key(&id) {
+        if self.data.source_ids.contains_key(&id) {
             return Err(ProduceDataError::AlreadyExists(id));
         }
+        let missing = NotFoundError::Transport(request.transport);
+        let router = self.transports.get(transport).ok_or(missing)?.router;
         let data = self.data.transports.get_mut(&transport).ok_or(ProduceDataError::SctpNotEnabled)?;
         let stream = settle_stream(data, sctp_stream_parameters)?;
+        let source = self.insert_data_source(DataSource {
+            producer_id: id,
+            router,
+            origin: DataOrigin::Here,
+            stream,
+            label: label.clone(),
+            protocol: protocol.clone(),
+            paused,
+            consumers: Vec::new(),
+            mirrors: Vec::new(),
+        });
         let key = self.data.producers.insert(DataProducer {
             id,
             transport,
+            source,
             stream,
             label,
             protocol,
             paused,
             messages_received: 0,
             bytes_received: 0,
-            consumers: Vec::new(),
         });
         self.data.producer_ids.insert(id, key);
-        data.producers.push(key);
-        if let Some(stream) = stream {
-            data.incoming.insert(stream.stream_id, key);
+        if let Some(data) = self.data.transports.get_mut(&transport) {
+            data.producers.push(key);
+            if let Some(stream) = stream {
+                data.incoming.insert(stream.stream_id, key);
+            }
         }
         Ok(DataProducerInfo { id, data_type: DataType::of(stream.as_ref()), sctp_stream_parameters: stream })
     }
@@ -81,11 +97,25 @@ impl<T: Transport> Core<T> {
             return Ok(());
         }
         producer.paused = paused;
-        let consumers = producer.consumers.clone();
+        let source = producer.source;
         let event = if paused { DataProducerEvent::Paused } else { DataProducerEvent::Resumed };
         self.events.push(Event::DataProducer(id, event));
-        for key in consumers {
-            let Some(consumer) = self.data.consumers.get_mut(key) else { continue };
+        self.set_data_source_paused(source, paused);
+        Ok(())
+    }
+
+    /// Tells data consumers and mirrors of a source that its data producer was paused or resumed.
+    pub(super) fn set_data_source_paused(&mut self, key: Key<DataSource>, paused: bool) {
+        let Some(source) = self.data.sources.get_mut(key) else { return };
+        if std::mem::replace(&mut source.paused, paused) == paused {
+            return;
+        }
+        for mirror in &source.mirrors {
+            let news = DataNews::Paused(source.producer_id, paused);
+            self.relay.to(mirror.shard).push_news(RelayNews::Data(news));
+        }
+        for key in &source.consumers {
+            let Some(consumer) = self.data.consumers.get_mut(*key) else { continue };
             consumer.pause.producer = paused;
             let effective = !consumer.pause.own;
             let event = if paused {
@@ -95,7 +125,6 @@ impl<T: Transport> Core<T> {
             };
             self.events.push(Event::DataConsumer(consumer.id, event));
         }
-        Ok(())
     }
 
     pub(crate) fn send_to_data_producer(

@@ -4,8 +4,8 @@ use crate::arena::Key;
 use crate::command::{DumpDataConsumer, DumpDataProducer, GetDataConsumerStats, GetDataProducerStats};
 use crate::core::Core;
 use crate::data::{
-    DataConsumerDump, DataConsumerStats, DataProducerDump, DataProducerStats, DataType, SctpListenerDump,
-    SctpOptions, TransportDataDump,
+    DataConsumerDump, DataConsumerStats, DataProducerDump, DataProducerStats, DataSource, DataType,
+    SctpListenerDump, SctpOptions, TransportDataDump,
 };
 use crate::error::NotFoundError;
 use crate::id::{DataConsumerId, DataProducerId};
@@ -134,15 +134,14 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Data producers of transports and their data consumers.
+    /// The data producers of sources and their data consumers.
     pub(crate) fn map_data_consumers(
         &self,
-        transports: &[Key<TransportTag>],
+        sources: &[Key<DataSource>],
     ) -> BTreeMap<DataProducerId, Vec<DataConsumerId>> {
-        let data = transports.iter().filter_map(|key| self.data.transports.get(key));
-        let producers = data.flat_map(|data| &data.producers).filter_map(|key| self.data.producers.get(*key));
+        let sources = sources.iter().filter_map(|key| self.data.sources.get(*key));
         let consumer_id = |key| self.data.consumers.get(key).map(|consumer| consumer.id);
         let ids = |keys: &[_]| keys.iter().filter_map(|key| consumer_id(*key)).collect();
-        producers.map(|producer| (producer.id, ids(&producer.consumers))).collect()
+        sources.map(|source| (source.producer_id, ids(&source.consumers))).collect()
     }
 }

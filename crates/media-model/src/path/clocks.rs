@@ -6,13 +6,21 @@
 use crate::arena::Key;
 use crate::consumer::{Consumer, ConsumerStream};
 use crate::core::Core;
+use crate::listener::StreamRef;
 use crate::relay::RelayNews;
 use crate::source::Source;
 use crate::transport_state::TransportTag;
-use tureen_forwarding::{ClockOffset, Selector, clock_reading};
+use std::time::Duration;
+use tureen_forwarding::{ClockOffset, Selector, clock_alignment, clock_reading};
 use tureen_rtp_wire::rtcp::SenderInfo;
+use tureen_rtp_wire::rtp::extension::AbsCaptureTime;
+use tureen_rtp_wire::rtp::{RtpLayout, RtpPacket};
 use tureen_rtp_wire::{NtpTime, Time};
 use tureen_transport::Transport;
+
+/// For how long a stream's sender report keeps capture times of packets from counting. Senders report at least every 5 s (RFC 3550
+/// section 6.2), and lose some.
+const REPORTS_STAY_FRESH: Duration = Duration::from_secs(12);
 
 impl<T: Transport> Core<T> {
     /// Takes note of how the clock of a stream lies to that of the source's other streams.
@@ -31,6 +39,60 @@ impl<T: Transport> Core<T> {
                 selector.set_alignment(encoding, alignment);
             }
         }
+    }
+
+    /// Lets a packet that says when it was captured say it in terms of our clock, not its sender's, as our reports do. While no report of
+    /// the stream came lately, the packet is taken as one. Without a clock offset nobody says whose clock is
+    /// meant, and it stays as it is.
+    pub(crate) fn follow_capture_time(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        stream: StreamRef,
+        bytes: &mut [u8],
+        layout: RtpLayout,
+    ) {
+        let Some(producer) = self.producers.get(stream.producer) else { return };
+        let place = producer.extensions.abs_capture_time.and_then(|id| layout.find_extension(bytes, id));
+        let Some(place) = place else { return };
+        let timestamp = RtpPacket::from_parts(bytes, layout).map(|packet| packet.timestamp());
+        let Some(value) = bytes.get_mut(place) else { return };
+        let Some(AbsCaptureTime { capture, clock_offset: Some(offset) }) = AbsCaptureTime::parse(value)
+        else {
+            return;
+        };
+        if let Some(timestamp) = timestamp.filter(|_| !stream.rtx) {
+            let by_sender = NtpTime(capture.0.wrapping_add_signed(offset.wrapping_neg()));
+            self.align_by_capture(now, key, stream, by_sender, timestamp);
+        }
+        let clock = self.transports.get(key).and_then(|transport| transport.clock.offset());
+        if let Some(ClockOffset(theirs)) = clock {
+            let clock_offset = Some(offset.wrapping_add(theirs));
+            // It is as long as it was.
+            let _ = AbsCaptureTime { capture, clock_offset }.write(value);
+        }
+    }
+
+    /// Takes the capture of what has a `timestamp`, in its sender's clock, for a report of the stream, if it has none that is fresh.
+    fn align_by_capture(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        stream: StreamRef,
+        captured: NtpTime,
+        timestamp: u32,
+    ) {
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        let source = producer.source;
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        if state.aligned_at.is_some_and(|at| now.since(at) < REPORTS_STAY_FRESH) {
+            return;
+        }
+        let info = SenderInfo { ntp: captured, rtp_timestamp: timestamp, packet_count: 0, octet_count: 0 };
+        let Some(alignment) = clock_alignment(&info, state.recv.config().clock_rate) else { return };
+        state.aligned_at = Some(now);
+        self.set_alignment(source, stream.encoding, alignment);
+        self.follow_clock(now, key, captured);
     }
 
     /// Follows the wall clock of a transport's remote, for all that it sends alike.

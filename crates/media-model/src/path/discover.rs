@@ -126,6 +126,7 @@ impl<T: Transport> Core<T> {
             describer: Default::default(),
             timer: Default::default(),
             frames_beside: 0,
+            aligned_at: None,
             told_score: 0,
         }));
         let source = producer.source;

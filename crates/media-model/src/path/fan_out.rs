@@ -226,7 +226,7 @@ fn fan_out<T: Transport>(
         let before = consumer.selected();
         let sent = serve(moment, source, consumer, transport, departures, ledger.events, out);
         ledger.count(sent);
-        if sent.held_back || consumer.selected() != before {
+        if sent.held_back || sent.awaits_timer || consumer.selected() != before {
             ledger.switched.push(key);
         }
     }
@@ -240,6 +240,8 @@ pub(super) struct Sent {
     dropped: u64,
     /// A key frame could not be switched to, and another one is needed.
     held_back: bool,
+    /// A key frame waits for another one to take its place.
+    awaits_timer: bool,
 }
 
 impl Sent {
@@ -275,6 +277,10 @@ fn serve<T: Transport>(
     };
     for departure in departures.iter_mut() {
         if consumer.replay.as_ref().is_some_and(|replay| replay.comes_to(departure.meta)) {
+            continue;
+        }
+        if departure.meta.is_key_frame && consumer.hold_back(moment.now, source, departure.meta) {
+            sent.awaits_timer = true;
             continue;
         }
         let outcome = send(moment, consumer, transport, departure, &to, events, out);

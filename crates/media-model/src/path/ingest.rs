@@ -36,9 +36,10 @@ impl<T: Transport> Core<T> {
             return;
         };
         self.meter_rtp(now, transport_key, stream.rtx, bytes.len());
+        self.follow_capture_time(now, transport_key, stream, bytes, layout);
         if stream.rtx {
             self.ingest_retransmission(now, stream, bytes, layout, out);
-        } else {
+        } else if let Some(packet) = RtpPacket::from_parts(bytes, layout) {
             self.ingest_media(now, stream, &packet, out);
         }
     }

@@ -31,14 +31,15 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Asks for a key frame of what a consumer receives or is about to, whether it waits for one or not.
-    pub(crate) fn request_current_key_frame(&mut self, key: Key<Consumer>) {
+    /// Asks for a key frame of what a consumer receives or is about to, whether it waits for one or not. Where each encoding is a stream
+    /// of its own, `ssrc` says of which; without it of all.
+    pub(crate) fn request_current_key_frame(&mut self, key: Key<Consumer>, ssrc: Option<u32>) {
         let Some(consumer) = self.consumers.get(key) else { return };
         if !consumer.pause.flows() {
             return;
         }
         let source = consumer.source;
-        let encodings: SmallVec<[u8; 8]> = consumer.wanted_encodings().collect();
+        let encodings: SmallVec<[u8; 8]> = consumer.encodings_behind(ssrc).collect();
         for encoding in encodings {
             self.request_key_frame_of(source, encoding);
         }

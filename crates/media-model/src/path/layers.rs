@@ -71,6 +71,7 @@ impl<T: Transport> Core<T> {
             if let (Some(layers), Some(stream)) = (consumer.selected(), consumer.streams.first_mut()) {
                 stream.encoding = Some(layers.encoding);
             }
+            self.time_hold(key);
             self.request_key_frames_for(key);
             self.note_layers(now, key);
             self.promise_layers(key);

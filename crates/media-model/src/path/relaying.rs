@@ -16,9 +16,17 @@ impl<T: Transport> Core<T> {
             match item {
                 RelayItem::Packet(packet) => self.handle_relayed_packet(now, batch, &packet, out),
                 RelayItem::Past(packet) => self.handle_past_packet(now, batch, &packet),
+                RelayItem::Message(index) => {
+                    if let Some(relayed) = batch.message(index) {
+                        self.hear_relayed_message(now, relayed);
+                    }
+                }
                 RelayItem::Levels(producer, report) => self.hear(producer, &report),
                 RelayItem::News(news) => self.handle_relay_news(now, news),
             }
+        }
+        if let Some((home, bytes)) = batch.load() {
+            self.acknowledge_messages(home, bytes);
         }
         self.handle_timeout(now, out);
     }
@@ -92,6 +100,7 @@ impl<T: Transport> Core<T> {
                 self.leave_out_here(subscription, shard, left_out);
             }
             RelayNews::Unheard(subscription) => self.end_listening(subscription),
+            RelayNews::Data(news) => self.handle_data_news(now, news),
         }
     }
 

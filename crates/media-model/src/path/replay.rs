@@ -1,4 +1,5 @@
-//! What a consumer starts from that comes to wait for a key frame: the packets of its source since the last one, where those are kept.
+//! What a consumer starts from that comes to wait for a key frame: the packets of its source since the last one, where those are kept. And
+//! what it goes on with after a key frame that was held back in vain.
 //!
 //! They go through decide and seal as any others, in portions, and what is live waits behind them in the store until the consumer has
 //! caught up. Must not know why a consumer waits; that is [`super::key_frames`].
@@ -22,6 +23,8 @@ use tureen_transport::{Component, Egress, Transport};
 const PORTION: u64 = 64;
 /// Time between two portions: 64 packets of 1200 bytes each 5 ms are 123 Mbit/s.
 const PORTION_INTERVAL: Duration = Duration::from_millis(5);
+/// How long a key frame waits for the one of another encoding that was made of the same picture: senders send them within a paced burst.
+const LONGEST_HOLD: Duration = Duration::from_millis(50);
 /// After so many portions in a row for which the egress had no room, the next packet is given up: it is too large.
 const PATIENCE: u8 = 100;
 
@@ -67,6 +70,14 @@ impl<T: Transport> Core<T> {
             self.request_key_frame_of(source, encoding);
         }
         self.note_switches(now);
+    }
+
+    /// Sees that a key frame which is held back comes in the end.
+    pub(crate) fn time_hold(&mut self, key: Key<Consumer>) {
+        let Some(replay) = self.consumers.get_mut(key).and_then(|it| it.replay.as_mut()) else { return };
+        if let Some(due) = replay.due.take() {
+            replay.timer.arm(&mut self.timers, due, Timer::Replay(key));
+        }
     }
 
     /// Finds where a replay begins, if all since the last key frame is there.
@@ -167,6 +178,22 @@ enum Progress {
 
 impl Replay {
     fn new(encoding: u8) -> Self {
-        Self { encoding, next: None, patience: PATIENCE, timer: Default::default() }
+        Self { encoding, next: None, patience: PATIENCE, due: None, timer: Default::default() }
+    }
+}
+
+impl Consumer {
+    /// Lets a key frame of what flows, which is in the store, wait where the one of another encoding that is waited for is likely to come
+    /// right behind it. It comes later, with all that follows, unless the consumer has switched by then.
+    pub(super) fn hold_back(&mut self, now: Time, source: &Source, meta: &PacketMeta) -> bool {
+        let Selector::Simulcast(selector) = &mut self.selector else { return false };
+        let store = stream_of(source, meta.encoding).and_then(|stream| stream.store.as_ref());
+        let is_stored = store.is_some_and(|store| store.get(meta.extended_sequence, now).is_some());
+        let holds = is_stored && self.replay.is_none() && selector.may_be_replaced(meta);
+        if holds {
+            let (next, due) = (Some(meta.extended_sequence), Some(now + LONGEST_HOLD));
+            self.replay = Some(Box::new(Replay { next, due, ..Replay::new(meta.encoding) }));
+        }
+        holds
     }
 }

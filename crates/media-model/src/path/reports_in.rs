@@ -96,6 +96,7 @@ impl<T: Transport> Core<T> {
             state.recv.on_sender_report(now, wire);
             let alignment = clock_alignment(&wire, state.recv.config().clock_rate);
             if let Some(alignment) = alignment {
+                state.aligned_at = Some(now);
                 self.set_alignment(source, stream.encoding, alignment);
             }
         }
@@ -132,14 +133,14 @@ impl<T: Transport> Core<T> {
     fn handle_pli(&mut self, now: Time, key: Key<TransportTag>, ssrc: u32) {
         let Some((consumer, stream)) = self.consumer_stream(key, ssrc) else { return };
         stream.send.on_pli();
-        self.request_current_key_frame(consumer);
+        self.request_current_key_frame(consumer, Some(ssrc));
         self.trace_feedback(now, consumer, |flags| flags.pli, TraceInfo::Pli { ssrc });
     }
 
     fn handle_fir(&mut self, now: Time, key: Key<TransportTag>, ssrc: u32) {
         let Some((consumer, stream)) = self.consumer_stream(key, ssrc) else { return };
         stream.send.on_fir();
-        self.request_current_key_frame(consumer);
+        self.request_current_key_frame(consumer, Some(ssrc));
         self.trace_feedback(now, consumer, |flags| flags.fir, TraceInfo::Fir { ssrc });
     }
 

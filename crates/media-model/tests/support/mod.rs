@@ -7,7 +7,7 @@ pub mod microphone;
 use std::net::SocketAddr;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerInfo, ConsumerOptions, Core, CoreConfig,
-    CreateRouter, Event, Produce, ProducerId, ProducerInfo, ProducerOptions, Request, RouterId,
+    CreateRouter, Event, PipeOptions, Produce, ProducerId, ProducerInfo, ProducerOptions, Request, RouterId,
     RouterOptions, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities, RtpParameters};
@@ -109,7 +109,17 @@ impl Bench {
 
     /// A transport on socket `socket`, connected to the peer at port 10000 + socket.
     pub fn transport(&mut self, socket: u32) -> TransportId {
-        let id = self.unconnected_transport(socket);
+        self.transport_with(socket, TransportOptions::default())
+    }
+
+    /// The same that leads to another router.
+    pub fn pipe(&mut self, socket: u32, enable_rtx: bool) -> TransportId {
+        let pipe = Some(PipeOptions { enable_rtx });
+        self.transport_with(socket, TransportOptions { pipe, ..Default::default() })
+    }
+
+    fn transport_with(&mut self, socket: u32, options: TransportOptions) -> TransportId {
+        let id = self.add_transport(socket, options);
         let remote = address(10_000 + socket as u16);
         let options =
             PlainConnectOptions { ip: Some(remote.ip()), port: Some(remote.port()), ..Default::default() };
@@ -119,12 +129,16 @@ impl Bench {
 
     /// A transport on socket `socket` that was not told of its peer.
     pub fn unconnected_transport(&mut self, socket: u32) -> TransportId {
+        self.add_transport(socket, TransportOptions::default())
+    }
+
+    fn add_transport(&mut self, socket: u32, options: TransportOptions) -> TransportId {
         let id = TransportId(self.id());
         let local = address(40_000 + socket as u16);
         let bound = BoundSocket { id: SocketId(socket), local };
         let transport = PlainTransport::new(&PlainTransportOptions::default(), bound, None, &[0; 46]);
         let router = self.router;
-        self.ask(AddTransport { router, id, transport, options: TransportOptions::default() }).unwrap();
+        self.ask(AddTransport { router, id, transport, options }).unwrap();
         id
     }
 

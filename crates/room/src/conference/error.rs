@@ -242,6 +242,18 @@ pub enum StateError {
     Request(#[from] RequestError),
 }
 
+/// Why audio levels cannot be listened to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenAudioLevelsError {
+    /// The room is closed.
+    #[error(transparent)]
+    InvalidState(#[from] InvalidStateError),
+    /// There is nothing that hears.
+    #[error(transparent)]
+    Observer(#[from] tureen::CreateRtpObserverError),
+}
+
 /// Why packets cannot be listened to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

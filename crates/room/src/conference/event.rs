@@ -42,6 +42,18 @@ pub struct RtpObject {
     pub payload: Bytes,
 }
 
+/// How loud a receiver was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AudioLevel {
+    /// Whose it is.
+    pub peer: Peer,
+    /// The receiver.
+    pub rtp_receiver: RtpReceiver,
+    /// Its average level in dBov, -127 to 0.
+    pub audio_level: i8,
+}
+
 tureen::events! {
     /// News of a [`Server`](super::Server).
     ServerEvent {
@@ -115,6 +127,11 @@ tureen::events! {
         /// A listener panicked.
         ListenerError(ListenerError) = "listenererror", Class::Sample;
     }
+    /// Levels of those in a [`Room`].
+    AudioLevelsEvent {
+        /// How loud they were, the loudest first.
+        Levels(Vec<AudioLevel>) = "audiolevels", Class::Newest(0);
+    }
     /// Packets of an [`RtpReceiver`].
     RtpRawEvent {
         /// A packet as it came.
@@ -138,6 +155,13 @@ macro_rules! listener_errors {
 }
 
 listener_errors!(ServerEvent, RoomEvent, PeerEvent, TransportEvent, RtpReceiverEvent, RtpSenderEvent);
+
+/// Logs the panics of listeners where no event tells of them.
+pub(super) fn report(panics: Vec<ListenerError>) {
+    for panic in panics {
+        tracing::error!(target: "tureen::info", event = panic.event, message = panic.message, "a listener panicked");
+    }
+}
 
 /// Tells those who listen now, on the thread that listeners are called on and in the order of the calls.
 pub(super) fn tell<E: Signal + From<ListenerError>>(manager: &WorkerManager, emitter: &Emitter<E>, event: E) {

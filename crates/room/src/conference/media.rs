@@ -95,6 +95,7 @@ impl RtpReceiver {
         if let Some(packets) = packets {
             packets.settle(self.producer()).await;
         }
+        self.settle_levels().await;
     }
 }
 

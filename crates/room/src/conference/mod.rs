@@ -58,6 +58,7 @@ mod dump;
 mod error;
 mod event;
 mod ids;
+mod levels;
 mod media;
 mod packets;
 mod peer;
@@ -76,13 +77,14 @@ pub use dump::{
 };
 pub use error::{
     CloseError, CreatePeerError, CreateRoomError, CreateRtpReceiverError, CreateServerError,
-    CreateTransportError, InvalidStateError, ListenRtpError, ReceiveError, SetCapabilitiesError,
-    SetTransportError, StateError, TransportError, UpdateSettingsError,
+    CreateTransportError, InvalidStateError, ListenAudioLevelsError, ListenRtpError, ReceiveError,
+    SetCapabilitiesError, SetTransportError, StateError, TransportError, UpdateSettingsError,
 };
 pub use event::{
-    ParametersChange, PeerEvent, RoomEvent, RtpObject, RtpReceiverEvent, RtpSenderEvent, ServerEvent,
-    TransportEvent,
+    AudioLevel, ParametersChange, PeerEvent, RoomEvent, RtpObject, RtpReceiverEvent, RtpSenderEvent,
+    ServerEvent, TransportEvent,
 };
+pub use levels::AudioLevelsListener;
 pub use packets::PacketListener;
 pub use peer::Peer;
 pub use reduce::{SenderIdentity, is_available, reduce};

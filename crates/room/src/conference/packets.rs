@@ -2,7 +2,7 @@
 
 use super::RtpReceiver;
 use super::error::ListenRtpError;
-use super::event::{RtpObject, RtpObjectEvent, RtpRawEvent};
+use super::event::{RtpObject, RtpObjectEvent, RtpRawEvent, report};
 use crate::queue::lock;
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
@@ -188,12 +188,6 @@ impl Packets {
         drop(consumer);
         self.raw.end();
         self.objects.end();
-    }
-}
-
-fn report(panics: Vec<tureen::ListenerError>) {
-    for panic in panics {
-        tracing::error!(target: "tureen::info", event = panic.event, message = panic.message, "a listener panicked");
     }
 }
 

@@ -4,10 +4,12 @@ use super::capabilities::of_kind;
 use super::dump::RoomDump;
 use super::error::{CloseError, CreatePeerError, InvalidStateError, StateError};
 use super::event::{RoomEvent, tell};
+use super::levels::Levels;
 use super::server::{Hub, ServerShared};
 use super::{Peer, RtpReceiver};
 use crate::queue::lock;
 use crate::register::same;
+use futures_util::lock::Mutex as AsyncMutex;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tureen::dictionaries::{MediaKind, RtpCapabilities};
 use tureen::signals::Emitter;
@@ -21,6 +23,8 @@ pub(super) struct RoomShared {
     router: Router,
     capabilities: RtpCapabilities,
     register: Mutex<Register>,
+    /// Of how loud they are, while somebody listens.
+    pub(super) levels: AsyncMutex<Weak<Levels>>,
     app_data: AppData,
 }
 
@@ -58,7 +62,9 @@ impl Room {
     pub(super) fn new(server: Weak<ServerShared>, hub: Arc<Hub>, router: Router, app_data: AppData) -> Self {
         let (id, capabilities) = (hub.ids.draw(), router.rtp_capabilities());
         let (emitter, register) = (Emitter::default(), Mutex::default());
-        let shared = RoomShared { id, hub, server, emitter, router, capabilities, register, app_data };
+        let levels = AsyncMutex::new(Weak::new());
+        let shared =
+            RoomShared { id, hub, server, emitter, router, capabilities, register, levels, app_data };
         Self { shared: Arc::new(shared) }
     }
 

@@ -67,7 +67,7 @@ pub struct StreamReport<'a> {
 
 impl<'a> StreamReport<'a> {
     /// Each sequence number with what is known of it; `None` for a packet that was not received.
-    pub fn packets(&self) -> impl ExactSizeIterator<Item = (u16, Option<PacketReport>)> + Clone + 'a {
+    pub fn packets(&self) -> impl ExactSizeIterator<Item = (u16, Option<PacketReport>)> + Clone + use<'a> {
         let begin = self.begin_sequence_number;
         self.metrics.as_chunks::<2>().0.iter().enumerate().map(move |(i, &metric)| {
             // At most 16384 metrics, so the index fits.
@@ -110,7 +110,7 @@ impl<'a> CongestionFeedback<'a> {
     }
 
     /// A report for each source.
-    pub fn streams(&self) -> impl Iterator<Item = StreamReport<'a>> + Clone {
+    pub fn streams(&self) -> impl Iterator<Item = StreamReport<'a>> + Clone + use<'a> {
         let mut rest = self.blocks;
         core::iter::from_fn(move || {
             let (block, behind) = split_block(rest).ok()?;

@@ -70,7 +70,7 @@ impl<'a> TransportFeedback<'a> {
     }
 
     /// The packets, ascending from the base sequence number; at most [`status_count`](Self::status_count).
-    pub fn packets(&self) -> impl Iterator<Item = PacketStatus> + Clone + 'a {
+    pub fn packets(&self) -> impl Iterator<Item = PacketStatus> + Clone + use<'a> {
         let mut sequence_number = self.base_sequence_number();
         let mut deltas = self.tail.get(self.deltas_start..).unwrap_or_default();
         let chunks = self.tail.get(..self.deltas_start).unwrap_or_default();

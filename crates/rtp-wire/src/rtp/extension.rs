@@ -84,7 +84,7 @@ impl VideoOrientation {
 pub struct AbsCaptureTime {
     /// In the clock of the capturer.
     pub capture: NtpTime,
-    /// Sender's clock minus capturer's clock, in units of 2^-32 s; absent in the eight-octet form.
+    /// Capturer's clock minus that of the sender, the one of its sender reports, in units of 2^-32 s; absent in the eight-octet form.
     pub clock_offset: Option<i64>,
 }
 

@@ -1,11 +1,12 @@
-//! The ways between shards when they are full: packets may go, news may not.
+//! The ways between shards when they are full: packets may go, news and messages may not.
 
 use super::support::{ROUTER, packet, producer_options, router_options};
 use crate::AnyTransport;
 use crate::relay::RelayLinks;
 use tureen_media_model::{
-    AddTransport, Core, CoreConfig, CreateRouter, PauseProducer, Produce, ProducerId, PublishSource,
-    RelayBatch, Request, ResumeProducer, ShardId, TransportId, TransportOptions,
+    AddTransport, Core, CoreConfig, CreateRouter, DataMessage, DataProducerId, DataProducerOptions,
+    PauseProducer, Produce, ProduceData, ProducerId, PublishDataSource, PublishSource, RelayBatch, Request,
+    ResumeProducer, SendToDataProducer, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_wire::{NtpTime, Time, WallClock};
 use tureen_transport::{Destination, DirectTransport, Egress, Lane};
@@ -30,6 +31,7 @@ struct Home {
 impl Home {
     const TRANSPORT: TransportId = TransportId(10);
     const PRODUCER: ProducerId = ProducerId(20);
+    const DATA_PRODUCER: DataProducerId = DataProducerId(30);
 
     fn new() -> Self {
         let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
@@ -44,7 +46,22 @@ impl Home {
             .expect("the producer is made");
         home.ask(PublishSource { producer: Self::PRODUCER, to: ShardId(1) })
             .expect("the source is published");
+        let options = DataProducerOptions {
+            id: Self::DATA_PRODUCER,
+            sctp_stream_parameters: None,
+            label: String::new(),
+            protocol: String::new(),
+            paused: false,
+        };
+        home.ask(ProduceData { transport: Self::TRANSPORT, options }).expect("the data producer is made");
+        home.ask(PublishDataSource { data_producer: Self::DATA_PRODUCER, to: ShardId(1) })
+            .expect("its source is published");
         home
+    }
+
+    fn message(&mut self) {
+        let message = DataMessage::text("hello");
+        self.ask(SendToDataProducer { id: Self::DATA_PRODUCER, message }).expect("it is taken");
     }
 
     fn ask<R: Request<AnyTransport>>(&mut self, request: R) -> R::Reply {
@@ -102,6 +119,27 @@ fn a_full_way_drops_and_counts_packets_but_keeps_news() {
     home.relay(here);
     assert_eq!(take(there).iter().map(|(packets, _)| packets).sum::<usize>(), 1);
     assert_eq!(here.packets_dropped(), 3);
+}
+
+#[test]
+fn a_full_way_keeps_messages() {
+    let poller = Poller::new().expect("a poller opens");
+    let mut links = RelayLinks::mesh(&[poller.waker(), poller.waker()], 1);
+    let mut home = Home::new();
+    let (here, there) = links.split_at_mut(1);
+    let (here, there) = (&mut here[0], &mut there[0]);
+    for _ in 0..5 {
+        home.packet();
+        home.message();
+        home.relay(here);
+    }
+    assert_eq!(here.packets_dropped(), 4);
+    assert!(here.has_overdue());
+    assert_eq!(take(there), [(1, true)]);
+    home.relay(here);
+    assert_eq!(take(there), [(0, true)], "the messages come without the packets");
+    assert!(!here.has_overdue());
+    assert_eq!(home.core.counters().data.messages_relayed, 5);
 }
 
 #[test]

@@ -18,6 +18,8 @@ macro_rules! files {
 files! {
     "app.css",
     "app/call.js",
+    "app/chat-panel.js",
+    "app/chat.js",
     "app/controls.js",
     "app/devices.js",
     "app/dom.js",

@@ -5,7 +5,7 @@ use super::body::{Json, OptionalJson};
 use super::error::ApiError;
 use super::{App, Client};
 use crate::refusal::Refusal;
-use crate::rooms::{Broadcaster, NewBroadcaster, NewTransport, Remote};
+use crate::rooms::{Broadcaster, NewBroadcaster, NewDataProducer, NewTransport, Remote};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Path, Query, State};
@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use tureen::dictionaries::{CryptoSuite, MediaKind, RtpCapabilities, RtpParameters, SrtpParameters};
-use tureen::{KeyFrameCache, PlainTransport, ProducerId, ProducerOptions, Transport, TransportId};
+use tureen::{
+    DataProducerId, KeyFrameCache, PlainTransport, ProducerId, ProducerOptions, Transport, TransportId,
+};
 
 type Answer = Result<Response, ApiError>;
 /// Room, broadcaster.
@@ -41,8 +43,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/consumers/{object}/pause", post(pause_consumer))
         .route("/consumers/{object}/resume", post(resume_consumer))
         .route("/consumers/{object}/stats", get(consumer_stats))
-        .route("/produce/data", post(no_data))
-        .route("/consume/data", post(no_data));
+        .route("/produce/data", post(produce_data))
+        .route("/consume/data", post(consume_data));
     Router::new()
         .route("/rooms/{room}", get(room))
         .route("/rooms/{room}/broadcasters", post(join))
@@ -249,13 +251,34 @@ async fn consume(
     Ok(axum::Json(reply).into_response())
 }
 
-async fn no_data(
+async fn produce_data(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Path((room, id, transport)): OnBroadcaster,
+    Json(request): Json<NewDataProducer>,
 ) -> Answer {
-    broadcaster(&app, &headers, &room, &id)?.transport(&transport)?;
-    Err(Refusal::NotSupported("data over a plain transport").into())
+    let broadcaster = broadcaster(&app, &headers, &room, &id)?;
+    let transport = broadcaster.transport(&transport)?.id();
+    let producer = app.rooms.produce_data(broadcaster.peer(), &transport, request).await?;
+    Ok(axum::Json(json!({ "id": producer.id() })).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConsumeDataRequest {
+    data_producer_id: DataProducerId,
+}
+
+async fn consume_data(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Path((room, id, transport)): OnBroadcaster,
+    Json(request): Json<ConsumeDataRequest>,
+) -> Answer {
+    let broadcaster = broadcaster(&app, &headers, &room, &id)?;
+    let consumer = broadcaster.consume_data(&transport, request.data_producer_id).await?;
+    let stream_id = consumer.sctp_stream_parameters().map(|stream| stream.stream_id);
+    Ok(axum::Json(json!({ "id": consumer.id(), "streamId": stream_id })).into_response())
 }
 
 /// Handlers that look up one object, and do one thing with it.

@@ -6,6 +6,7 @@ mod body;
 mod broadcasters;
 mod error;
 mod operators;
+mod pipes;
 mod rate;
 mod status;
 
@@ -14,6 +15,7 @@ pub(crate) use rate::RateLimiter;
 
 use crate::access::Access;
 use crate::config::Settings;
+use crate::links::Links;
 use crate::listener::Place;
 use crate::metrics::Metrics;
 use crate::rooms::Rooms;
@@ -33,7 +35,8 @@ use std::time::Instant;
 
 /// What all requests share.
 pub(crate) struct App {
-    pub(crate) rooms: Rooms,
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) links: Links,
     pub(crate) metrics: Metrics,
     pub(crate) settings: Arc<Settings>,
     pub(crate) access: Access,
@@ -44,7 +47,8 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(settings: Arc<Settings>, rooms: Rooms) -> Self {
         Self {
-            rooms,
+            rooms: Arc::new(rooms),
+            links: Links::default(),
             metrics: Metrics::new(),
             access: Access::new(&settings),
             rate: RateLimiter::new(settings.max_requests_per_second),

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,8 +33,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/rooms/{room}/peers/{peer}/consumers/{consumer}", get(explain_consumer))
         .route("/drain", get(drain_state).post(drain).delete(end_drain))
         .route("/load", get(load))
-        .route("/pipes", any(no_pipes))
-        .route("/pipes/{*rest}", any(no_pipes))
+        .merge(super::pipes::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "the operators' API has no such call") })
         .layer(from_fn_with_state(Arc::clone(app), operators_only));
     Router::new().nest("/api/v1", api)
@@ -210,8 +209,4 @@ async fn load(State(app): State<Arc<App>>) -> Answer {
         "shards": shards.collect::<Vec<_>>(),
     });
     Ok(axum::Json(body).into_response())
-}
-
-async fn no_pipes() -> ApiError {
-    Refusal::NotSupported("a pipe between servers").into()
 }

@@ -1,8 +1,8 @@
 //! A broadcaster: a peer without a connection, driven call by call over HTTP. Must not know HTTP.
 
 use super::webrtc::{WebRtc, WebRtcReply, webrtc_transport};
-use crate::config::{AUTO, Settings};
-use crate::net::media_listen_info;
+use crate::config::Settings;
+use crate::net::media_place;
 use crate::refusal::Refusal;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{CryptoSuite, DtlsParameters, RtpCapabilities, SrtpParameters};
 use tureen::{
-    AnyTransport, Consumer, ConsumerId, ListenInfo, PlainConnectOptions, PlainTransport,
-    PlainTransportOptions, PortRange, Producer, ProducerId, ProducerOptions, Transport, TransportId,
+    AnyTransport, Consumer, ConsumerId, DataConsumer, DataConsumerOptions, DataProducerId,
+    PlainConnectOptions, PlainTransport, PlainTransportOptions, Producer, ProducerId, ProducerOptions,
+    Transport, TransportId,
 };
 use tureen_room::{Direction, Peer};
 
@@ -94,7 +95,7 @@ impl Broadcaster {
     /// Makes a plain transport.
     pub(crate) async fn add_plain(&self, new: NewTransport) -> Result<PlainTransport, Refusal> {
         self.check_room_for_transport()?;
-        let mut options = PlainTransportOptions::new(self.listen_info(new.reached_on));
+        let mut options = PlainTransportOptions::new(media_place(&self.settings, new.reached_on));
         options.comedia = new.comedia;
         options.rtcp_mux = new.rtcp_mux;
         options.enable_srtp = new.enable_srtp;
@@ -114,24 +115,6 @@ impl Broadcaster {
     fn check_room_for_transport(&self) -> Result<(), Refusal> {
         let full = Refusal::Full { what: "transports of the peer", limit: self.settings.max_transports };
         if self.peer.transports_left() == 0 { Err(full) } else { Ok(()) }
-    }
-
-    /// The listen address of the client's family, and what the client is told of it.
-    fn listen_info(&self, reached_on: Option<IpAddr>) -> ListenInfo {
-        let ips = &self.settings.listen_ips;
-        let reached_on = reached_on.map(|ip| ip.to_canonical());
-        let same_family =
-            |ip: &&IpAddr| reached_on.is_none_or(|reached_on| reached_on.is_ipv4() == ip.is_ipv4());
-        let fallback = || IpAddr::from([127, 0, 0, 1]);
-        let ip = ips.iter().find(same_family).or(ips.first()).copied().unwrap_or_else(fallback);
-        let announced_address = match self.settings.announced_address.as_str() {
-            AUTO => reached_on
-                .filter(|reached_on| ip.is_unspecified() && reached_on.is_ipv4() == ip.is_ipv4())
-                .map(|ip| ip.to_string()),
-            address => Some(address.to_owned()),
-        };
-        let port_range = Some(PortRange { min: self.settings.rtc_min_port, max: self.settings.rtc_max_port });
-        ListenInfo { announced_address, port_range, ..media_listen_info(ip) }
     }
 
     pub(crate) fn remove_transport(&self, id: &str) -> Result<(), Refusal> {
@@ -176,6 +159,16 @@ impl Broadcaster {
     ) -> Result<Consumer, Refusal> {
         let transport = self.transport(id)?.id();
         Ok(self.peer.consume(&transport, producer, rtp_capabilities, paused).await?)
+    }
+
+    /// Consumes a data producer of the room.
+    pub(crate) async fn consume_data(
+        &self,
+        id: &str,
+        producer: DataProducerId,
+    ) -> Result<DataConsumer, Refusal> {
+        let transport = self.transport(id)?.id();
+        Ok(self.peer.consume_data(&transport, DataConsumerOptions::new(producer)).await?)
     }
 
     pub(crate) fn producer(&self, transport: &str, id: &str) -> Result<Producer, Refusal> {

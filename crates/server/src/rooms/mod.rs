@@ -1,12 +1,20 @@
 //! The server's rooms: the rooms of `tureen-room` under the server's settings, and the broadcasters among their peers. Must
 //! not know HTTP.
 
+mod bot;
 mod broadcaster;
+mod data;
 mod describe;
+mod pipe;
 mod webrtc;
 
 pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
+pub(crate) use data::NewDataProducer;
 pub(crate) use describe::{NewBroadcaster, NewDevice, PeerJson, explanation_json};
+pub(crate) use pipe::{
+    NewPipe, PeerState, PipeReply, PipeState, PipedConsumer, PipedPeer, PipedProducer, ProducerState,
+    RoomState,
+};
 pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
 use crate::access::Grant;
@@ -29,6 +37,8 @@ pub(crate) struct Rooms {
     rooms: tureen_room::Rooms,
     settings: Arc<Settings>,
     webrtc: Arc<WebRtc>,
+    /// Held while a room gets its bot, so that it gets one.
+    bots: tokio::sync::Mutex<()>,
 }
 
 /// How much there is.
@@ -58,7 +68,8 @@ impl Rooms {
             ..Default::default()
         });
         options.last_n_audio = (settings.last_n_audio > 0).then_some(settings.last_n_audio);
-        Ok(Self { rooms: tureen_room::Rooms::new(worker, options)?, settings, webrtc: Arc::new(webrtc) })
+        let rooms = tureen_room::Rooms::new(worker, options)?;
+        Ok(Self { rooms, settings, webrtc: Arc::new(webrtc), bots: tokio::sync::Mutex::default() })
     }
 
     pub(crate) fn worker(&self) -> &Worker {
@@ -116,6 +127,8 @@ impl Rooms {
         options.subscription = subscription;
         let Settings { max_transports, max_producers, max_consumers, .. } = *self.settings;
         options.limits = PeerLimits::new(max_transports, max_producers, max_consumers);
+        options.limits.data_producers = self.settings.max_data_producers;
+        options.limits.data_consumers = self.settings.max_data_consumers;
         options.app_data = app_data;
         Ok(self.rooms.enter(room, options).await)
     }

@@ -7,12 +7,17 @@ use crate::refusal::Refusal;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
-use tureen::dictionaries::{DtlsParameters, DtlsState, IceCandidate, IceParameters, IceState};
+use tureen::dictionaries::{
+    DtlsParameters, DtlsState, IceCandidate, IceParameters, IceState, SctpParameters,
+};
 use tureen::{
-    AnyTransport, CreateWebRtcServerError, ListenInfo, Transport, TransportId, WebRtcServer,
-    WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions, Worker,
+    AnyTransport, CreateWebRtcServerError, DataTransport, ListenInfo, SctpTransportOptions, Transport,
+    TransportId, WebRtcServer, WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions, Worker,
 };
 use tureen_room::{CloseReason, Direction, Peer};
+
+/// Bytes of messages that may wait on a transport to be sent or acknowledged; the largest message fits in any case.
+const DATA_SEND_BUFFER: u32 = 2_000_000;
 
 /// The ports of WebRTC, and what transports on them are like.
 pub(crate) struct WebRtc {
@@ -21,6 +26,7 @@ pub(crate) struct WebRtc {
     dtls_13: bool,
     ice_servers: Vec<Value>,
     grace: Duration,
+    sctp: SctpTransportOptions,
 }
 
 /// What an endpoint has to know of its transport.
@@ -31,6 +37,8 @@ pub(crate) struct WebRtcReply {
     ice_parameters: IceParameters,
     ice_candidates: Vec<IceCandidate>,
     dtls_parameters: DtlsParameters,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sctp_parameters: Option<SctpParameters>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ice_servers: Vec<Value>,
 }
@@ -44,6 +52,7 @@ impl WebRtc {
             dtls_13: settings.webrtc_dtls_13,
             ice_servers: settings.ice_servers.iter().map(crate::IceServer::dictionary).collect(),
             grace: Duration::from_secs(settings.peer_grace.into()),
+            sctp: sctp_options(settings),
         })
     }
 
@@ -54,22 +63,32 @@ impl WebRtc {
         direction: Direction,
         force_tcp: bool,
     ) -> Result<WebRtcReply, Refusal> {
-        let transport = self.add_transport(peer, direction, force_tcp).await?;
+        let transport = self.add(peer, direction, force_tcp, self.sctp).await?;
         Ok(WebRtcReply {
             id: transport.id(),
             ice_parameters: transport.ice_parameters(),
             ice_candidates: transport.ice_candidates(),
             dtls_parameters: transport.dtls_parameters(),
+            sctp_parameters: transport.sctp_parameters(),
             ice_servers: self.ice_servers.clone(),
         })
     }
 
-    /// Makes a transport and gives it to a peer.
-    pub(crate) async fn add_transport(
+    /// Makes a transport for media alone and gives it to a peer.
+    pub(crate) async fn add_for_media(
+        &self,
+        peer: &Peer,
+        direction: Direction,
+    ) -> Result<WebRtcTransport, Refusal> {
+        self.add(peer, direction, false, SctpTransportOptions::default()).await
+    }
+
+    async fn add(
         &self,
         peer: &Peer,
         direction: Direction,
         force_tcp: bool,
+        sctp: SctpTransportOptions,
     ) -> Result<WebRtcTransport, Refusal> {
         if force_tcp && !self.tcp {
             return Err(Refusal::Argument("forceTcp: WebRTC over TCP is turned off".into()));
@@ -79,6 +98,7 @@ impl WebRtc {
         options.enable_udp = !force_tcp;
         options.prefer_udp = true;
         options.dtls_13 = self.dtls_13;
+        options.sctp = sctp;
         let transport = peer.router().create_webrtc_transport(options).await?;
         self.watch(peer, &transport);
         peer.add_transport(transport.clone(), direction)?;
@@ -120,6 +140,14 @@ impl WebRtc {
             })
             .detach();
     }
+}
+
+/// SCTP of every transport that signalling or a broadcaster makes: clients need not ask for it.
+fn sctp_options(settings: &Settings) -> SctpTransportOptions {
+    let mut options = SctpTransportOptions::enabled();
+    options.max_sctp_message_size = settings.max_data_message_bytes;
+    options.sctp_send_buffer_size = DATA_SEND_BUFFER.max(settings.max_data_message_bytes);
+    options
 }
 
 /// A peer's transport that ICE and DTLS are for.

@@ -1,5 +1,6 @@
 //! The methods that clients call, one function each. Must not know sockets.
 
+use super::data_methods::{close_data_producer, data_consumer_stats, data_producer_stats, produce_data};
 use super::message::arguments;
 use super::session::Session;
 use crate::refusal::Refusal;
@@ -33,9 +34,9 @@ impl From<Value> for Answer {
     }
 }
 
-type Answered = Result<Answer, Refusal>;
+pub(super) type Answered = Result<Answer, Refusal>;
 
-fn done() -> Answered {
+pub(super) fn done() -> Answered {
     Ok(json!({}).into())
 }
 
@@ -61,9 +62,10 @@ pub(super) async fn answer(session: &mut Session, method: &str, data: Value) -> 
         "getProducerStats" => producer_stats(session, &arguments(data)?).await,
         "getConsumerStats" => consumer_stats(session, &arguments(data)?).await,
         "explainConsumer" => explain_consumer(session, &arguments(data)?).await,
-        "produceData" | "getDataProducerStats" | "getDataConsumerStats" => {
-            Err(Refusal::NotSupported("data channels"))
-        }
+        "produceData" => produce_data(session, arguments(data)?).await,
+        "closeDataProducer" => close_data_producer(session, &arguments(data)?),
+        "getDataProducerStats" => data_producer_stats(session, &arguments(data)?).await,
+        "getDataConsumerStats" => data_consumer_stats(session, &arguments(data)?).await,
         "applyNetworkThrottle" | "resetNetworkThrottle" => Err(Refusal::NotSupported("network throttling")),
         _ => Err(Refusal::Argument(format!(
             "method: '{}' is not known",
@@ -85,6 +87,10 @@ struct Join {
 async fn join(session: &mut Session, join: Join) -> Answered {
     session.start_anew().await?;
     let profile = Profile::new(join.display_name, join.device.into(), join.rtp_capabilities);
+    // Its voice is among what is offered to who joins; a room can do without.
+    if let Err(refusal) = session.app.rooms.bot(session.peer().room()).await {
+        tracing::warn!(room = session.peer().room().id(), %refusal, "no bot");
+    }
     let others = session.peer().join(profile)?;
     let peers: Vec<_> = others.into_iter().map(PeerJson::without_producers).collect();
     Ok(Answer { data: json!({ "peers": peers }), next: Next::Tell })

@@ -3,6 +3,7 @@
 //! Messages are JSON: requests with an id, their responses, and notifications; both sides send requests. A client's requests
 //! are answered one after the other, in their order.
 
+mod data_methods;
 pub(crate) mod lone;
 mod message;
 mod methods;

@@ -8,12 +8,43 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tureen_room::Offer;
+use tureen_room::{DataOffer, Offer, Peer};
 
 /// Messages that wait for a client that reads slowly.
 const QUEUE: usize = 512;
 /// A client has so long to answer a request, and to make room in a full queue.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something that the client is told of in a request, and has to make its side of.
+pub(super) enum Offered {
+    Media(Offer),
+    Data(DataOffer),
+}
+
+impl Offered {
+    /// Whether it is closed, so that there is nothing to be told.
+    pub(super) fn closed(&self) -> bool {
+        match self {
+            Self::Media(offer) => offer.consumer.closed(),
+            Self::Data(offer) => offer.data_consumer.closed(),
+        }
+    }
+
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Media(_) => "newConsumer",
+            Self::Data(_) => "newDataConsumer",
+        }
+    }
+
+    /// The client does not want it.
+    pub(super) fn decline(&self, peer: &Peer) {
+        match self {
+            Self::Media(offer) => peer.close_consumer(&offer.consumer.id()),
+            Self::Data(offer) => peer.close_data_consumer(&offer.data_consumer.id()),
+        };
+    }
+}
 
 /// The sending half; clones share it.
 #[derive(Clone)]
@@ -25,7 +56,7 @@ struct Shared {
     queue: mpsc::Sender<String>,
     slow: watch::Sender<bool>,
     next_id: AtomicU64,
-    waiting: Mutex<HashMap<u64, (Offer, Instant)>>,
+    waiting: Mutex<HashMap<u64, (Offered, Instant)>>,
 }
 
 impl Outbox {
@@ -59,23 +90,24 @@ impl Outbox {
     }
 
     /// Tells the client of a consumer, and remembers that it has to answer.
-    pub(super) async fn offer(&self, offer: Offer, data: &Value) {
+    pub(super) async fn offer(&self, offered: Offered, data: &Value) {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        self.waiting().insert(id, (offer, Instant::now()));
-        self.send_in_turn(message::request(id, "newConsumer", data)).await;
+        let request = message::request(id, offered.method(), data);
+        self.waiting().insert(id, (offered, Instant::now()));
+        self.send_in_turn(request).await;
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Offer, Instant)>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Offered, Instant)>> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The request that an answer is to, if it was still waited for.
-    pub(super) fn answered(&self, id: u64) -> Option<Offer> {
+    pub(super) fn answered(&self, id: u64) -> Option<Offered> {
         self.waiting().remove(&id).map(|(offer, _)| offer)
     }
 
     /// Requests that have waited for too long; they wait no more.
-    pub(super) fn overdue(&self, now: Instant) -> Vec<Offer> {
+    pub(super) fn overdue(&self, now: Instant) -> Vec<Offered> {
         let mut waiting = self.waiting();
         let late = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
         let ids: Vec<u64> =
@@ -84,7 +116,7 @@ impl Outbox {
     }
 
     /// All requests that wait, in the order in which they were made.
-    pub(super) fn unanswered(&self) -> Vec<Offer> {
+    pub(super) fn unanswered(&self) -> Vec<Offered> {
         let mut waiting: Vec<_> = self.waiting().drain().collect();
         waiting.sort_by_key(|(id, _)| *id);
         waiting.into_iter().map(|(_, (offer, _))| offer).collect()

@@ -1,28 +1,25 @@
 //! From a peer's inbox to its client: each event as the message that tells of it. Must not know requests of clients.
 
 use super::message;
-use super::outbox::Outbox;
+use super::outbox::{Offered, Outbox};
 use super::seat::Seat;
 use crate::rooms::PeerJson;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tureen_room::{Offer, PeerEvent};
+use tureen_room::{DataOffer, Offer, PeerEvent};
 
 /// Tells the client what its peer has to know, until the peer is closed.
 pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox) {
     let mut inbox = seat.inbox.lock().await;
     // What the connection before this one told of may not have arrived.
-    for offer in seat.take_unanswered().into_iter().filter(|offer| !offer.consumer.closed()) {
-        let data = describe(&offer);
-        outbox.offer(offer, &data).await;
+    for offered in seat.take_unanswered().into_iter().filter(|offered| !offered.closed()) {
+        offer(&outbox, offered).await;
     }
     let Some(inbox) = inbox.as_mut() else { return };
     while let Some(event) = inbox.next().await {
         match event {
-            PeerEvent::ConsumerAdded(offer) => {
-                let data = describe(&offer);
-                outbox.offer(offer, &data).await;
-            }
+            PeerEvent::ConsumerAdded(added) => offer(&outbox, Offered::Media(added)).await,
+            PeerEvent::DataConsumerAdded(added) => offer(&outbox, Offered::Data(added)).await,
             event => {
                 if let Some((method, data)) = tell(event) {
                     outbox.send_in_turn(message::notification(method, &data)).await;
@@ -30,6 +27,27 @@ pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox) {
             }
         }
     }
+}
+
+async fn offer(outbox: &Outbox, offered: Offered) {
+    let data = match &offered {
+        Offered::Media(offer) => describe(offer),
+        Offered::Data(offer) => describe_data(offer),
+    };
+    outbox.offer(offered, &data).await;
+}
+
+fn describe_data(offer: &DataOffer) -> Value {
+    let consumer = &offer.data_consumer;
+    json!({
+        "peerId": offer.peer_id,
+        "dataProducerId": consumer.data_producer_id(),
+        "id": consumer.id(),
+        "sctpStreamParameters": consumer.sctp_stream_parameters(),
+        "label": consumer.label(),
+        "protocol": consumer.protocol(),
+        "appData": offer.data_producer.app_data().get::<Value>().map_or_else(|| json!({}), |data| (*data).clone()),
+    })
 }
 
 fn describe(offer: &Offer) -> Value {
@@ -57,6 +75,7 @@ fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
             ("peerDisplayNameChanged", data)
         }
         PeerEvent::ConsumerClosed(id) => ("consumerClosed", json!({ "consumerId": id })),
+        PeerEvent::DataConsumerClosed(id) => ("dataConsumerClosed", json!({ "dataConsumerId": id })),
         PeerEvent::ConsumerPaused(id, true) => ("consumerPaused", json!({ "consumerId": id })),
         PeerEvent::ConsumerPaused(id, false) => ("consumerResumed", json!({ "consumerId": id })),
         PeerEvent::ConsumerScore(id, score) => ("consumerScore", json!({ "consumerId": id, "score": score })),

@@ -1,5 +1,6 @@
 //! A peer's seat: which connection speaks for the peer, and how long it is kept when none does. Must not know messages.
 
+use super::outbox::Offered;
 use crate::access::{Grant, Secret};
 use crate::http::App;
 use crate::refusal::Refusal;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tureen::AppData;
-use tureen_room::{CloseReason, EnterError, Inbox, Offer, Peer, Subscription};
+use tureen_room::{CloseReason, EnterError, Inbox, Peer, Subscription};
 
 /// What makes a peer one that has connections, in the peer's slot for data.
 pub(crate) struct Seat {
@@ -16,7 +17,7 @@ pub(crate) struct Seat {
     newest: watch::Sender<u64>,
     /// Of the connection that reads it.
     pub(super) inbox: tokio::sync::Mutex<Option<Inbox>>,
-    unanswered: Mutex<Vec<Offer>>,
+    unanswered: Mutex<Vec<Offered>>,
 }
 
 /// A connection's right to speak for a peer.
@@ -38,17 +39,17 @@ impl Seat {
         }
     }
 
-    fn unanswered(&self) -> MutexGuard<'_, Vec<Offer>> {
+    fn unanswered(&self) -> MutexGuard<'_, Vec<Offered>> {
         self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what a client that is gone was told of and did not answer.
-    pub(super) fn keep_unanswered(&self, offers: Vec<Offer>) {
+    pub(super) fn keep_unanswered(&self, offers: Vec<Offered>) {
         self.unanswered().extend(offers);
     }
 
     /// Takes what was kept.
-    pub(super) fn take_unanswered(&self) -> Vec<Offer> {
+    pub(super) fn take_unanswered(&self) -> Vec<Offered> {
         std::mem::take(&mut *self.unanswered())
     }
 

@@ -2,7 +2,7 @@
 
 use super::message::{self, Incoming};
 use super::methods::{self, Next};
-use super::outbox::Outbox;
+use super::outbox::{Offered, Outbox};
 use super::pump;
 use super::seat::{self, Ticket};
 use crate::http::{App, Client, RateLimiter};
@@ -194,9 +194,9 @@ impl Session {
     /// What has to be seen to once a second.
     fn look_around(&mut self) -> Option<End> {
         let now = Instant::now();
-        for offer in self.outbox.overdue(now) {
-            tracing::debug!(peer = self.peer().id(), consumer = %offer.consumer.id(), "newConsumer was not answered");
-            self.peer().close_consumer(&offer.consumer.id());
+        for offered in self.outbox.overdue(now) {
+            tracing::debug!(peer = self.peer().id(), "a consumer was not answered");
+            offered.decline(self.peer());
         }
         if self.peer().closed() {
             return Some(End::PeerClosed);
@@ -237,11 +237,13 @@ impl Session {
 
     /// The client has made its side of a consumer, or could not.
     async fn take_answer(&self, id: u64, ok: bool) {
-        let Some(offer) = self.outbox.answered(id) else { return };
-        let consumer = offer.consumer;
+        let Some(offered) = self.outbox.answered(id) else { return };
         if !ok {
-            self.peer().close_consumer(&consumer.id());
-        } else if consumer.resume().await.is_ok() {
+            return offered.decline(self.peer());
+        }
+        let Offered::Media(offer) = offered else { return };
+        let consumer = offer.consumer;
+        if consumer.resume().await.is_ok() {
             let data = json!({ "consumerId": consumer.id(), "score": consumer.score() });
             self.outbox.notify("consumerScore", &data);
         }

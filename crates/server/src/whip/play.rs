@@ -15,8 +15,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use std::sync::Arc;
 use tureen::dictionaries::DtlsState;
-use tureen::{ConsumerNumbering, ConsumerOptions, Producer, ProducerId, Transport};
-use tureen_room::{Peer, Room};
+use tureen::{Consumer, ConsumerNumbering, ConsumerOptions, Producer, ProducerId, Transport};
+use tureen_room::{CloseReason, Peer, Room};
 use tureen_sdp_bridge::{Offer, OfferedMedia};
 
 /// What a viewer may ask for.
@@ -44,6 +44,7 @@ pub(super) async fn play(
     let opening = Opening::new(&app, Kind::Viewer, &room, &grant, &offer).await?;
     let sections = consume(&opening, &offer, &wanted).await?;
     resume_when_connected(&opening);
+    leave_with_sources(&opening.peer);
     let answer = answer(&offer, &opening.transport, &sections)?;
     opening.finish(&app, &path, &offer, answer).await
 }
@@ -129,6 +130,19 @@ fn resume_when_connected(opening: &Opening) {
             }
         })
         .detach();
+}
+
+/// Whoever has nothing to see any more is told by the end of the session, and may ask for what comes next.
+fn leave_with_sources(peer: &Peer) {
+    for consumer in peer.consumers() {
+        let owner = peer.clone();
+        let listener = move || {
+            if owner.consumers().iter().all(Consumer::closed) {
+                owner.close_because(CloseReason::Left);
+            }
+        };
+        consumer.on_producer_close(listener).detach();
+    }
 }
 
 async fn resume_all(peer: Peer) {

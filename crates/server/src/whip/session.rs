@@ -4,10 +4,10 @@ use super::SDP_MEDIA_TYPE;
 use super::problem::Problem;
 use crate::access::{Grant, Secret};
 use crate::http::App;
+use crate::random::draw;
 use crate::refusal::Refusal;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::fmt::Write as _;
 use std::time::Duration;
 use tureen::dictionaries::{DtlsParameters, DtlsRole, DtlsState, IceParameters};
 use tureen::{AnyTransport, AppData, Transport, WebRtcTransport};
@@ -107,10 +107,10 @@ impl Opening {
         if app.rooms.room(room).is_ok_and(|room| count(&room) >= limit) {
             return Err(Refusal::Full { what: "WHIP and WHEP sessions in the room", limit }.into());
         }
-        let id = draw()?;
+        let id = draw::<16>()?;
         let peer_id = match &grant.peer {
             Some(own) => own.clone(),
-            None => format!("{}-{}", kind.prefix(), draw()?.get(..12).unwrap_or_default()),
+            None => format!("{}-{}", kind.prefix(), draw::<16>()?.get(..12).unwrap_or_default()),
         };
         let remote_ice = tokio::sync::Mutex::new(offer.ice().clone());
         let slot = AppData::new(Session { id: Secret::new(id.clone()), kind, remote_ice });
@@ -123,7 +123,7 @@ impl Opening {
             Kind::Publisher => Direction::Producing,
             Kind::Viewer => Direction::Consuming,
         };
-        let transport = app.rooms.webrtc().add_transport(&peer, direction, false).await;
+        let transport = app.rooms.webrtc().add_for_media(&peer, direction).await;
         let transport = transport.inspect_err(|_| peer.close())?;
         let grace = Duration::from_secs(app.settings.peer_grace.into());
         end_with_transport(&peer, &transport, grace);
@@ -159,18 +159,6 @@ impl Opening {
         }
         Ok(response)
     }
-}
-
-/// 128 random bits as text.
-fn draw() -> Result<String, Refusal> {
-    let mut bytes = [0; 16];
-    let failed = |_| Refusal::Failed("the system gives no random numbers".into());
-    aws_lc_rs::rand::fill(&mut bytes).map_err(failed)?;
-    Ok(bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
 }
 
 /// The peer leaves with its transport, and if nobody comes within the grace time. A connection that is lost later is the

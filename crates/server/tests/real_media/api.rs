@@ -47,7 +47,11 @@ impl Server {
 
     fn start_with(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tureen"));
-        command.args(["serve", "--http-listen", "127.0.0.1:0", "--webrtc-port", "0"]).args(arguments);
+        command.args(["serve", "--http-listen", "127.0.0.1:0"]);
+        if !arguments.contains(&"--webrtc-port") {
+            command.args(["--webrtc-port", "0"]);
+        }
+        command.args(arguments);
         let mut process = Process::start(directory, "tureen", &mut command);
         let address =
             process.until(START_LIMIT, |process| listen_address(&(process.stdout() + &process.stderr())));

@@ -89,7 +89,7 @@ pub(crate) fn prepare() -> Source {
 
 /// Encodes the numbered pictures and the tone into a file in `directory`, or takes that of an earlier run: a machine that
 /// is busy encoding does not keep real time. A key frame every second, since FFmpeg does not answer requests for one.
-fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
+pub(crate) fn movie(directory: &Path, source: &Source, video: Codec) -> PathBuf {
     // MPEG-TS keeps the parameter sets of H264 in the stream, where a receiver without the SDP finds them.
     let (suffix, encoder) = match video {
         Codec::H264 => ("ts", "-c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency"),

@@ -8,7 +8,9 @@ mod api;
 mod browsers;
 mod clients;
 mod direct;
+mod injector;
 mod pictures;
+mod pipe;
 mod ports;
 mod process;
 mod recorder;
@@ -17,6 +19,7 @@ mod tone;
 mod whip;
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A directory for what all runs share.
@@ -34,8 +37,13 @@ pub(crate) fn take_turn() -> File {
     file
 }
 
-/// A line for whoever reads the log.
+/// A line for whoever reads the log, and for the report of a full run where one is written.
 #[expect(clippy::print_stderr, reason = "measurements of a test belong in its output")]
 pub(crate) fn report(line: &str) {
     eprintln!("{line}");
+    let Some(figures) = std::env::var_os("TUREEN_TEST_FIGURES") else { return };
+    let thread = std::thread::current();
+    let test = thread.name().and_then(|path| path.rsplit("::").next()).unwrap_or("?");
+    let mut file = File::options().create(true).append(true).open(figures).expect("a file for figures");
+    writeln!(file, "{test}: {line}").expect("room for a line");
 }

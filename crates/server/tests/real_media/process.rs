@@ -118,6 +118,15 @@ impl Process {
     }
 }
 
+/// An example of the crate `tureen`, which cargo builds with the tests of the workspace.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a path to this test");
+    let built = tests.parent().and_then(Path::parent).expect("a folder of what is built");
+    let program = built.join("examples").join(name);
+    assert!(program.is_file(), "cargo build -p tureen --examples");
+    program
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         if thread::panicking() {

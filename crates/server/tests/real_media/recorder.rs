@@ -4,24 +4,15 @@ use crate::clients::{
     AUDIO_SSRC, Address, Codec, FfmpegStream, SECONDS, TONE, VIDEO_SSRC, ffmpeg_publish, prepare,
 };
 use crate::pictures::FRAME_RATE;
-use crate::process::Process;
+use crate::process::{Process, example};
 use crate::tone::Sound;
 use crate::{report, take_turn};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// How far the length of a file may be from what was sent.
 const LENGTH: f64 = 0.02;
-
-/// The example, which cargo builds with the tests.
-fn program() -> PathBuf {
-    let tests = std::env::current_exe().expect("a path to this test");
-    let built = tests.parent().and_then(Path::parent).expect("a folder of what is built");
-    let program = built.join("examples/record");
-    assert!(program.is_file(), "cargo build -p tureen --example record");
-    program
-}
 
 /// The addresses that it prints, `rtp://127.0.0.1:PORT?rtcpport=PORT`: of audio, of video.
 fn addresses(recorder: &Process) -> [Address; 2] {
@@ -59,7 +50,7 @@ fn record(codec: Codec) {
     let _turn = take_turn();
     let source = prepare();
     let directory = tempfile::tempdir().expect("a directory");
-    let mut command = Command::new(program());
+    let mut command = Command::new(example("record"));
     command.arg(directory.path()).arg(codec.name().to_lowercase());
     let mut recorder = Process::start(directory.path(), "record", &mut command);
     let [audio, video] = addresses(&recorder);

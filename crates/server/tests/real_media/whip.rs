@@ -142,9 +142,10 @@ fn assert_keys(figures: &Value) {
 fn real_media_whip_chromium_to_whep_chromium() {
     let _turn = take_turn();
     let scene = Scene::new();
-    let options = json!({ "publish": "chromium", "play": "chromium", "seconds": SECONDS });
+    let options = json!({ "publish": "chromium", "play": "chromium", "seconds": SECONDS, "again": true });
     let figures = ended(scene.browsers("whip", "whip.mjs", options));
     assert_plays(&figures["play"]);
+    crate::report(&format!("the publisher left and came back: {}", figures["again"]));
     for role in ["publish", "play"] {
         assert_keys(&figures[role]["after"]);
     }

@@ -135,6 +135,20 @@ impl Client {
         (request["id"].as_u64().unwrap(), request["data"].clone())
     }
 
+    /// The id and data of the server's next `newDataConsumer`.
+    pub(crate) fn offered_data(&mut self) -> (u64, Value) {
+        let wanted = |message: &Value| message["request"] == true && message["method"] == "newDataConsumer";
+        let request = self.until(wanted);
+        (request["id"].as_u64().unwrap(), request["data"].clone())
+    }
+
+    /// Answers a request of the server with a failure.
+    pub(crate) fn decline(&mut self, id: u64) {
+        let answer =
+            json!({ "response": true, "id": id, "ok": false, "errorCode": 400, "errorReason": "no" });
+        self.send_text(answer.to_string()).expect("sent");
+    }
+
     /// Answers a request of the server.
     pub(crate) fn respond(&mut self, id: u64) {
         self.send_text(json!({ "response": true, "id": id, "ok": true }).to_string()).expect("sent");

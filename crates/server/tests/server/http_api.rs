@@ -25,6 +25,8 @@ fn pages_for_people_and_machines() {
         "tureen_rooms 1",
         "tureen_broadcasters 1",
         r#"tureen_objects{shard="1",kind="router"} 1"#,
+        r#"tureen_data_messages_received_total{shard="0"} 0"#,
+        r#"tureen_data_messages_dropped_total{shard="1"} 0"#,
         r#"tureen_packets_dropped_total{shard="0",reason="unknown_stream"} 0"#,
         r#"tureen_consumer_packets_dropped_total{shard="0",reason="waiting_for_key_frame"} 0"#,
         r#"tureen_layer_switches_total{shard="1",cause="preferred"} 0"#,

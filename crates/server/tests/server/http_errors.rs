@@ -98,8 +98,8 @@ fn wrong_producers_and_consumers_are_refused_and_disturb_nothing() {
     assert_answer(server.post(&consume, &json!({ "paused": "no" })), 400, "paused");
     let deaf = json!({ "rtpCapabilities": { "codecs": [], "headerExtensions": [] } });
     assert_eq!(server.post(&consume, &deaf).0, 400);
-    assert_answer(server.post(&format!("{path}/produce/data"), &json!({})), 501, "data");
-    assert_answer(server.post(&format!("{path}/consume/data"), &json!({})), 501, "data");
+    assert_answer(server.post(&format!("{path}/produce/data"), &json!({})), 400, "sctpStreamParameters");
+    assert_answer(server.post(&format!("{path}/consume/data"), &json!({})), 400, "dataProducerId");
 
     server.get_json(&format!("{produce}/{id}/stats"));
     server.get_json(&format!("{path}/consumers/{}/stats", consumer["id"].as_str().unwrap()));

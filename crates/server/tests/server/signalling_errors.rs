@@ -79,13 +79,7 @@ fn every_wrong_argument_is_told_by_name() {
     for method in ["restartIce", "getTransportStats"] {
         speaker.refused(method, json!({ "transportId": NOBODY }), 404, NOBODY);
     }
-    for method in [
-        "produceData",
-        "getDataProducerStats",
-        "getDataConsumerStats",
-        "applyNetworkThrottle",
-        "resetNetworkThrottle",
-    ] {
+    for method in ["applyNetworkThrottle", "resetNetworkThrottle"] {
         speaker.refused(method, json!({}), 501, "not supported");
     }
     speaker.ok("getProducerStats", json!({ "producerId": producer }));

@@ -157,6 +157,27 @@ fn a_viewer_gets_what_is_there_and_nobody_hears_of_it() {
 }
 
 #[test]
+fn a_viewers_session_ends_with_the_last_of_what_it_sees() {
+    let server = TestServer::start(settings());
+    let (first, _) = published(&server, "chromium-simulcast");
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    assert!(!speaker.produce(crate::support::vp8(7)).is_empty());
+    // The newest picture is the speaker's, the only sound the publisher's.
+    let viewer = opened(&server, "/whep/r", "chromium-recvonly").header("Location");
+    assert_eq!(send(&server, "DELETE", &first, &[], "").status, 200);
+    assert_eq!(peers(&server), 2, "there are pictures still");
+    drop(speaker);
+    let ended = || send(&server, "DELETE", &viewer, &[], "").status == 404;
+    let (second, _) = published(&server, "chromium-simulcast");
+    let other = opened(&server, "/whep/r", "chromium-recvonly").header("Location");
+    assert_eq!(send(&server, "DELETE", &second, &[], "").status, 200);
+    eventually("the end of the other viewer", || {
+        (send(&server, "PATCH", &other, &[FRAGMENT], "").status == 404).then_some(())
+    });
+    assert!(!ended(), "its speaker may come back within the time of grace");
+}
+
+#[test]
 fn a_viewer_chooses_whom_to_see() {
     let server = TestServer::start(settings());
     let (mut speaker, _) = Client::join(&server, "speaker");

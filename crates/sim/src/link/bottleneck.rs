@@ -3,6 +3,7 @@
 //! It must not know of loss or delay behind it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tureen_rtp_wire::Time;
 
@@ -50,6 +51,11 @@ impl Bottleneck {
         Some(departure)
     }
 
+    /// How long what was accepted keeps the serialiser busy.
+    pub(super) fn waiting_time(&self, now: Time) -> Duration {
+        self.busy_until.since(now)
+    }
+
     fn forget_departed(&mut self, now: Time) {
         while let Some(&(departure, size)) = self.waiting.front()
             && departure <= now
@@ -63,7 +69,7 @@ impl Bottleneck {
         match self.limit {
             QueueLimit::Unlimited => false,
             QueueLimit::Bytes(limit) => self.waiting_bytes.saturating_add(size) > limit,
-            QueueLimit::Delay(limit) => self.busy_until.since(now) > limit,
+            QueueLimit::Delay(limit) => self.waiting_time(now) > limit,
         }
     }
 

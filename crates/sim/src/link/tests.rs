@@ -90,6 +90,15 @@ fn a_queue_in_time_drops_what_would_wait_longer() {
 }
 
 #[test]
+fn the_queue_tells_how_long_a_packet_would_wait() {
+    let mut link = Link::new(LinkConfig { rate: Some(80_000), ..LinkConfig::default() }, 1);
+    assert_eq!(link.queue_delay(Time::ZERO), Duration::ZERO);
+    link.send(Time::ZERO, 1000);
+    assert_eq!(link.queue_delay(Time::from_millis(30)), 70 * MS);
+    assert_eq!(link.queue_delay(Time::from_millis(200)), Duration::ZERO);
+}
+
+#[test]
 fn a_rate_change_reaches_the_packet_half_way_through() {
     let schedule = vec![
         RateChange { at: Time::from_millis(500), rate: Some(16_000) },

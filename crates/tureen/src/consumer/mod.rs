@@ -227,7 +227,7 @@ impl Consumer {
     /// [`RequestError`].
     pub async fn get_stats(&self) -> Result<ConsumerStats, RequestError> {
         let mut stats = self.inner.shared.ask(GetConsumerStats { id: self.id() }).await?;
-        if stats.inbound.is_none() {
+        if stats.inbound.is_none() && self.consumer_type() != ConsumerType::Pipe {
             stats.inbound = self.inner.shared.inbound_from_afar().await;
         }
         Ok(stats)

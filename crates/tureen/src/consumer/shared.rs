@@ -130,8 +130,7 @@ impl ConsumerShared {
     }
 
     pub(super) fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseConsumer { id: self.id });
             self.transport.link.worker.task(Task::ConsumerClosed(Arc::clone(self)));
         }

@@ -6,6 +6,7 @@ use crate::dispatch::{Created, Task};
 use crate::error::{ConsumeDataError, RequestError, SendDataError};
 use crate::event::{DataConsumerEvent, DataConsumerObserverEvent};
 use crate::index::Living;
+use crate::link::Link;
 use crate::listeners::{Emitter, ListenerError, Outlet, lock, on_events};
 use crate::liveness::Liveness;
 use crate::stream::EventStream;
@@ -16,8 +17,9 @@ use tureen_media_model as model;
 use tureen_media_model::{
     AddSubchannel, CloseCause, CloseDataConsumer, ConsumeData, DataConsumerDump, DataConsumerId,
     DataConsumerInfo, DataConsumerStats, DataMessage, DataProducerId, DataType, DumpDataConsumer,
-    GetBufferedAmount, GetDataConsumerStats, NotFoundError, PauseDataConsumer, RemoveSubchannel, Request,
-    ResumeDataConsumer, SendToDataConsumer, SetBufferedAmountLowThreshold, SetSubchannels,
+    GetBufferedAmount, GetDataConsumerStats, MirrorDataSource, NotFoundError, PauseDataConsumer,
+    PublishDataSource, RemoveSubchannel, Request, ResumeDataConsumer, SendToDataConsumer,
+    SetBufferedAmountLowThreshold, SetSubchannels,
 };
 use tureen_rtp_dictionaries::SctpStreamParameters;
 use tureen_runtime::AnyTransport as ShardTransport;
@@ -102,8 +104,7 @@ impl DataConsumerShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseDataConsumer { id: self.id });
             self.transport.link.worker.task(Task::DataConsumerClosed(Arc::clone(self)));
         }
@@ -202,12 +203,7 @@ pub(crate) async fn consume_data(
     let data_producer_id = options.data_producer_id;
     let missing = ConsumeDataError::DataProducerNotFound(data_producer_id);
     let producer = parent.router.data_producer(&data_producer_id).ok_or(missing)?;
-    if producer.transport.link.shard_id() != parent.link.shard_id() {
-        return Err(ConsumeDataError::OtherShard {
-            data_producer: producer.transport.link.shard_id().0,
-            transport: parent.link.shard_id().0,
-        });
-    }
+    bring(&producer, &parent.link).await?;
     let shared = Arc::new(DataConsumerShared::new(parent, &producer, &options));
     shared.enter();
     // Whoever closes the transport or the data producer from here on finds it; whoever did before did not.
@@ -242,6 +238,20 @@ pub(crate) async fn consume_data(
     let worker = Arc::clone(&parent.link.worker);
     worker.task(Created::DataConsumer(parent, consumer.downgrade()).task());
     Ok(consumer)
+}
+
+/// Has the data producer's messages relayed to the data consumer's shard, unless it lives there. Both steps do nothing when they
+/// were done before.
+async fn bring(producer: &DataProducerShared, to: &Link) -> Result<(), ConsumeDataError> {
+    let home = &producer.transport.link;
+    if home.shard_id() == to.shard_id() {
+        return Ok(());
+    }
+    let request = PublishDataSource { data_producer: producer.id, to: to.shard_id() };
+    let published = home.call(request).await?;
+    let source = published.map_err(|_| ConsumeDataError::DataProducerNotFound(producer.id))?;
+    to.call(MirrorDataSource { source }).await?.map_err(RequestError::from)?;
+    Ok(())
 }
 
 /// What closed a data consumer while it was being made.
@@ -482,7 +492,8 @@ impl DataConsumer {
         on_data_producer_resume => DataProducerResume;
         /// On a direct transport: a message for this program.
         on_message => Message(DataMessage);
-        /// A message found no room and is lost to it; told once until there is room again.
+        /// A message found no room, at its transport or on the way from another shard, and is lost to it; told once until there is room
+        /// again.
         on_sctp_send_buffer_full => SctpSendBufferFull;
         /// What waits fell to its threshold or below; the bytes that wait.
         on_buffered_amount_low => BufferedAmountLow(u32);

@@ -61,9 +61,12 @@ impl DataProducerShared {
         }
     }
 
+    pub(crate) fn app_data(&self) -> &AppData {
+        &self.app_data
+    }
+
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.transport.link.close(CloseDataProducer { id: self.id });
             self.transport.link.worker.task(Task::DataProducerClosed(Arc::clone(self)));
         }
@@ -271,6 +274,17 @@ impl DataProducer {
         let shared = &self.inner.shared;
         let link = &shared.transport.link;
         shared.paused.turn(false, || link.ask(&shared.liveness, ResumeDataProducer { id: shared.id })).await
+    }
+
+    /// Pauses or resumes it without waiting: the request goes out in the moment of the call.
+    pub(crate) fn turn_at_once(&self, paused: bool) {
+        let shared = &self.inner.shared;
+        let (id, link, liveness) = (shared.id, &shared.transport.link, &shared.liveness);
+        if paused {
+            shared.paused.set(true, || drop(link.ask(liveness, PauseDataProducer { id })));
+        } else {
+            shared.paused.set(false, || drop(link.ask(liveness, ResumeDataProducer { id })));
+        }
     }
 
     /// On a direct transport: gives a message to its data consumers. The message is queued in the moment of the call; the

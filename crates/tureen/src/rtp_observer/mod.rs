@@ -67,8 +67,7 @@ impl Living for RtpObserverShared {
 
 impl RtpObserverShared {
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.link.close(CloseRtpObserver { id: self.id });
             self.link.worker.task(Task::RtpObserverClosed(Arc::clone(self)));
         }

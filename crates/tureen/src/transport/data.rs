@@ -1,6 +1,9 @@
 //! What transports with SCTP and direct ones can do with messages.
 
-use super::{AnyTransport, DirectTransport, PlainTransport, Transport, TransportObserver, WebRtcTransport};
+use super::{
+    AnyTransport, DirectTransport, PipeTransport, PlainTransport, Transport, TransportObserver,
+    WebRtcTransport,
+};
 use crate::children::Children;
 use crate::data::{
     DataConsumer, DataConsumerOptions, DataConsumerShared, DataProducer, DataProducerOptions,
@@ -66,8 +69,10 @@ pub trait DataTransport: Transport {
         produce_data(Arc::clone(self.inner()), options)
     }
 
-    /// Makes a data consumer, whose messages go out on this transport, of a data producer on the Router and on the same
-    /// shard.
+    /// Makes a data consumer, whose messages go out on this transport, of a data producer on the Router.
+    ///
+    /// Where the two are on different shards, 4 MiB of messages at most are on the way from one to the other; a message beyond that
+    /// is lost to the data consumers there, which tell of it as [`DataConsumer::on_sctp_send_buffer_full`].
     ///
     /// # Errors
     /// [`ConsumeDataError`], which names the field that is refused; nothing has changed then.
@@ -101,6 +106,7 @@ pub trait DataTransport: Transport {
 impl DataTransport for PlainTransport {}
 impl DataTransport for WebRtcTransport {}
 impl DataTransport for DirectTransport {}
+impl DataTransport for PipeTransport {}
 impl DataTransport for AnyTransport {}
 
 impl TransportObserver {

@@ -1,6 +1,6 @@
 //! What transports tell of themselves: addresses, statistics, internals.
 
-use super::{PlainState, TransportKind, WebRtcState};
+use super::{PipeState, PlainState, TransportKind, WebRtcState};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use tureen_media_model as model;
@@ -63,7 +63,7 @@ impl TransportTuple {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct TransportStats {
-    /// `plain-rtp-transport`, `webrtc-transport` or `direct-transport`.
+    /// `plain-rtp-transport`, `webrtc-transport`, `direct-transport` or `pipe-transport`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// What all transports count.
@@ -75,6 +75,9 @@ pub struct TransportStats {
     /// What WebRTC transports add.
     #[serde(flatten)]
     pub webrtc: Option<IceTransportStats>,
+    /// What pipe transports add.
+    #[serde(flatten)]
+    pub pipe: Option<PipeTransportStats>,
 }
 
 impl TransportStats {
@@ -83,10 +86,24 @@ impl TransportStats {
             TransportKind::Plain(_) => "plain-rtp-transport",
             TransportKind::WebRtc(_) => "webrtc-transport",
             TransportKind::Direct => "direct-transport",
+            TransportKind::Pipe(_) => "pipe-transport",
         };
-        let plain = transport.plain().map(PlainState::stats);
-        Self { kind, base, plain, webrtc: transport.webrtc().map(WebRtcState::stats) }
+        Self {
+            kind,
+            base,
+            plain: transport.plain().map(PlainState::stats),
+            webrtc: transport.webrtc().map(WebRtcState::stats),
+            pipe: transport.pipe().map(PipeState::stats),
+        }
     }
+}
+
+/// What statistics of pipe transports add.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PipeTransportStats {
+    /// The addresses.
+    pub tuple: TransportTuple,
 }
 
 /// What statistics of WebRTC transports add.
@@ -133,6 +150,33 @@ pub struct TransportDump {
     /// What WebRTC transports add.
     #[serde(flatten)]
     pub webrtc: Option<WebRtcTransportDump>,
+    /// What pipe transports add.
+    #[serde(flatten)]
+    pub pipe: Option<PipeTransportDump>,
+}
+
+impl TransportDump {
+    pub(super) fn new(base: model::TransportDump, transport: &TransportKind) -> Self {
+        Self {
+            base,
+            plain: transport.plain().map(PlainState::dump),
+            webrtc: transport.webrtc().and_then(WebRtcState::dump),
+            pipe: transport.pipe().map(PipeState::dump),
+        }
+    }
+}
+
+/// What the dump of a pipe transport adds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PipeTransportDump {
+    /// The addresses.
+    pub tuple: TransportTuple,
+    /// Whether lost packets are asked for and sent again.
+    pub rtx: bool,
+    /// Its own suite and key, with SRTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srtp_parameters: Option<SrtpParameters>,
 }
 
 /// What the dump of a WebRTC transport adds.

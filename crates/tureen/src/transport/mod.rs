@@ -1,19 +1,24 @@
 //! What all transports have in common: the trait of their handles, and what the handles share.
 
+mod any;
 mod data;
 mod describe;
 mod direct;
 mod log;
+mod pipe;
 mod plain;
 mod webrtc;
 
+pub use any::{AnyTransport, WeakTransport};
 pub use data::DataTransport;
 pub use describe::{
-    IceTransportStats, PlainTransportDump, PlainTransportStats, TransportDump, TransportStats,
-    TransportTuple, WebRtcTransportDump,
+    IceTransportStats, PipeTransportDump, PipeTransportStats, PlainTransportDump, PlainTransportStats,
+    TransportDump, TransportStats, TransportTuple, WebRtcTransportDump,
 };
 pub(crate) use direct::create_direct;
 pub use direct::{DirectTransport, WeakDirectTransport};
+pub(crate) use pipe::create_pipe;
+pub use pipe::{PipeTransport, WeakPipeTransport};
 pub(crate) use plain::create_plain;
 pub use plain::{PlainTransport, WeakPlainTransport};
 pub use webrtc::{WeakWebRtcTransport, WebRtcTransport};
@@ -37,10 +42,11 @@ use crate::webrtc_server::WebRtcServerShared;
 use crate::worker::Burden;
 use bytes::Bytes;
 use data::TransportData;
+use pipe::PipeState;
 use plain::{PlainState, socket_listen};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tureen_media_model as model;
 use tureen_media_model::{
     CloseCause, CloseTransport, DumpTransport, GetTransportStats, SctpOptions, TraceTransport, TransportId,
@@ -61,6 +67,8 @@ pub enum TransportType {
     WebRtc,
     /// [`DirectTransport`].
     Direct,
+    /// [`PipeTransport`].
+    Pipe,
 }
 
 /// What all handles to one transport, and all that is on it, share.
@@ -86,6 +94,7 @@ pub(crate) enum TransportKind {
     Plain(Box<PlainState>),
     WebRtc(Box<WebRtcState>),
     Direct,
+    Pipe(Box<PipeState>),
 }
 
 impl TransportKind {
@@ -103,11 +112,19 @@ impl TransportKind {
         }
     }
 
+    pub(crate) fn pipe(&self) -> Option<&PipeState> {
+        match self {
+            Self::Pipe(pipe) => Some(pipe),
+            _ => None,
+        }
+    }
+
     fn name(&self) -> TransportType {
         match self {
             Self::Plain(_) => TransportType::Plain,
             Self::WebRtc(_) => TransportType::WebRtc,
             Self::Direct => TransportType::Direct,
+            Self::Pipe(_) => TransportType::Pipe,
         }
     }
 }
@@ -124,8 +141,7 @@ impl TransportShared {
     }
 
     fn close(self: &Arc<Self>) {
-        let orphaned = self.liveness.closed_from_above();
-        if self.liveness.close() && !orphaned {
+        if self.liveness.close() {
             self.link.close(CloseTransport { id: self.id });
             self.link.worker.task(Task::TransportClosed(Arc::clone(self)));
         }
@@ -171,7 +187,7 @@ impl TransportShared {
                 match &self.kind {
                     TransportKind::Plain(plain) => plain.handle_event(event, &self.outlet),
                     TransportKind::WebRtc(webrtc) => webrtc.handle_event(event, &self.outlet),
-                    TransportKind::Direct => {}
+                    TransportKind::Direct | TransportKind::Pipe(_) => {}
                 }
             }
             model::TransportEvent::SctpState(state) => self.data.state_changed(state, &self.outlet),
@@ -227,16 +243,6 @@ pub struct TransportInner {
 impl Drop for TransportInner {
     fn drop(&mut self) {
         self.shared.close();
-    }
-}
-
-impl TransportInner {
-    pub(crate) fn any(self: &Arc<Self>) -> AnyTransport {
-        match self.shared.kind {
-            TransportKind::Plain(_) => AnyTransport::Plain(PlainTransport::new(Arc::clone(self))),
-            TransportKind::WebRtc(_) => AnyTransport::WebRtc(WebRtcTransport::new(Arc::clone(self))),
-            TransportKind::Direct => AnyTransport::Direct(DirectTransport::new(Arc::clone(self))),
-        }
     }
 }
 
@@ -329,7 +335,8 @@ mod sealed {
 
 pub(crate) use sealed::Handle;
 
-/// What every transport can do: [`PlainTransport`], [`WebRtcTransport`], [`DirectTransport`], and [`AnyTransport`] for any of them.
+/// What every transport can do: [`PlainTransport`], [`WebRtcTransport`], [`DirectTransport`], [`PipeTransport`], and [`AnyTransport`] for any
+/// of them.
 ///
 /// Clones are handles to the same transport; it closes with [`Transport::close`] or when the last handle goes, those that
 /// its producers and consumers hold included.
@@ -424,8 +431,7 @@ pub trait Transport: sealed::Handle {
         let shared = Arc::clone(&self.inner().shared);
         async move {
             let base = shared.link.ask(&shared.liveness, DumpTransport { id: shared.id }).await?;
-            let plain = shared.kind.plain().map(PlainState::dump);
-            Ok(TransportDump { base, plain, webrtc: shared.kind.webrtc().and_then(WebRtcState::dump) })
+            Ok(TransportDump::new(base, &shared.kind))
         }
     }
 
@@ -464,80 +470,6 @@ pub trait Transport: sealed::Handle {
                 listener(error);
             }
         })
-    }
-}
-
-/// A transport of any kind.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum AnyTransport {
-    /// A plain transport.
-    Plain(PlainTransport),
-    /// A WebRTC transport.
-    WebRtc(WebRtcTransport),
-    /// A direct transport.
-    Direct(DirectTransport),
-}
-
-impl sealed::Handle for AnyTransport {
-    fn inner(&self) -> &Arc<TransportInner> {
-        match self {
-            Self::Plain(transport) => transport.inner(),
-            Self::WebRtc(transport) => transport.inner(),
-            Self::Direct(transport) => transport.inner(),
-        }
-    }
-}
-
-impl Transport for AnyTransport {}
-
-impl AnyTransport {
-    /// A handle that does not keep it open.
-    pub fn downgrade(&self) -> WeakTransport {
-        WeakTransport { inner: Arc::downgrade(self.inner()), id: self.id() }
-    }
-}
-
-impl From<PlainTransport> for AnyTransport {
-    fn from(transport: PlainTransport) -> Self {
-        Self::Plain(transport)
-    }
-}
-
-impl From<WebRtcTransport> for AnyTransport {
-    fn from(transport: WebRtcTransport) -> Self {
-        Self::WebRtc(transport)
-    }
-}
-
-impl From<DirectTransport> for AnyTransport {
-    fn from(transport: DirectTransport) -> Self {
-        Self::Direct(transport)
-    }
-}
-
-/// A handle that does not keep its transport open.
-#[derive(Clone)]
-pub struct WeakTransport {
-    inner: Weak<TransportInner>,
-    id: TransportId,
-}
-
-impl WeakTransport {
-    /// The transport, unless its last handle is gone.
-    pub fn upgrade(&self) -> Option<AnyTransport> {
-        self.inner.upgrade().map(|inner| inner.any())
-    }
-
-    /// Its id.
-    pub fn id(&self) -> TransportId {
-        self.id
-    }
-}
-
-impl std::fmt::Debug for WeakTransport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WeakTransport").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

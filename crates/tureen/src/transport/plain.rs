@@ -9,6 +9,7 @@ use crate::event::{TransportEvent, TransportObserverEvent};
 use crate::listeners::{Outlet, lock, on_events};
 use crate::options::{ListenInfo, PlainConnectOptions, PlainTransportOptions};
 use crate::router::Router;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 use tureen_media_model::{SetMaxIncomingBitrate, TransportId};
@@ -34,15 +35,26 @@ impl PlainState {
         Self { announced, rtcp_announced, details: Mutex::default() }
     }
 
+    /// Of RTP and RTCP on one port.
+    pub(super) fn on_one_port(listen: &ListenInfo) -> Self {
+        let announced = listen.announced_address.clone();
+        Self { rtcp_announced: announced.clone(), announced, details: Mutex::default() }
+    }
+
+    /// Where RTP is received, whatever is announced.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.read(|details| details.local)
+    }
+
     fn read<T>(&self, read: impl FnOnce(&PlainDetails) -> T) -> Option<T> {
         lock(&self.details).as_ref().map(read)
     }
 
-    fn replace(&self, details: PlainDetails) {
+    pub(super) fn replace(&self, details: PlainDetails) {
         *lock(&self.details) = Some(details);
     }
 
-    fn tuple(&self) -> TransportTuple {
+    pub(super) fn tuple(&self) -> TransportTuple {
         let tuple = self.read(|details| self.tuple_of(details));
         tuple
             .unwrap_or_else(|| TransportTuple::new(([0, 0, 0, 0], 0).into(), self.announced.as_deref(), None))
@@ -57,7 +69,7 @@ impl PlainState {
         self.read(|details| details.rtcp_local.map(|local| tuple(local, details.rtcp_remote))).flatten()
     }
 
-    fn srtp_parameters(&self) -> Option<SrtpParameters> {
+    pub(super) fn srtp_parameters(&self) -> Option<SrtpParameters> {
         self.read(|details| details.srtp_parameters.clone()).flatten()
     }
 

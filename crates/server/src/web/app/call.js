@@ -1,5 +1,6 @@
 // The call on the screen: what the session says goes to tiles and messages, what the user does goes to the session.
 
+import { ChatPanel } from "./chat-panel.js";
 import { Controls } from "./controls.js";
 import {
   DeviceError, canCapture, canShareScreen, choose, chosen, onDeviceChange, open, openScreen, showChoices,
@@ -22,6 +23,7 @@ export class Call {
   #grid;
   #tiles;
   #controls;
+  #chat;
   #sound = new Sound();
   #busy = new Set();
   #visit = new AbortController();
@@ -37,6 +39,14 @@ export class Call {
     this.#tiles = new Tiles({ session, stats, grid: this.#grid, callbacks });
     const run = this.#actions(onLeave);
     this.#controls = new Controls(run);
+    this.#chat = new ChatPanel({
+      chat: session.chat,
+      onChange: (open, unread) => {
+        this.#controls.setOn("chat", open);
+        this.#controls.setBadge("chat", unread, unread === 1 ? "unread message" : "unread messages");
+      },
+      signal: this.#visit.signal,
+    });
     this.#startKeys(run);
     this.#listen(stats);
     for (const peer of session.remote.peers.values()) this.#tiles.addPeer(peer);
@@ -53,7 +63,7 @@ export class Call {
     this.#sound.dispose();
     this.#grid.dispose();
     for (const id of ["settings", "help"]) byId(id).close();
-    for (const id of ["call", "banner", "alone", "count"]) byId(id).hidden = true;
+    for (const id of ["call", "banner", "alone", "count", "chat"]) byId(id).hidden = true;
   }
 
   #actions(onLeave) {
@@ -65,6 +75,7 @@ export class Call {
         this.#tiles.toggleStatsByKey();
         this.#controls.setOn("stats", this.#tiles.allStats);
       },
+      chat: () => this.#chat.toggle(),
       link: () => copyLink(this.#session.roomId),
       settings: () => this.#openSettings(),
       help: () => byId("help").showModal(),
@@ -78,6 +89,7 @@ export class Call {
       { key: "v", text: "Camera on or off", run: run.cam },
       { key: "s", text: "Share your screen, or stop", run: run.screen },
       { key: "i", text: "Statistics of the focused tile, or of all", run: run.stats },
+      { key: "t", text: "Open or close the chat", run: run.chat },
       { key: "c", text: "Copy the link to this room", run: run.link },
       { key: "?", text: "This help", run: run.help },
     ];

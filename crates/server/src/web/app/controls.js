@@ -20,6 +20,10 @@ const BUTTONS = [
     name: "stats", key: "i", kind: "toggle wide", label: "Statistics",
     icons: ["stats", "stats"], texts: ["Hide statistics", "Show statistics"],
   },
+  {
+    name: "chat", key: "t", kind: "toggle", label: "Chat",
+    icons: ["chat", "chat"], texts: ["Close the chat", "Open the chat"],
+  },
   { name: "link", key: "c", icons: ["link"], texts: ["Copy the link to this room"] },
   { name: "settings", icons: ["settings"], texts: ["Choose devices"] },
   { name: "help", key: "?", kind: "wide", icons: ["help"], texts: ["Keys"] },
@@ -46,6 +50,16 @@ export class Controls {
     const text = texts[on ? 0 : 1];
     element.title = `${text} (${key.toUpperCase()})`;
     setIcon(element.firstElementChild, icons[on ? 0 : 1]);
+  }
+
+  /** Shows a number at a button, and says what it counts; none for 0. */
+  setBadge(name, count, what) {
+    const button = this.#buttons.get(name);
+    if (!button) return;
+    const { element, label } = button;
+    element.querySelector(".badge")?.remove();
+    if (count > 0) element.append(make("span", { className: "badge", textContent: count > 99 ? "99+" : String(count) }));
+    element.setAttribute("aria-label", count > 0 ? `${label}, ${count} ${what}` : label);
   }
 
   /** The call itself takes the focus where the button cannot: a key must not hit "leave" by accident. */

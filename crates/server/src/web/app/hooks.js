@@ -9,6 +9,8 @@
 //                   { id, state, pc }: pc is the RTCPeerConnection, for getStats()
 //   stats           { [consumer id | mic | cam | screen]: numbers }, renewed once a second
 //   framesDecoded() resolves with { [consumer id]: number } of this moment
+//   messages        of the chat, [{ own, peerId, name, text, at }]
+//   say(text)       as the chat's field
 //   preferLayers(consumerId, spatialLayer, temporalLayer)
 //                   as the menu of a tile; use ?adaptive=0 with it
 //   dropSocket()    loses the WebSocket without a goodbye; the page must come back by itself
@@ -57,6 +59,8 @@ const hooks = {
   get receiveTransport() { return transport(session?.receive); },
   get stats() { return Object.fromEntries(stats?.samples ?? []); },
   framesDecoded,
+  get messages() { return session?.chat.messages.map((message) => ({ ...message })) ?? []; },
+  say: (text) => session.chat.say(text),
   preferLayers: (...wish) => session.preferLayers(...wish),
   dropSocket: () => session?.dropSocket(),
 };

@@ -3,6 +3,7 @@
 // Events: `state` (`state`, which is connecting, joined, reconnecting or closed, or `mediaLost` has changed), `problem` and
 // `ended` (detail.message).
 
+import { Chat } from "./chat.js";
 import { receivingCapabilities, receivingOffer, withoutRedundancy } from "./media/capabilities.js";
 import { ReceiveTransport } from "./media/receive.js";
 import { SendTransport } from "./media/send.js";
@@ -25,6 +26,7 @@ export class Session extends EventTarget {
   state = "connecting";
   remote = new RemoteRoom();
   publisher = new Publisher();
+  chat = new Chat();
   send = null;
   receive = null;
   #protoo = null;
@@ -154,6 +156,7 @@ export class Session extends EventTarget {
     const { peers } = await this.request("join", { displayName, device: device(), rtpCapabilities });
     this.remote.enter(this.receive, peers ?? []);
     this.#mustRejoin = false;
+    this.chat.attach(this.send, (method, data) => this.request(method, data));
     try {
       await this.publisher.attach(this.send, (method, data) => this.#produceRequest(method, data), this.peerId);
     } catch (error) {
@@ -180,12 +183,17 @@ export class Session extends EventTarget {
   }
 
   async #onRequest({ method, data, accept, reject }) {
-    if (method !== "newConsumer") {
+    const nameOf = (peerId) => (peerId === null ? "Bot" : this.remote.peers.get(peerId)?.displayName ?? peerId);
+    const take = {
+      newConsumer: () => this.remote.addConsumer(data),
+      newDataConsumer: () => this.chat.receive(this.receive, data, nameOf),
+    }[method];
+    if (!take) {
       reject(405, `this page takes no ${method}`);
       return;
     }
     try {
-      await this.remote.addConsumer(data);
+      await take();
       accept();
     } catch (error) {
       reject(500, error.message);
@@ -194,6 +202,7 @@ export class Session extends EventTarget {
 
   #onNotification({ method, data }) {
     if (method === "producerScore") this.publisher.onProducerScore(data);
+    else if (method === "dataConsumerClosed") this.chat.stop(data.dataConsumerId);
     else this.remote.onNotification({ method, data: data ?? {} });
   }
 
@@ -319,6 +328,7 @@ export class Session extends EventTarget {
 
   #closeConnections() {
     this.publisher.detach();
+    this.chat.detach();
     this.#protoo?.close();
     this.#protoo = null;
     this.send?.close();

@@ -1,7 +1,7 @@
 // One WHIP (RFC 9725) or WHEP (draft-ietf-wish-whep) session with nothing but the browser's own API: an offer by POST, the
 // answer in the reply, DELETE at the end. No candidates are sent: the server is ICE-lite and learns ours from the checks.
 //
-// Event: `statechange`.
+// Events: `statechange`; `ended`, once the server has ended the session.
 
 export class HttpSignallingError extends Error {
   constructor(status, text) {
@@ -48,6 +48,14 @@ export class HttpSession extends EventTarget {
       return;
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
+    const transport = pc.getTransceivers()[0]?.receiver.transport;
+    transport?.addEventListener("statechange", () => transport.state === "closed" && this.#end());
+  }
+
+  #end() {
+    if (this.pc.signalingState === "closed" || !this.#location) return;
+    this.#location = null;
+    this.dispatchEvent(new Event("ended"));
   }
 
   /** Also works while the page goes away. */
@@ -75,6 +83,7 @@ export class HttpSession extends EventTarget {
         headers: this.#headers({ "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*" }),
         body: credentials(pc.localDescription.sdp),
       });
+      if (response.status === 404) return void this.#end();
       if (response.status !== 200) throw new HttpSignallingError(response.status, await reasonOf(response));
       const sdp = withCredentials(pc.currentRemoteDescription.sdp, await response.text());
       await pc.setRemoteDescription({ type: "answer", sdp });

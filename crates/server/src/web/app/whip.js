@@ -23,6 +23,8 @@ class Panel {
   #verb;
   #prepare;
   #attempt = 0;
+  // Tries again for as long as nobody sends.
+  #patient;
   #timer = 0;
   #bytes = null;
 
@@ -31,6 +33,7 @@ class Panel {
     this.#name = name;
     this.#verb = verb;
     this.#prepare = prepare;
+    this.#patient = query.get(name) === "1";
     byId(name).addEventListener("click", () => (this.session ? this.stop() : this.start()));
     this.#show();
   }
@@ -45,6 +48,7 @@ class Panel {
     this.session = session;
     this.#say(null);
     session.addEventListener("statechange", () => this.#show());
+    session.addEventListener("ended", () => session === this.session && this.#ended());
     this.#timer = setInterval(() => this.#measure(), 1000);
     this.#show();
     try {
@@ -57,8 +61,21 @@ class Panel {
       this.#say(error.message);
       // Whoever plays may be there before whoever publishes: 409 for nobody, 404 for a peer that is not there yet.
       const early = error.status === 409 || error.status === 404;
-      if (query.get(this.#name) === "1" && early) setTimeout(() => !this.session && this.start(), RETRY_MS);
+      if (this.#patient && early) this.#startLater();
     }
+  }
+
+  #startLater() {
+    setTimeout(() => !this.session && this.start(), RETRY_MS);
+  }
+
+  /** The server ended the session. What is played goes on once somebody sends again. */
+  #ended() {
+    this.stop();
+    this.#say("The session has ended.");
+    if (this.#name !== "play") return;
+    this.#patient = true;
+    this.#startLater();
   }
 
   stop() {

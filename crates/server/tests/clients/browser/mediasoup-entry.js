@@ -36,23 +36,38 @@ class Signalling {
   }
 }
 
+const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export class Client {
-  constructor(url) {
+  /** `relays` may have an address and a port for `send` and for `recv`, which that transport uses instead of the server's. */
+  constructor(url, { relays = {} } = {}) {
     this.signalling = new Signalling(url);
+    this.relays = relays;
     this.consumers = new Map();
     this.producers = {};
-    this.signalling.onRequest = (method, data) => (method === "newConsumer" ? this.consume(data) : null);
+    this.channels = {};
+    /** `peer/label` -> { consumer, heard }. */
+    this.data = new Map();
+    const take = { newConsumer: (data) => this.consume(data), newDataConsumer: (data) => this.consumeData(data) };
+    this.signalling.onRequest = (method, data) => take[method]?.(data);
   }
 
   async transport(direction) {
     const options = await this.signalling.request("createWebRtcTransport",
       { forceTcp: false, producing: direction === "send", consuming: direction === "recv" });
+    const relay = this.relays[direction];
+    if (relay) {
+      const udp = options.iceCandidates.find(({ protocol }) => protocol === "udp");
+      options.iceCandidates = [{ ...udp, ip: relay.ip, address: relay.ip, port: relay.port }];
+    }
     const make = direction === "send" ? "createSendTransport" : "createRecvTransport";
     const transport = this.device[make](options);
     transport.on("connect", ({ dtlsParameters }, done, failed) =>
       this.signalling.request("connectWebRtcTransport", { transportId: transport.id, dtlsParameters }).then(done, failed));
     transport.on("produce", ({ kind, rtpParameters, appData }, done, failed) =>
       this.signalling.request("produce", { transportId: transport.id, kind, rtpParameters, appData }).then(done, failed));
+    transport.on("producedata", ({ sctpStreamParameters, label, protocol, appData }, done, failed) =>
+      this.signalling.request("produceData", { transportId: transport.id, sctpStreamParameters, label, protocol, appData }).then(done, failed));
     return transport;
   }
 
@@ -93,6 +108,57 @@ export class Client {
       // It begins to play with the first picture, which comes once the consumer is accepted.
       video.play().catch(() => {});
     }
+  }
+
+  /** Opens a channel to everybody else; resolves once it can be written to. */
+  async produceData(label, options = {}) {
+    const producer = await this.send.produceData({ label, ...options });
+    this.channels[label] = producer;
+    if (producer.readyState !== "open") await new Promise((resolve) => producer.on("open", resolve));
+  }
+
+  async consumeData({ id, dataProducerId, peerId, sctpStreamParameters, label, protocol, appData }) {
+    const consumer = await this.receive.consumeData({ id, dataProducerId, sctpStreamParameters, label, protocol, appData });
+    const heard = [];
+    consumer.binaryType = "arraybuffer";
+    consumer.on("message", (message) => {
+      heard.push(message);
+      this.onData?.(label, message);
+    });
+    this.data.set(`${peerId ?? ""}/${label}`, { consumer, heard });
+  }
+
+  /** Whether channels of these names can be read. */
+  reads(names) {
+    return names.every((name) => this.data.get(name)?.consumer.readyState === "open");
+  }
+
+  /** Says so many texts in order, bytes of the largest size, and their hash. */
+  async speak(label, texts, size) {
+    const channel = this.channels[label];
+    for (let number = 0; number < texts; number++) channel.send(String(number));
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+    channel.send(bytes);
+    channel.send(`hash ${hex(await crypto.subtle.digest("SHA-256", bytes))}`);
+  }
+
+  /** What was heard of each channel: texts, whether in order, and whether the bytes are those of the hash. */
+  async heard() {
+    const all = {};
+    for (const [name, { heard }] of this.data) {
+      const texts = heard.filter((message) => /^\d+$/.test(message)).map(Number);
+      const stated = heard.find((message) => typeof message === "string" && message.startsWith("hash "));
+      const bytes = heard.find((message) => message instanceof ArrayBuffer);
+      const hash = bytes ? `hash ${hex(await crypto.subtle.digest("SHA-256", bytes))}` : null;
+      all[name] = {
+        texts: new Set(texts).size,
+        inOrder: texts.every((text, at) => text === at),
+        whole: hash !== null && hash === stated,
+        size: bytes?.byteLength ?? 0,
+      };
+    }
+    return all;
   }
 
   /** Frames decoded, bytes of audio and states, by kind. */

@@ -1,8 +1,8 @@
 // WHIP and WHEP in browsers. Options:
-//   { url, room, publish?, play?, foreign?, query?, rids?, seconds?, screenshot? }
+//   { url, room, publish?, play?, foreign?, query?, rids?, seconds?, screenshot?, again? }
 // `publish` and `play` name browsers. Both go through the server's page /whip.html, which `query` has more for, or with
 // `foreign` through a page of another origin (whip-client.js), which also restarts ICE and deletes the session.
-// Figures are taken over `seconds`. A publisher alone says `publishing` on standard error and then waits for a line.
+// With `again` the publisher stops and comes back at the end. Figures are taken over `seconds`. A publisher alone says `publishing` on standard error and then waits for a line.
 
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
@@ -85,6 +85,21 @@ async function restart({ page, look }) {
   return { ...answer, frames: (await frames()) - before };
 }
 
+/** The publisher stops, and comes back: how long both take to reach the viewer, in ms. */
+async function again({ publish, play }) {
+  const connection = () => play.page.evaluate(() => window.tureen.play.pc?.connectionState ?? "idle");
+  const click = () => publish.page.evaluate(() => document.getElementById("publish").click());
+  const stopped = Date.now();
+  await click();
+  await until("the viewer's session to end", async () => (await connection()) === "idle");
+  const endedMs = Date.now() - stopped;
+  const started = Date.now();
+  await click();
+  await until("pictures again", async () =>
+    (await play.look()).streams?.some(({ kind, frames }) => kind === "video" && frames > 0));
+  return { endedMs, backMs: Date.now() - started };
+}
+
 scenario(async (options, launch) => {
   const browsers = new Map();
   // One of each kind is enough for two pages.
@@ -110,6 +125,7 @@ scenario(async (options, launch) => {
     for (const role of roles) report[role].restart = await restart(open_[role]);
     for (const role of roles) report[role].removed = await open_[role].page.evaluate(() => window.client.remove());
   }
+  if (options.again) report.again = await again(open_);
   process.stdin.destroy();
   return report;
 });

@@ -3,8 +3,9 @@
 //! What a browser says of itself (`getStats`, pixels) is judged here; how it is driven is in `tests/clients/browser`.
 
 mod calls;
+mod data;
 mod figures;
 mod layers;
-mod namespace;
+pub(crate) mod namespace;
 mod networks;
 mod scenario;

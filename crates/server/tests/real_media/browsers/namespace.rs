@@ -1,6 +1,7 @@
-//! A network of its own for a browser: a namespace, joined with the machine's by a pair of virtual devices. It must not
+//! A network of its own for a program: a namespace, joined with the machine's by a pair of virtual devices. It must not
 //! know what runs in it. Needs root.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::time::Duration;
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// Gone when dropped.
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     name: String,
     outside: String,
     inside: String,
@@ -20,7 +21,7 @@ pub(super) struct Namespace {
 
 impl Namespace {
     /// Makes it, with `outside` as the machine's address towards it and `inside` as its own, both with a prefix length.
-    pub(super) fn new(outside: &str, inside: &str) -> Self {
+    pub(crate) fn new(outside: &str, inside: &str) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let id = format!("{}{}", process::id() % 100_000, MADE.fetch_add(1, Ordering::Relaxed));
         let own = Self {
@@ -45,6 +46,18 @@ impl Namespace {
 
     fn within(&self, arguments: &[&str]) {
         ip(&[&["-n", self.name.as_str()], arguments].concat());
+    }
+
+    /// A program that runs in it.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
+    }
+
+    /// Cuts it off from the machine, or joins the two again.
+    pub(crate) fn set_joined(&self, joined: bool) {
+        self.within(&["link", "set", "dev", &self.inside, if joined { "up" } else { "down" }]);
     }
 
     /// The commands that take it off the network for a second, and give it another address.

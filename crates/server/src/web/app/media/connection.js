@@ -21,6 +21,7 @@ export class Connection extends EventTarget {
     this.id = parameters.id;
     this.ice = { parameters: parameters.iceParameters, candidates: parameters.iceCandidates };
     this.fingerprint = preferredFingerprint(parameters.dtlsParameters);
+    this.sctp = parameters.sctpParameters ?? null;
     this.queue = new OperationQueue();
     this.version = 0;
     this.closed = false;
@@ -49,6 +50,15 @@ export class Connection extends EventTarget {
       this.connected = false;
       throw error;
     }
+  }
+
+  /** A data channel on a stream that the server knows of too, so that none is opened in the band. */
+  makeChannel({ streamId, ordered = true, maxPacketLifeTime, maxRetransmits }, label, protocol = "") {
+    if (!this.sctp) throw new Error("the server has no data channels");
+    const limit = {};
+    if (maxPacketLifeTime !== undefined) limit.maxPacketLifeTime = maxPacketLifeTime;
+    if (maxRetransmits !== undefined) limit.maxRetransmits = maxRetransmits;
+    return this.pc.createDataChannel(label, { negotiated: true, id: streamId, ordered, protocol, ...limit });
   }
 
   /** Runs `operation` in turn; after close() it fails. */

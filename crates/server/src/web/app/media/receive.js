@@ -3,7 +3,7 @@
 
 import { Connection, TransportClosedError } from "./connection.js";
 import {
-  codecLines, dtlsParametersOf, extensionLines, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
+  codecLines, dataLines, dtlsParametersOf, extensionLines, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
 } from "./sdp.js";
 
 export class ReceiveTransport extends Connection {
@@ -11,6 +11,7 @@ export class ReceiveTransport extends Connection {
   #sections = [];
   #wanted = [];
   #scheduled = null;
+  #data = null;
 
   constructor({ parameters, connect }) {
     super(parameters, connect);
@@ -23,6 +24,31 @@ export class ReceiveTransport extends Connection {
       this.#wanted.push({ id, kind, rtpParameters, streamId, resolve, reject });
       this.#schedule();
     });
+  }
+
+  /**
+   * Opens a data channel to read; `onMessage` gets each text. Gives `{ channel, ready }`, of which `ready` resolves once the
+   * browser has negotiated it.
+   */
+  receiveData({ sctpStreamParameters, label, protocol, onMessage }) {
+    if (this.closed) throw new TransportClosedError();
+    const channel = this.makeChannel(sctpStreamParameters, label, protocol);
+    channel.addEventListener("message", ({ data }) => typeof data === "string" && onMessage(data));
+    this.#data ??= this.#addDataSection();
+    return { channel, ready: this.#data };
+  }
+
+  /** Once, for all data channels. Where that fails the next channel tries again. */
+  async #addDataSection() {
+    if (!this.#sections.some(({ kind }) => kind === "application")) {
+      this.#sections.push({ id: null, kind: "application", mid: "data", closed: false, rejected: false });
+    }
+    try {
+      await this.#schedule();
+    } catch (error) {
+      this.#data = null;
+      throw error;
+    }
   }
 
   /** Frees the section of a consumer. */
@@ -133,7 +159,9 @@ export class ReceiveTransport extends Connection {
     return joinLines(lines);
   }
 
-  #sectionLines({ id, kind, mid, rtpParameters, streamId, closed }) {
+  #sectionLines(section) {
+    const { id, kind, mid, rtpParameters, streamId, closed } = section;
+    if (kind === "application") return dataLines({ mid, setup: "actpass", ice: this.ice, sctp: this.sctp });
     const { codecs, headerExtensions = [], encodings, rtcp } = rtpParameters;
     const payloadTypes = codecs.map(({ payloadType }) => payloadType);
     const direction = closed ? "inactive" : "sendonly";

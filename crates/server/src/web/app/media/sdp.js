@@ -167,6 +167,22 @@ export function transportLines({ kind, mid, payloadTypes, direction, setup, ice 
   ];
 }
 
+/** The section of an association of data channels (RFC 8841): always open, whatever channels there are. */
+export function dataLines({ mid, setup, ice, sctp }) {
+  return [
+    "m=application 7 UDP/DTLS/SCTP webrtc-datachannel",
+    "c=IN IP4 127.0.0.1",
+    `a=mid:${mid}`,
+    `a=ice-ufrag:${ice.parameters.usernameFragment}`,
+    `a=ice-pwd:${ice.parameters.password}`,
+    ...ice.candidates.map(candidateLine),
+    "a=end-of-candidates",
+    `a=setup:${setup}`,
+    `a=sctp-port:${sctp.port}`,
+    `a=max-message-size:${sctp.maxMessageSize}`,
+  ];
+}
+
 function candidateLine(candidate) {
   const address = candidate.address ?? candidate.ip;
   const { foundation, protocol, priority, port, type, tcpType } = candidate;

@@ -4,7 +4,7 @@
 import { sendingCodecs, sendingExtensions } from "./capabilities.js";
 import { Connection } from "./connection.js";
 import {
-  codecLines, dtlsParametersOf, extensionLines, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
+  codecLines, dataLines, dtlsParametersOf, extensionLines, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
 } from "./sdp.js";
 
 /** Bits a second with which Chromium starts, in kbit/s, instead of 300. */
@@ -15,6 +15,8 @@ export class SendTransport extends Connection {
   /** mid -> what was negotiated for it. */
   #sections = new Map();
   #firstMid = null;
+  #nextStream = 0;
+  #carriesData = false;
 
   constructor({ parameters, router, connect }) {
     super(parameters, connect);
@@ -42,6 +44,35 @@ export class SendTransport extends Connection {
         throw error;
       }
     });
+  }
+
+  /**
+   * Opens a data channel that is ordered and reliable. Resolves with `{ channel, sctpStreamParameters }`; it may take a while
+   * until the channel is open.
+   */
+  sendData({ label, protocol = "" }) {
+    return this.exclusively(async () => {
+      const sctpStreamParameters = { streamId: this.#nextStream, ordered: true };
+      const channel = this.makeChannel(sctpStreamParameters, label, protocol);
+      this.#nextStream += 1;
+      try {
+        if (!this.#carriesData) await this.#negotiateData();
+      } catch (error) {
+        channel.close();
+        throw error;
+      }
+      return { channel, sctpStreamParameters };
+    });
+  }
+
+  async #negotiateData() {
+    const { pc } = this;
+    await pc.setLocalDescription(await pc.createOffer());
+    const offer = parseSdp(pc.localDescription.sdp);
+    this.#firstMid ??= offer.media.find(({ kind }) => kind === "application").mid;
+    await this.connectOnce(dtlsParametersOf(offer, "client"));
+    await pc.setRemoteDescription({ type: "answer", sdp: this.#answer(offer) });
+    this.#carriesData = true;
   }
 
   async #negotiateNew(transceiver, { kind, sendEncodings, codec, parameters, streamId }) {
@@ -114,7 +145,7 @@ export class SendTransport extends Connection {
   restartIce(iceParameters) {
     return this.exclusively(async () => {
       this.ice.parameters = iceParameters;
-      if (this.#sections.size > 0) await this.#renegotiate({ iceRestart: true });
+      if (this.#sections.size > 0 || this.#carriesData) await this.#renegotiate({ iceRestart: true });
     });
   }
 
@@ -139,11 +170,14 @@ export class SendTransport extends Connection {
     return joinLines(lines);
   }
 
+  /** The section of data channels is answered whenever the browser offers it: it offers it for good. */
   #isUsed(section) {
+    if (section.kind === "application") return true;
     return this.#sections.has(section.mid) && (section.port !== 0 || section.bundleOnly);
   }
 
   #sectionLines({ kind, mid }) {
+    if (kind === "application") return dataLines({ mid, setup: "passive", ice: this.ice, sctp: this.sctp });
     const { codecs, extensions, rids, direction } = this.#sections.get(mid);
     const payloadTypes = codecs.map(({ payloadType }) => payloadType);
     const lines = transportLines({ kind, mid, payloadTypes, direction, setup: "passive", ice: this.ice });

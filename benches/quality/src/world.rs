@@ -1,0 +1,292 @@
+//! One run of a scenario: source, server's ends, links, viewers and a rival in virtual time.
+//!
+//! What happens next is the earliest event; equal times keep their order. Must not know what numbers people want of it.
+
+use crate::metrics::{Metrics, Recorder, Sample};
+use crate::random::Random;
+use crate::receiver::{Payload, Receiver, Reply};
+use crate::rival::{RIVAL_PACKET, Rival};
+use crate::scenario::{AUDIO_PACKET, Scenario};
+use crate::sender::{Outgoing, Sender};
+use crate::source::{FRAME_INTERVAL, Packet, Source};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+use tureen_rtp_wire::Time;
+use tureen_sim::link::{Delivery, Link};
+
+const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(10);
+/// A packet that the uplink lost reaches the server this much later, sent again.
+const UPLINK_REPAIR: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Debug)]
+enum Event {
+    Frame,
+    Audio,
+    Sample,
+    Late(Packet),
+    Server(usize),
+    Viewer(usize),
+    Arrival { viewer: usize, wide: u16, size: u16, payload: Payload },
+    Reply { viewer: usize, reply: Reply },
+    RivalArrival(u64),
+    RivalAck(u64),
+    RivalTick,
+}
+
+/// Ordered by time, then by its number.
+#[derive(Clone, Debug)]
+struct Entry {
+    at: Time,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.number) == (other.at, other.number)
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+#[derive(Debug)]
+struct Viewer {
+    joins: Time,
+    sender: Sender,
+    receiver: Receiver,
+    recorder: Recorder,
+    link: usize,
+    /// The earliest wake-ups that are in the heap.
+    server_wake: Time,
+    viewer_wake: Time,
+}
+
+#[derive(Debug)]
+struct World<'s> {
+    scenario: &'s Scenario,
+    source: Source,
+    viewers: Vec<Viewer>,
+    links: Vec<Link>,
+    rival: Option<Rival>,
+    events: BinaryHeap<Reverse<Entry>>,
+    random: Random,
+    number: u64,
+    frame_at: Time,
+}
+
+/// Runs a scenario.
+pub fn run(scenario: &Scenario, seed: u64) -> Metrics {
+    let mut world = World::new(scenario, seed);
+    let end = Time::ZERO + scenario.duration;
+    while let Some(Reverse(entry)) = world.events.pop() {
+        if entry.at >= end {
+            break;
+        }
+        world.happen(entry.at, entry.event);
+    }
+    let switches = world.source.key_frames();
+    let rival = world.rival.as_ref().map(Rival::delivered);
+    let viewers: Vec<_> = world
+        .viewers
+        .into_iter()
+        .map(|viewer| (viewer.joins, viewer.recorder, viewer.receiver, viewer.sender.switches))
+        .collect();
+    Metrics::of(scenario, &viewers, rival, switches)
+}
+
+impl<'s> World<'s> {
+    fn new(scenario: &'s Scenario, seed: u64) -> Self {
+        let links = if scenario.shared { 1 } else { scenario.viewers };
+        let viewer = |number: usize| Viewer {
+            joins: Time::from_millis(if scenario.shared { 0 } else { number as u64 * 10 }),
+            sender: Sender::new(scenario.ladder),
+            receiver: Receiver::new(scenario.delay * 2),
+            recorder: Recorder::default(),
+            link: if scenario.shared { 0 } else { number },
+            server_wake: Time::NEVER,
+            viewer_wake: Time::NEVER,
+        };
+        let mut world = Self {
+            scenario,
+            source: Source::new(scenario.ladder, seed.wrapping_mul(3)),
+            viewers: (0..scenario.viewers).map(viewer).collect(),
+            links: (0..links as u64)
+                .map(|link| Link::new(scenario.link(), seed.wrapping_mul(1000) + link))
+                .collect(),
+            rival: scenario.rival.then(Rival::new),
+            events: BinaryHeap::new(),
+            random: Random::new(seed ^ 0x5eed),
+            number: 0,
+            frame_at: Time::ZERO,
+        };
+        // Frames do not begin with the scenario, so that no change of capacity falls together with one in all seeds.
+        let begin = Time::ZERO + FRAME_INTERVAL.mul_f64(world.random.unit());
+        world.frame_at = begin;
+        world.plan(begin, Event::Frame);
+        world.plan(Time::ZERO, Event::Audio);
+        world.plan(Time::ZERO, Event::Sample);
+        if world.rival.is_some() {
+            world.plan(Time::ZERO, Event::RivalTick);
+        }
+        world
+    }
+
+    fn plan(&mut self, at: Time, event: Event) {
+        self.number += 1;
+        self.events.push(Reverse(Entry { at, number: self.number, event }));
+    }
+
+    fn happen(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Frame => self.frame(now),
+            Event::Audio => {
+                for viewer in self.viewers.iter_mut().filter(|viewer| viewer.joins <= now) {
+                    viewer.sender.on_audio(now, AUDIO_PACKET);
+                }
+                self.plan(now + AUDIO_INTERVAL, Event::Audio);
+                self.serve_all(now);
+            }
+            Event::Sample => self.sample(now),
+            Event::Late(packet) => self.forward(now, packet),
+            Event::Server(viewer) => {
+                if let Some(woken) = self.viewers.get_mut(viewer) {
+                    woken.server_wake = Time::NEVER;
+                }
+                self.serve(now, viewer);
+            }
+            Event::Viewer(viewer) => {
+                let mut replies = Vec::new();
+                if let Some(woken) = self.viewers.get_mut(viewer) {
+                    woken.viewer_wake = Time::NEVER;
+                    woken.receiver.poll(now, &mut replies);
+                }
+                self.answer(now, viewer, replies);
+            }
+            Event::Arrival { viewer, wide, size, payload } => {
+                let mut replies = Vec::new();
+                if let Some(viewer) = self.viewers.get_mut(viewer) {
+                    viewer.receiver.on_packet(now, wide, size, payload, &mut replies);
+                }
+                self.answer(now, viewer, replies);
+            }
+            Event::Reply { viewer, reply } => {
+                if let Some(viewer) = self.viewers.get_mut(viewer) {
+                    viewer.sender.on_reply(now, reply);
+                }
+                self.serve(now, viewer);
+            }
+            Event::RivalArrival(packet) => self.plan(now + self.scenario.delay, Event::RivalAck(packet)),
+            Event::RivalAck(packet) => {
+                if let Some(rival) = &mut self.rival {
+                    rival.on_ack(now, packet);
+                }
+                self.compete(now);
+            }
+            Event::RivalTick => {
+                self.compete(now);
+                self.plan(now + Duration::from_millis(50), Event::RivalTick);
+            }
+        }
+    }
+
+    fn frame(&mut self, now: Time) {
+        for packet in self.source.next_frame(now) {
+            if self.random.unit() < self.scenario.uplink_loss {
+                self.plan(now + UPLINK_REPAIR, Event::Late(packet));
+            } else {
+                self.forward(now, packet);
+            }
+        }
+        self.frame_at += FRAME_INTERVAL;
+        self.plan(self.frame_at, Event::Frame);
+        self.serve_all(now);
+    }
+
+    fn forward(&mut self, now: Time, packet: Packet) {
+        for viewer in self.viewers.iter_mut().filter(|viewer| viewer.joins <= now) {
+            viewer.sender.on_video(now, packet);
+        }
+    }
+
+    fn serve_all(&mut self, now: Time) {
+        for viewer in 0..self.viewers.len() {
+            self.serve(now, viewer);
+        }
+    }
+
+    fn serve(&mut self, now: Time, number: usize) {
+        let mut planned = Vec::new();
+        let Some(viewer) = self.viewers.get_mut(number).filter(|viewer| viewer.joins <= now) else { return };
+        let Some(link) = self.links.get_mut(viewer.link) else { return };
+        while let Some(Outgoing { wide, size, payload, waited }) = viewer.sender.poll(now) {
+            viewer.recorder.on_sent(waited, matches!(payload, Payload::Video { .. }));
+            if let Delivery::Once(at) = link.send(now, usize::from(size)) {
+                planned.push((at, Event::Arrival { viewer: number, wide, size, payload }));
+            }
+        }
+        if let Some(rung) = viewer.sender.take_key_frame_request() {
+            self.source.request_key_frame(now, rung);
+        }
+        let deadline = viewer.sender.next_deadline();
+        if deadline < viewer.server_wake {
+            viewer.server_wake = deadline;
+            planned.push((deadline, Event::Server(number)));
+        }
+        planned.into_iter().for_each(|(at, event)| self.plan(at, event));
+    }
+
+    fn answer(&mut self, now: Time, number: usize, replies: Vec<Reply>) {
+        if !self.scenario.is_out(now) {
+            for reply in replies {
+                self.plan(now + self.scenario.delay, Event::Reply { viewer: number, reply });
+            }
+        }
+        let Some(viewer) = self.viewers.get_mut(number) else { return };
+        let deadline = viewer.receiver.next_deadline().max(now);
+        if deadline < viewer.viewer_wake {
+            viewer.viewer_wake = deadline;
+            self.plan(deadline, Event::Viewer(number));
+        }
+    }
+
+    fn compete(&mut self, now: Time) {
+        let Some((rival, link)) = self.rival.as_mut().zip(self.links.first_mut()) else { return };
+        let mut planned = Vec::new();
+        while let Some(packet) = rival.next_packet(now) {
+            if let Delivery::Once(at) = link.send(now, RIVAL_PACKET) {
+                planned.push((at, Event::RivalArrival(packet)));
+            }
+        }
+        planned.into_iter().for_each(|(at, event)| self.plan(at, event));
+    }
+
+    fn sample(&mut self, now: Time) {
+        let capacity = self.scenario.capacity_at(now);
+        for viewer in &mut self.viewers {
+            let Some(link) = self.links.get(viewer.link) else { continue };
+            viewer.recorder.sample(Sample {
+                at: now,
+                capacity,
+                queue: link.queue_delay(now),
+                target: viewer.sender.estimator.target_bitrate(),
+                rung: viewer.sender.rung_bitrate(),
+                media_bytes: viewer.receiver.media_bytes,
+            });
+        }
+        self.plan(now + SAMPLE_INTERVAL, Event::Sample);
+    }
+}
