@@ -123,7 +123,8 @@ scenario(async (options, launch) => {
   if (options.screenshot) await open_[roles.at(-1)].page.screenshot({ path: options.screenshot });
   if (origin && options.play) {
     for (const role of roles) report[role].restart = await restart(open_[role]);
-    for (const role of roles) report[role].removed = await open_[role].page.evaluate(() => window.client.remove());
+    // The viewer first: its session would end with the publisher's.
+    for (const role of roles.toReversed()) report[role].removed = await open_[role].page.evaluate(() => window.client.remove());
   }
   if (options.again) report.again = await again(open_);
   process.stdin.destroy();
