@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Bench, address};
+use support::{Bench, address, give, settle, take};
 use tureen_data::Ppid;
 use tureen_media_model::*;
 use tureen_rtp_dictionaries::SctpStreamParameters;
@@ -93,27 +93,9 @@ impl Pair {
         self.home.ask(SendToDataProducer { id: self.producer, message }).unwrap();
     }
 
-    /// What a side has for the other one.
-    fn take(from: &mut Bench) -> Vec<RelayBatch> {
-        std::iter::from_fn(|| from.core.poll_relay(&mut Vec::new()).map(|(_, batch)| batch)).collect()
-    }
-
-    fn give(to: &mut Bench, batches: &[RelayBatch]) {
-        for batch in batches {
-            to.core.handle_relay(to.now, batch, &mut to.out);
-        }
-    }
-
     /// Lets news and messages cross until there are no more.
     fn settle(&mut self) {
-        loop {
-            let (there, back) = (Self::take(&mut self.home), Self::take(&mut self.far));
-            if there.is_empty() && back.is_empty() {
-                return;
-            }
-            Self::give(&mut self.far, &there);
-            Self::give(&mut self.home, &back);
-        }
+        settle(&mut self.home, &mut self.far);
     }
 
     fn relayed(&self) -> u64 {
@@ -332,12 +314,12 @@ fn messages_that_wait_for_room_keep_their_order() {
     let mut waiting = RelayBatch::default();
     for text in ["one", "two", "three"] {
         pair.send(DataMessage::text(text));
-        for batch in Pair::take(&mut pair.home) {
+        for batch in take(&mut pair.home) {
             waiting.append_news(&batch);
         }
     }
     assert!(waiting.has_news() && waiting.packets() == 0);
     waiting.drop_packets();
-    Pair::give(&mut pair.far, &[waiting]);
+    give(&mut pair.far, &[waiting]);
     assert_eq!(pair.told(), [line(consumer, "51 one"), line(consumer, "51 two"), line(consumer, "51 three")]);
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Bench, vp8_parameters, vp8_with};
+use support::{Bench, relay, vp8_parameters, vp8_with};
 use tureen_media_model::{
     ConsumerInfo, GetProducerStats, MirrorSource, ProducerInfo, PublishSource, ShardId,
 };
@@ -122,14 +122,6 @@ fn a_stream_that_goes_on_keeps_its_place() {
     }
     assert_eq!(got(&mut bench).len(), 30);
     assert_eq!(bench.core.counters().unknown_stream, 30);
-}
-
-/// Carries what a Core has for other shards to the one other Core.
-fn relay(from: &mut Bench, to: &mut Bench) {
-    let mut recycled = Vec::new();
-    while let Some((_, batch)) = from.core.poll_relay(&mut recycled) {
-        to.core.handle_relay(to.now, &batch, &mut to.out);
-    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 mod support;
 
-use support::Bench;
-use support::microphone::{Microphone, take, talk};
+use support::microphone::{Microphone, talk};
+use support::{Bench, take};
 use tureen_media_model::{
     CloseRtpObserver, ConsumerId, CreateLastNAudio, CreateRtpObserverError, DumpConsumer, DumpRtpObserver,
     ExplainConsumer, LastNAudioOptions, MirrorSource, ObserveProducer, Obstacle, PauseRtpObserver,

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Bench, packet, vp8, vp8_parameters};
+use support::{Bench, packet, relay, vp8, vp8_parameters};
 use tureen_media_model::{
     Consume, ConsumerEvent, ConsumerId, ConsumerInfo, Event, GetConsumerStats, MirrorSource, PauseConsumer,
     PublishSource, ResumeConsumer, SetPreferredLayers, ShardId,
@@ -483,14 +483,6 @@ fn a_pause_ends_in_layers_that_are_told_again() {
 
 fn assert_continuous_numbers(sent: &[(u16, u32)]) {
     assert!(sent.windows(2).all(|pair| pair[1].0.wrapping_sub(pair[0].0) == 1), "{sent:?}");
-}
-
-/// Carries what one Core has for the other.
-fn relay(from: &mut Bench, to: &mut Bench) {
-    let mut recycled = Vec::new();
-    while let Some((_, batch)) = from.core.poll_relay(&mut recycled) {
-        to.core.handle_relay(to.now, &batch, &mut to.out);
-    }
 }
 
 #[test]

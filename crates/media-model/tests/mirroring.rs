@@ -2,11 +2,13 @@
 
 mod support;
 
-use support::{Bench, audio, red_capabilities, red_parameters, red_payload, vp8, vp8_parameters};
+use support::{
+    Bench, audio, give, red_capabilities, red_parameters, red_payload, settle, take, vp8, vp8_parameters,
+};
 use tureen_media_model::{
     CloseProducer, CloseRouter, Consume, ConsumerEvent, ConsumerOptions, CreateRouter, DumpConsumer, Event,
-    MirrorSource, PauseProducer, ProducerId, PublishSource, RelayBatch, ResumeProducer, RouterOptions,
-    ShardId, SourceDescription, TransportId,
+    MirrorSource, PauseProducer, ProducerId, PublishSource, ResumeProducer, RouterOptions, ShardId,
+    SourceDescription, TransportId,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -36,27 +38,9 @@ impl Pair {
         self.home.ask(PublishSource { producer: self.producer, to: ShardId(1) }).unwrap()
     }
 
-    /// What a side has for the other one.
-    fn take(from: &mut Bench) -> Vec<RelayBatch> {
-        std::iter::from_fn(|| from.core.poll_relay(&mut Vec::new()).map(|(_, batch)| batch)).collect()
-    }
-
-    fn give(to: &mut Bench, batches: &[RelayBatch]) {
-        for batch in batches {
-            to.core.handle_relay(to.now, batch, &mut to.out);
-        }
-    }
-
     /// Lets news and packets cross until there are no more.
     fn settle(&mut self) {
-        loop {
-            let (there, back) = (Self::take(&mut self.home), Self::take(&mut self.far));
-            if there.is_empty() && back.is_empty() {
-                return;
-            }
-            Self::give(&mut self.far, &there);
-            Self::give(&mut self.home, &back);
-        }
+        settle(&mut self.home, &mut self.far);
     }
 
     fn relayed(&mut self) -> u64 {
@@ -109,9 +93,9 @@ fn the_end_of_an_old_mirror_does_not_end_a_new_one() {
     // The router goes on the far shard and comes back; meanwhile the source is published to it again.
     let router = pair.far.router;
     pair.far.ask(CloseRouter { id: router }).unwrap();
-    let goodbye = Pair::take(&mut pair.far);
+    let goodbye = take(&mut pair.far);
     let source = pair.publish();
-    Pair::give(&mut pair.home, &goodbye);
+    give(&mut pair.home, &goodbye);
     let media_codecs = serde_json::from_value(serde_json::json!([
         {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
     ]))

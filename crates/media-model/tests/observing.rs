@@ -3,8 +3,8 @@
 mod support;
 
 use std::time::Duration;
-use support::microphone::{Microphone, take, talk};
-use support::{Bench, vp8_parameters};
+use support::microphone::{Microphone, talk};
+use support::{Bench, take, vp8_parameters};
 use tureen_media_model::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, AudioLevelVolume, CloseCause, CloseProducer,
     CloseRouter, CloseRtpObserver, CreateActiveSpeakerObserver, CreateAudioLevelObserver,

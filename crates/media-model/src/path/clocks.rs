@@ -83,16 +83,24 @@ impl<T: Transport> Core<T> {
         timestamp: u32,
     ) {
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
+        let Some(state) = producer.stream_mut(stream.encoding) else { return };
+        if state.aligned_at.is_none_or(|at| now.since(at) >= REPORTS_STAY_FRESH) {
+            let info =
+                SenderInfo { ntp: captured, rtp_timestamp: timestamp, packet_count: 0, octet_count: 0 };
+            self.align(now, stream, &info);
+            self.follow_clock(now, key, captured);
+        }
+    }
+
+    /// Takes what a report says of how a stream's timestamps lie to its sender's wall clock, if the sender has one.
+    pub(crate) fn align(&mut self, now: Time, stream: StreamRef, info: &SenderInfo) {
+        let Some(producer) = self.producers.get_mut(stream.producer) else { return };
         let source = producer.source;
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
-        if state.aligned_at.is_some_and(|at| now.since(at) < REPORTS_STAY_FRESH) {
-            return;
+        if let Some(alignment) = clock_alignment(info, state.recv.config().clock_rate) {
+            state.aligned_at = Some(now);
+            self.set_alignment(source, stream.encoding, alignment);
         }
-        let info = SenderInfo { ntp: captured, rtp_timestamp: timestamp, packet_count: 0, octet_count: 0 };
-        let Some(alignment) = clock_alignment(&info, state.recv.config().clock_rate) else { return };
-        state.aligned_at = Some(now);
-        self.set_alignment(source, stream.encoding, alignment);
-        self.follow_clock(now, key, captured);
     }
 
     /// Follows the wall clock of a transport's remote, for all that it sends alike.

@@ -6,7 +6,6 @@ use crate::core::Core;
 use crate::event::{ConsumerEvent, Event, ProducerEvent};
 use crate::trace::{Trace, TraceDirection, TraceInfo};
 use crate::transport_state::TransportTag;
-use tureen_forwarding::clock_alignment;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, SenderReport, Xr, XrBlock};
 use tureen_transport::{Egress, Transport};
@@ -87,18 +86,14 @@ impl<T: Transport> Core<T> {
         let Some(transport) = self.transports.get(key) else { return };
         let Some(stream) = transport.listener.by_ssrc(report.ssrc()) else { return };
         let Some(producer) = self.producers.get_mut(stream.producer) else { return };
-        let (id, flags, source) = (producer.definition.id, producer.trace, producer.source);
+        let (id, flags) = (producer.definition.id, producer.trace);
         let Some(state) = producer.stream_mut(stream.encoding) else { return };
         let wire = report.info();
         if stream.rtx {
             state.recv.on_rtx_sender_report(now, wire);
         } else {
             state.recv.on_sender_report(now, wire);
-            let alignment = clock_alignment(&wire, state.recv.config().clock_rate);
-            if let Some(alignment) = alignment {
-                state.aligned_at = Some(now);
-                self.set_alignment(source, stream.encoding, alignment);
-            }
+            self.align(now, stream, &wire);
         }
         self.follow_clock(now, key, wire.ntp);
         self.follow_score(now, stream.producer, stream.encoding);

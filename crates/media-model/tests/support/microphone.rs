@@ -1,7 +1,7 @@
 //! A microphone that says how loud it is.
 
 use super::{Bench, packet_with};
-use tureen_media_model::{ProducerId, RelayBatch};
+use tureen_media_model::ProducerId;
 use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
 use tureen_rtp_wire::rtp::RtpHeader;
 
@@ -55,9 +55,4 @@ pub fn talk(bench: &mut Bench, microphones: &mut [Microphone], levels: &[Option<
         }
         bench.pass(20);
     }
-}
-
-/// What a Core has for other shards.
-pub fn take(from: &mut Bench) -> Vec<RelayBatch> {
-    std::iter::from_fn(|| from.core.poll_relay(&mut Vec::new()).map(|(_, batch)| batch)).collect()
 }

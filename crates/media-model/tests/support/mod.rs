@@ -7,8 +7,8 @@ pub mod microphone;
 use std::net::SocketAddr;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerInfo, ConsumerOptions, Core, CoreConfig,
-    CreateRouter, Event, PipeOptions, Produce, ProducerId, ProducerInfo, ProducerOptions, Request, RouterId,
-    RouterOptions, ShardId, TransportId, TransportOptions,
+    CreateRouter, Event, PipeOptions, Produce, ProducerId, ProducerInfo, ProducerOptions, RelayBatch,
+    Request, RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities, RtpParameters};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
@@ -210,6 +210,34 @@ impl Bench {
 
     pub fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.core.poll_event()).collect()
+    }
+}
+
+/// What a side has for the other one.
+pub fn take(from: &mut Bench) -> Vec<RelayBatch> {
+    std::iter::from_fn(|| from.core.poll_relay(&mut Vec::new()).map(|(_, batch)| batch)).collect()
+}
+
+pub fn give(to: &mut Bench, batches: &[RelayBatch]) {
+    for batch in batches {
+        to.core.handle_relay(to.now, batch, &mut to.out);
+    }
+}
+
+/// Carries what one side has for the other.
+pub fn relay(from: &mut Bench, to: &mut Bench) {
+    give(to, &take(from));
+}
+
+/// Lets what one side has for the other cross until there is no more.
+pub fn settle(home: &mut Bench, far: &mut Bench) {
+    loop {
+        let (there, back) = (take(home), take(far));
+        if there.is_empty() && back.is_empty() {
+            return;
+        }
+        give(far, &there);
+        give(home, &back);
     }
 }
 

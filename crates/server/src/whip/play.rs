@@ -44,7 +44,7 @@ pub(super) async fn play(
     let opening = Opening::new(&app, Kind::Viewer, &room, &grant, &offer).await?;
     let sections = consume(&opening, &offer, &wanted).await?;
     resume_when_connected(&opening);
-    leave_with_sources(&opening.peer);
+    leave_with_sources(&opening.peer)?;
     let answer = answer(&offer, &opening.transport, &sections)?;
     opening.finish(&app, &path, &offer, answer).await
 }
@@ -132,17 +132,19 @@ fn resume_when_connected(opening: &Opening) {
         .detach();
 }
 
-/// Whoever has nothing to see any more is told by the end of the session, and may ask for what comes next.
-fn leave_with_sources(peer: &Peer) {
+/// Whoever has nothing to see any more is told by the end of the session, and may ask for what comes next. Refuses where all ended meanwhile.
+fn leave_with_sources(peer: &Peer) -> Result<(), Problem> {
+    let has_nothing = |peer: &Peer| peer.consumers().iter().all(Consumer::closed);
     for consumer in peer.consumers() {
         let owner = peer.clone();
         let listener = move || {
-            if owner.consumers().iter().all(Consumer::closed) {
+            if has_nothing(&owner) {
                 owner.close_because(CloseReason::Left);
             }
         };
         consumer.on_producer_close(listener).detach();
     }
+    if has_nothing(peer) { Err(nothing_to_watch()) } else { Ok(()) }
 }
 
 async fn resume_all(peer: Peer) {
