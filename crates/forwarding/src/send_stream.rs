@@ -144,6 +144,24 @@ impl SendStream {
         }
     }
 
+    /// Takes note of a packet that has its number and waits to go out: [`logged`](Self::logged) finds it, and [`on_sent`](Self::on_sent)
+    /// follows when it leaves.
+    pub fn park(&mut self, now: Time, packet: SentPacket) {
+        if let Some(log) = &mut self.log {
+            log.insert(now, packet);
+        }
+    }
+
+    /// The packet that has this number, be it sent or [parked](Self::park), if that was not too long ago.
+    pub fn logged(&self, sequence_number: u16) -> Option<SentPacket> {
+        self.log.as_ref()?.get(sequence_number)
+    }
+
+    /// Whether packets can wait: what was sent is remembered.
+    pub const fn can_park(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// Frames up to `timestamp` are about to be sent at once, and the one of that timestamp arrived at `at`: sender reports go by that
     /// until a later one is sent.
     pub const fn anchor(&mut self, timestamp: u32, at: Time) {

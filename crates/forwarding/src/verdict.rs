@@ -95,6 +95,8 @@ drop_reasons! {
     Paused = "paused",
     /// Others are louder, and only so many are forwarded.
     LastN = "last_n",
+    /// The consumer's path carries less than what waits for it, or not even its lowest layer.
+    Congestion = "congestion",
     /// The consumer's transport is not connected.
     NotConnected = "not_connected",
     /// The consumer does not support the payload type.

@@ -17,6 +17,16 @@ impl<T> Key<T> {
     pub fn index(self) -> u32 {
         self.index
     }
+
+    /// A number that names it, for those who keep keys of no arena.
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The key that [`to_bits`](Self::to_bits) gave.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32, of: PhantomData }
+    }
 }
 
 impl<T> Clone for Key<T> {

@@ -14,7 +14,8 @@ use crate::description::{
 };
 use crate::error::{
     AddTransportError, CloseError, ConsumeError, CreateRouterError, CreateRtpObserverError, NotFoundError,
-    ObserveProducerError, PriorityError, ProduceError, UnobserveProducerError, UpdateMediaCodecsError,
+    ObserveProducerError, OutgoingBitrateError, PriorityError, ProduceError, UnobserveProducerError,
+    UpdateMediaCodecsError,
 };
 use crate::explanation::ConsumerExplanation;
 use crate::id::{
@@ -181,6 +182,20 @@ requests! {
         /// Bits per second; 0 lifts the limit.
         bitrate: u32,
     } => set_max_incoming_bitrate -> Result<(), NotFoundError>;
+    /// Bounds the estimate of what may be sent from above.
+    SetMaxOutgoingBitrate {
+        /// The transport.
+        id: TransportId,
+        /// Bits per second, 30,000 or more; 0 lifts the bound.
+        bitrate: u32,
+    } => set_max_outgoing_bitrate -> Result<(), OutgoingBitrateError>;
+    /// Bounds it from below.
+    SetMinOutgoingBitrate {
+        /// The transport.
+        id: TransportId,
+        /// Bits per second, 30,000 or more; 0 lifts the bound.
+        bitrate: u32,
+    } => set_min_outgoing_bitrate -> Result<(), OutgoingBitrateError>;
     /// Chooses the trace events of a transport.
     TraceTransport {
         /// The transport.

@@ -10,6 +10,7 @@ use crate::timers::Armed;
 use crate::trace::ConsumerTraceFlags;
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
+use std::cmp::Ordering;
 use tureen_forwarding::{DropCounters, DropReason, PacketMeta, SelectedLayers, Selector, SendStream};
 use tureen_rtp_dictionaries::{ConsumerType, MediaKind, MediaLayers, RtpCodecMapping, RtpParameters};
 use tureen_rtp_wire::Time;
@@ -124,17 +125,25 @@ pub struct PauseState {
     pub producer: bool,
     /// By others that are louder, where only so many are forwarded. Clients are told of no pause.
     pub left_out: bool,
+    /// By a path that does not carry even its lowest layer. Clients are told that no layers flow.
+    pub starved: bool,
 }
 
 impl PauseState {
     /// Whether media flows.
     pub fn flows(self) -> bool {
-        !self.own && !self.producer && !self.left_out
+        !self.own && !self.producer && !self.left_out && !self.starved
     }
 
     /// Why packets are dropped while it does not flow.
     fn drop_reason(self) -> DropReason {
-        if self.own || self.producer { DropReason::Paused } else { DropReason::LastN }
+        if self.own || self.producer {
+            DropReason::Paused
+        } else if self.left_out {
+            DropReason::LastN
+        } else {
+            DropReason::Congestion
+        }
     }
 }
 
@@ -165,6 +174,10 @@ pub struct Consumer {
     pub priority: u8,
     /// The layers wanted.
     pub preferred_layers: Option<MediaLayers>,
+    /// The layers that the path has room for, where somebody says.
+    pub granted_layers: Option<MediaLayers>,
+    /// Whether these are less than it wants.
+    pub is_limited: bool,
     /// Which traces are asked for.
     pub trace: ConsumerTraceFlags,
     /// Apart from what packets need, since few have it.
@@ -258,13 +271,32 @@ impl Consumer {
     /// The highest spatial layer wanted within an encoding, and the highest temporal layer; [`u8::MAX`] for all there are: sources need
     /// not say how many they have.
     pub(crate) fn wanted_layers(&self) -> (u8, u8) {
-        let Some(preferred) = self.preferred_layers else { return (u8::MAX, u8::MAX) };
+        let Some(preferred) = self.allowed_layers() else { return (u8::MAX, u8::MAX) };
         let below = |layer: Option<u8>, top: u8| layer.filter(|layer| *layer < top).unwrap_or(u8::MAX);
         let (top_spatial, top_temporal) = self.top_layers();
         // In simulcast, a spatial layer is an encoding.
         let within =
             Some(preferred.spatial_layer).filter(|_| self.definition.consumer_type == ConsumerType::Svc);
         (below(within, top_spatial), below(preferred.temporal_layer, top_temporal))
+    }
+
+    /// The layers that are preferred, as far as the path has room for them.
+    pub(crate) fn allowed_layers(&self) -> Option<MediaLayers> {
+        let (Some(preferred), Some(granted)) = (self.preferred_layers, self.granted_layers) else {
+            return self.preferred_layers.or(self.granted_layers);
+        };
+        Some(match granted.spatial_layer.cmp(&preferred.spatial_layer) {
+            Ordering::Less => granted,
+            Ordering::Greater => preferred,
+            Ordering::Equal => MediaLayers {
+                // `None` is all there are.
+                temporal_layer: match (preferred.temporal_layer, granted.temporal_layer) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                },
+                ..granted
+            },
+        })
     }
 
     fn top_layers(&self) -> (u8, u8) {

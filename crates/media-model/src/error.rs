@@ -73,6 +73,35 @@ pub enum AddTransportError {
     /// An option of SCTP is out of range.
     #[error(transparent)]
     Sctp(#[from] tureen_data::OptionsError),
+    /// A bound of the outgoing bitrate is refused.
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingBitrateError),
+}
+
+/// Why a bound of the outgoing bitrate is refused. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutgoingBitrateError {
+    /// There is no such transport.
+    #[error(transparent)]
+    NotFound(#[from] NotFoundError),
+    /// The transport does not estimate what it may send.
+    #[error("the transport does not estimate what it may send")]
+    NoEstimate,
+    /// `maxOutgoingBitrate` is too low.
+    #[error("maxOutgoingBitrate {0} is below 30000 and not 0")]
+    MaxTooLow(u32),
+    /// `minOutgoingBitrate` is too low.
+    #[error("minOutgoingBitrate {0} is below 30000 and not 0")]
+    MinTooLow(u32),
+    /// They contradict each other.
+    #[error("minOutgoingBitrate {min} is above maxOutgoingBitrate {max}")]
+    MinAboveMax {
+        /// `minOutgoingBitrate`.
+        min: u32,
+        /// `maxOutgoingBitrate`.
+        max: u32,
+    },
 }
 
 /// Why a producer could not be made. Nothing has changed then.

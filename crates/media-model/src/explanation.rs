@@ -38,6 +38,11 @@ pub enum Obstacle {
         /// The highest temporal layer that it has.
         temporal_layer: u8,
     },
+    /// The path has no room for more.
+    Bandwidth {
+        /// Bits per second that may be sent on its transport.
+        available_bitrate: u32,
+    },
     /// What it is about to send starts at a key frame, which has not come yet.
     WaitingForKeyFrame {
         /// Index of the encoding.
@@ -49,7 +54,7 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// The names of all, as [`name`](Self::name) gives them.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "paused",
         "producer_paused",
         "last_n",
@@ -60,6 +65,7 @@ impl Obstacle {
         "layers_inactive",
         "waiting_for_key_frame",
         "waiting_for_switch_point",
+        "bandwidth",
     ];
 
     /// Its place in [`NAMES`](Self::NAMES).
@@ -75,6 +81,7 @@ impl Obstacle {
             Self::LayersInactive { .. } => 7,
             Self::WaitingForKeyFrame { .. } => 8,
             Self::WaitingForSwitchPoint => 9,
+            Self::Bandwidth { .. } => 10,
         }
     }
 
@@ -102,6 +109,9 @@ impl fmt::Display for Obstacle {
             Self::WaitingForKeyFrame { encoding_idx } => {
                 write!(f, "a key frame of encoding {encoding_idx} is waited for")
             }
+            Self::Bandwidth { available_bitrate } => {
+                write!(f, "its path carries {} kbit/s", available_bitrate / 1000)
+            }
             Self::WaitingForSwitchPoint => {
                 f.write_str("a frame that lets the layers be entered is waited for")
             }
@@ -122,6 +132,31 @@ pub struct EncodingState {
     /// The highest layers that it has now, where the publisher said that it has not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_layers: Option<MediaLayers>,
+}
+
+/// What is known of the path that a consumer's packets take. Rates are bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathEstimate {
+    /// What may be sent on the transport for long.
+    pub available_bitrate: u32,
+    /// What arrived over the last half second; `None` until enough was reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged_bitrate: Option<u32>,
+    /// What is sent.
+    pub send_bitrate: u32,
+    /// What all that share the transport have been given.
+    pub granted_bitrate: u32,
+    /// What bears on the estimate: `start`, `delay`, `loss`, and so on.
+    pub reason: &'static str,
+    /// How long the last packet that was reported queued, in milliseconds.
+    pub queue: f64,
+    /// From a packet to the report on it, in milliseconds.
+    pub round_trip_time: f64,
+    /// The share of packets lost over the last second, 0 to 1.
+    pub loss: f64,
+    /// Bytes that wait to be sent, by the time that it takes to send them, in milliseconds.
+    pub backlog: f64,
 }
 
 /// What a consumer sends, what it should send, what keeps it from that, and how it came about. Times are milliseconds of the
@@ -148,6 +183,12 @@ pub struct ConsumerExplanation {
     pub current_layers: Option<MediaLayers>,
     /// Why it does not send, or not the layers asked for; `None` if it does.
     pub obstacle: Option<Obstacle>,
+    /// The layers that its path has room for, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted_layers: Option<MediaLayers>,
+    /// What is known of its path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathEstimate>,
     /// The encodings of its source.
     pub encodings: Vec<EncodingState>,
     /// Packets sent, retransmissions aside.
@@ -188,6 +229,7 @@ mod tests {
             Obstacle::LayersInactive { spatial_layer: 1, temporal_layer: 0 },
             Obstacle::WaitingForKeyFrame { encoding_idx: 1 },
             Obstacle::WaitingForSwitchPoint,
+            Obstacle::Bandwidth { available_bitrate: 300_000 },
         ];
         for (index, obstacle) in all.into_iter().enumerate() {
             assert_eq!(obstacle.index(), index);

@@ -85,9 +85,14 @@ fn id_bit(id: u8) -> u32 {
 }
 
 impl<'a> Elements<'a> {
+    /// Those of a packet of our own.
+    pub(crate) const fn none() -> Self {
+        Self { elements: [(0, &[]); MAX_ELEMENTS], count: 0, long: false, ids: 0 }
+    }
+
     /// The elements of `packet`.
     pub fn of(packet: &RtpPacket<'a>) -> Self {
-        let mut found = Self { elements: [(0, &[]); MAX_ELEMENTS], count: 0, long: false, ids: 0 };
+        let mut found = Self::none();
         for (slot, (id, value)) in found.elements.iter_mut().zip(packet.extensions()) {
             *slot = (id, value);
             found.count += 1;
@@ -314,6 +319,11 @@ impl ExtensionPlan {
         let own = self.dependency_descriptor?;
         let is_it = |(from, _): &(u8, &[u8])| self.copy_of(*from) == Some(own);
         elements.iter().find(is_it).map(|(_, value)| value)
+    }
+
+    /// Whether packets say when they were sent.
+    pub fn has_abs_send_time(&self) -> bool {
+        self.abs_send_time.is_some()
     }
 
     /// Whether packets carry a transport-wide sequence number.

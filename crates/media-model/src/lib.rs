@@ -26,6 +26,7 @@ mod path;
 mod producer;
 mod relay;
 mod router;
+mod sending;
 mod sockets;
 mod source;
 mod stats;
@@ -44,7 +45,7 @@ pub use event::{
     AudioLevelVolume, CloseCause, ConsumerEvent, ConsumerScore, DataConsumerEvent, DataProducerEvent, Event,
     ProducerEvent, ProducerScore, RouterEvent, RtpObserverEvent, TransportEvent, VideoOrientation,
 };
-pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
+pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate};
 pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId,
     TransportId, WorkerId,
@@ -52,9 +53,10 @@ pub use id::{
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
     ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions,
-    PipeOptions, ProducerOptions, RouterOptions, TransportOptions,
+    OutgoingBitrates, PipeOptions, ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
+pub use sending::LayerRates;
 pub use stats::*;
 pub use switches::{LayerSwitch, SWITCHES_REMEMBERED, SwitchCause};
 pub use timers::Timer;

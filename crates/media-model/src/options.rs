@@ -2,7 +2,7 @@
 
 use crate::codec::payload_format;
 use crate::data::SctpOptions;
-use crate::error::ProduceError;
+use crate::error::{OutgoingBitrateError, ProduceError};
 use crate::id::{ConsumerId, ProducerId, RtpObserverId};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -30,6 +30,42 @@ pub struct TransportOptions {
     pub max_message_size: u32,
     /// Whether whole producers go over it to another router, and how. Default not.
     pub pipe: Option<PipeOptions>,
+    /// Whether what goes out is fitted to what the path carries, as far as the remote lets that be known. Default not.
+    pub outgoing: Option<OutgoingBitrates>,
+}
+
+/// Where the estimate of what a transport may send starts, and what it stays within. Bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutgoingBitrates {
+    /// The estimate until the remote reports. Default 600,000.
+    pub initial: u32,
+    /// The estimate does not fall below; 0 for the least there is, 30,000. Default 0.
+    pub min: u32,
+    /// It does not grow above; 0 for no limit. Default 0.
+    pub max: u32,
+}
+
+impl OutgoingBitrates {
+    /// The lowest bound that may be set.
+    pub const LEAST: u32 = 30_000;
+
+    pub(crate) fn check(self) -> Result<(), OutgoingBitrateError> {
+        let Self { min, max, .. } = self;
+        let too_low = |bitrate: u32| (1..Self::LEAST).contains(&bitrate);
+        if too_low(max) {
+            return Err(OutgoingBitrateError::MaxTooLow(max));
+        }
+        if too_low(min) {
+            return Err(OutgoingBitrateError::MinTooLow(min));
+        }
+        if max > 0 && min > max { Err(OutgoingBitrateError::MinAboveMax { min, max }) } else { Ok(()) }
+    }
+}
+
+impl Default for OutgoingBitrates {
+    fn default() -> Self {
+        Self { initial: 600_000, min: 0, max: 0 }
+    }
 }
 
 /// A transport that leads to another router: its consumers carry every encoding, and negotiate nothing.
@@ -41,7 +77,7 @@ pub struct PipeOptions {
 
 impl Default for TransportOptions {
     fn default() -> Self {
-        Self { direct: false, sctp: None, max_message_size: 262_144, pipe: None }
+        Self { direct: false, sctp: None, max_message_size: 262_144, pipe: None, outgoing: None }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::id::{ProducerId, ShardId};
 use crate::options::KeyFrameCache;
 use crate::producer::Producer;
 use crate::router::Router;
+use crate::sending::LayerRates;
 use smallvec::SmallVec;
 use tureen_forwarding::{
     ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, RunLimits, StreamTargets,
@@ -47,6 +48,8 @@ pub struct SourceStream {
     pub score: u8,
     /// Packets that came.
     pub packets: u64,
+    /// What its layers take.
+    pub rates: LayerRates,
     /// How its clock lies to that of the source's other streams, once a sender report told, see
     /// [`clock_alignment`](tureen_forwarding::clock_alignment).
     pub alignment: Option<u32>,

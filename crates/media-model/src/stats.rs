@@ -152,6 +152,19 @@ pub struct TransportStats {
     pub rtx_bytes_sent: u64,
     /// Bits per second of that.
     pub rtx_send_bitrate: u32,
+    /// Bytes of probes that carried nothing new.
+    pub probation_bytes_sent: u64,
+    /// Bits per second of that.
+    pub probation_send_bitrate: u32,
+    /// Bits per second that the path to the remote is believed to carry, where somebody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available_outgoing_bitrate: Option<u32>,
+    /// The most that it is taken for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_outgoing_bitrate: Option<u32>,
+    /// The least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_outgoing_bitrate: Option<u32>,
     /// Bits per second that the path from the remote is believed to carry: known where we estimate (REMB), not where the
     /// remote does (transport-wide feedback).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -60,6 +60,8 @@ switch_causes! {
     ProducerPaused = "producer_paused",
     /// Its producer was resumed.
     ProducerResumed = "producer_resumed",
+    /// Its path was found to carry less than before, or more.
+    Bandwidth = "bandwidth",
 }
 
 /// A change of the layers that a consumer gets. Times are milliseconds of the driver's monotonic clock.

@@ -21,6 +21,8 @@ pub enum Timer {
     Transport(Key<TransportTag>),
     /// Feedback about the path of a transport is due: which packets arrived when, or a bitrate.
     Feedback(Key<TransportTag>),
+    /// A packet of a transport that waits may leave, or its estimate has something to do.
+    Sending(Key<TransportTag>),
     /// The association of a transport has something to do.
     Data(Key<TransportTag>),
     /// A consumer that starts from what came since the last key frame gets the next portion.

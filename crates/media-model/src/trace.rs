@@ -40,6 +40,38 @@ pub struct RtpPacketTrace {
     pub is_rtx: bool,
 }
 
+/// How the path of a transport is estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BweType {
+    /// By us, from reports of what arrived.
+    TransportCc,
+    /// By the remote.
+    Remb,
+}
+
+/// What a transport may send, in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BweTrace {
+    /// Who estimates.
+    pub bwe_type: BweType,
+    /// What would be sent if there were room for everything.
+    pub desired_bitrate: u32,
+    /// The part of that which is sent.
+    pub effective_desired_bitrate: u32,
+    /// The least that the estimate can be.
+    pub min_bitrate: u32,
+    /// The most; 0 for no bound.
+    pub max_bitrate: u32,
+    /// Where it began.
+    pub start_bitrate: u32,
+    /// The rate of padding for probes at the most: what is desired and not granted.
+    pub max_padding_bitrate: u32,
+    /// The estimate.
+    pub available_bitrate: u32,
+}
+
 /// What a trace is about. The JSON has it as `type` and `info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", content = "info", rename_all = "lowercase")]
@@ -61,6 +93,16 @@ pub enum TraceInfo {
         /// The stream it is about.
         ssrc: u32,
     },
+    /// Packets of a probe that carry nothing new.
+    #[serde(rename_all = "camelCase")]
+    Probation {
+        /// The transport-wide sequence number of the first.
+        wide_sequence_number: u16,
+        /// Their bytes.
+        size: u64,
+    },
+    /// What a transport may send changed.
+    Bwe(BweTrace),
     /// A sender report (RFC 3550 section 6.4.1).
     #[serde(rename_all = "camelCase")]
     Sr {

@@ -9,6 +9,7 @@ use crate::listener::Listener;
 use crate::options::TransportOptions;
 use crate::producer::Producer;
 use crate::router::Router;
+use crate::sending::Sending;
 use crate::timers::Armed;
 use crate::trace::TransportTraceFlags;
 use rustc_hash::FxHashMap;
@@ -68,17 +69,19 @@ pub(crate) struct Meters {
     pub rtx_received: Meter,
     /// Retransmissions out.
     pub rtx_sent: Meter,
+    /// What filled up probes.
+    pub probation_sent: Meter,
 }
 
 impl Meters {
     /// Bytes of all datagrams that went out.
     pub(crate) fn bytes_sent(&self) -> u64 {
-        self.control_sent.bytes + self.rtp_sent.bytes + self.rtx_sent.bytes
+        self.control_sent.bytes + self.rtp_sent.bytes + self.rtx_sent.bytes + self.probation_sent.bytes
     }
 
     /// Bits per second of all datagrams that go out at `now`.
     pub(crate) fn send_bitrate(&self, now: Time) -> u32 {
-        let parts = [&self.control_sent, &self.rtp_sent, &self.rtx_sent];
+        let parts = [&self.control_sent, &self.rtp_sent, &self.rtx_sent, &self.probation_sent];
         parts.into_iter().fold(0, |sum, part| sum.saturating_add(part.bitrate(now)))
     }
 }
@@ -180,8 +183,8 @@ pub(crate) struct TransportState<T> {
     pub consumer_ssrcs: FxHashMap<u32, Key<Consumer>>,
     /// What consumers to come are called.
     pub identities: Identities,
-    /// The next transport-wide sequence number.
-    pub transport_sequence_number: u16,
+    /// What it may send.
+    pub sending: Sending,
     /// Reports towards the remote.
     pub reports: Reports,
     /// The wall clock of the remote.

@@ -226,7 +226,7 @@ impl Estimator {
         if now < self.probe_deadline() {
             return None;
         }
-        self.prober.poll(now, self.rate.estimate(), self.want, self.delay.spread())
+        self.prober.poll(now, self.rate.estimate(), self.want_within_bounds(), self.delay.spread())
     }
 
     /// Bits per second that may be sent for long.
@@ -389,6 +389,12 @@ impl Estimator {
         if !on_trust || !sends || !self.rate.may_probe() {
             return Time::NEVER;
         }
-        self.prober.deadline(self.rate.estimate(), self.want)
+        self.prober.deadline(self.rate.estimate(), self.want_within_bounds())
+    }
+
+    /// What is wanted, as far as the estimate may grow: beyond that a probe finds nothing that counts.
+    fn want_within_bounds(&self) -> Want {
+        let most = self.rate.most();
+        Want { next: self.want.next.min(most), all: self.want.all.min(most) }
     }
 }

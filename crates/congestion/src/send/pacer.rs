@@ -154,6 +154,18 @@ impl<T: Copy> Pacer<T> {
         self.budget.price = (NANOS_PER_BYTE << 8) / bitrate.max(LEAST_BITRATE);
     }
 
+    /// Whether a packet of `size` bytes may leave now, past the queues; if so it counts as sent. Sound always may. Anything else may while
+    /// nothing waits that would be overtaken, no probe is under way, and the rate allows. What may not is to be [pushed](Self::push).
+    pub fn admit(&mut self, now: Time, size: u16, kind: PacketKind) -> bool {
+        let overtakes = self.packets_waiting() > 0 || self.train.is_some();
+        let admitted = kind == PacketKind::Audio || !overtakes && self.may_send(now);
+        if admitted {
+            self.budget.paid = self.budget.paid.max(now - self.config.burst);
+            self.budget.spend(size);
+        }
+        admitted
+    }
+
     /// Queues a packet of `size` bytes.
     ///
     /// # Errors

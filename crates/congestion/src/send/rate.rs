@@ -76,6 +76,24 @@ pub enum RateReason {
     Remb,
 }
 
+impl RateReason {
+    /// Its name in statistics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Growth => "growth",
+            Self::Application => "application",
+            Self::Probe => "probe",
+            Self::Queue => "queue",
+            Self::Loss => "loss",
+            Self::Marks => "marks",
+            Self::Competition => "competition",
+            Self::Silence => "silence",
+            Self::Remb => "remb",
+        }
+    }
+}
+
 /// What a report says, put together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Judgement {
@@ -164,6 +182,11 @@ impl RateController {
             let part = (DRAIN_MOST - drain.queue / DRAIN_MICROS).max(DRAIN_LEAST);
             (drain.capacity * part).min(paced).max(self.bounds.min)
         })
+    }
+
+    /// The highest that the estimate may be, in bits per second.
+    pub(crate) const fn most(&self) -> f64 {
+        self.bounds.max
     }
 
     pub(crate) fn set_bounds(&mut self, bounds: Bounds) {

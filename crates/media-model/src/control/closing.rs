@@ -159,6 +159,10 @@ impl<T: Transport> Core<T> {
             transport.consumers.retain(|other| *other != key);
             transport.consumer_ssrcs.retain(|_, other| *other != key);
             transport.identities.keep(&consumer);
+            if let Some(control) = &mut transport.sending.control {
+                control.allocator.remove(key.to_bits());
+                consumer.streams.iter().for_each(|stream| control.forget(stream.ssrc));
+            }
         }
         if let Some(source) = self.sources.get_mut(consumer.source) {
             source.consumers.retain(|other| *other != key);

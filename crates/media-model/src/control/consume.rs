@@ -94,6 +94,7 @@ impl<T: Transport> Core<T> {
             source.consumers.push(key);
         }
         self.choose_layers_of(now, key, SwitchCause::Started);
+        self.reallocate_for(now, key);
         self.note_switches(now);
         self.start_reports(now, transport_key);
         self.request_key_frames_for(key);
@@ -174,6 +175,7 @@ impl<T: Transport> Core<T> {
             mid.as_deref(),
             per_send,
         );
+        state.estimate_for(source.kind, feedback, &extensions);
         let mut first = |ssrc: Option<u32>| {
             let left_off = ssrc.and_then(|ssrc| state.identities.go_on(ssrc));
             left_off.unwrap_or(self.rng.next_u32() as u16)
@@ -195,7 +197,12 @@ impl<T: Transport> Core<T> {
             }),
             transport: transport_key,
             source: source_key,
-            pause: PauseState { own: options.paused, producer: source.paused, left_out: source.left_out },
+            pause: PauseState {
+                own: options.paused,
+                producer: source.paused,
+                left_out: source.left_out,
+                starved: false,
+            },
             extensions,
             payload_types,
             renumbering,
@@ -204,6 +211,8 @@ impl<T: Transport> Core<T> {
             drops: DropCounters::default(),
             priority: 1,
             preferred_layers,
+            granted_layers: None,
+            is_limited: false,
             trace: Default::default(),
             replay: None,
             score_promised: false,
@@ -265,15 +274,23 @@ impl<T: Transport> Core<T> {
 
     pub(crate) fn set_consumer_priority(
         &mut self,
-        _now: Time,
+        now: Time,
         request: SetConsumerPriority,
     ) -> Result<u8, PriorityError> {
         if request.priority == Some(0) {
             return Err(PriorityError::Zero);
         }
         let consumer = self.consumer_mut(request.id)?;
-        consumer.priority = request.priority.unwrap_or(1);
-        Ok(consumer.priority)
+        let priority = request.priority.unwrap_or(1);
+        consumer.priority = priority;
+        let transport = consumer.transport;
+        if let Some(state) = self.transports.get_mut(transport)
+            && let Some(control) = &mut state.sending.control
+        {
+            control.forget_ladders();
+            self.allocate(now, transport);
+        }
+        Ok(priority)
     }
 
     pub(crate) fn set_preferred_layers(
@@ -287,6 +304,7 @@ impl<T: Transport> Core<T> {
         let layers = clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
         consumer.preferred_layers = layers;
         self.choose_layers_of(now, key, SwitchCause::Preferred);
+        self.reallocate_for(now, key);
         self.note_switches(now);
         Ok(layers)
     }

@@ -2,11 +2,14 @@
 
 use crate::command::ExplainConsumer;
 use crate::consumer::Consumer;
+use crate::control::reporting::{clamp_rate, millis};
 use crate::core::Core;
 use crate::error::NotFoundError;
-use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
+use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate};
 use crate::id::ConsumerId;
+use crate::sending::SendControl;
 use crate::source::{Source, SourceStream};
+use crate::transport_state::TransportState;
 use tureen_forwarding::Selector;
 use tureen_rtp_dictionaries::{ConsumerType, MediaLayers};
 use tureen_rtp_wire::Time;
@@ -31,6 +34,8 @@ impl<T: Transport> Core<T> {
             target_layers: consumer.target_layers(),
             current_layers: consumer.current_layers(),
             obstacle: self.obstacle(consumer, source),
+            granted_layers: consumer.granted_layers,
+            path: self.transports.get(consumer.transport).and_then(|transport| path_estimate(now, transport)),
             encodings: (0..)
                 .zip(&source.streams)
                 .map(|(index, stream)| encoding_state(index, stream))
@@ -72,16 +77,19 @@ impl<T: Transport> Core<T> {
         let transport = self.transports.get(consumer.transport);
         let connected =
             transport.is_some_and(|transport| transport.adapter.destination(Component::Rtp).is_some());
+        let control = transport.and_then(|transport| transport.sending.control.as_deref());
+        let available = control.and_then(SendControl::available).map_or(u32::MAX, clamp_rate);
         let checks = [
             (consumer.pause.own, Obstacle::Paused),
             (consumer.pause.producer, Obstacle::ProducerPaused),
             (consumer.pause.left_out, Obstacle::LastN),
             (!connected, Obstacle::NotConnected),
+            (consumer.pause.starved, Obstacle::Bandwidth { available_bitrate: available }),
             (source.streams.iter().all(|stream| stream.packets == 0), Obstacle::NothingCame),
             (source.streams.iter().all(|stream| stream.score == 0), Obstacle::SourceSilent),
         ];
         let first = checks.into_iter().find_map(|(applies, obstacle)| applies.then_some(obstacle));
-        first.or_else(|| start_obstacle(consumer)).or_else(|| layer_obstacle(consumer, source))
+        first.or_else(|| start_obstacle(consumer)).or_else(|| layer_obstacle(consumer, source, available))
     }
 }
 
@@ -91,7 +99,7 @@ fn start_obstacle(consumer: &Consumer) -> Option<Obstacle> {
 }
 
 /// Why other layers flow than those that are preferred.
-fn layer_obstacle(consumer: &Consumer, source: &Source) -> Option<Obstacle> {
+fn layer_obstacle(consumer: &Consumer, source: &Source, available_bitrate: u32) -> Option<Obstacle> {
     let Selector::Simulcast(selector) = &consumer.selector else { return None };
     if !consumer.is_layered() {
         return None;
@@ -99,6 +107,9 @@ fn layer_obstacle(consumer: &Consumer, source: &Source) -> Option<Obstacle> {
     let target = selector.target()?;
     if selector.current() != Some(target) {
         return Some(Obstacle::WaitingForSwitchPoint);
+    }
+    if consumer.is_limited {
+        return Some(Obstacle::Bandwidth { available_bitrate });
     }
     let wanted = wanted_encoding(consumer, source);
     if target.encoding != wanted {
@@ -127,4 +138,21 @@ fn encoding_state(encoding_idx: u8, stream: &SourceStream) -> EncodingState {
         temporal_layer: Some(active.highest_temporal),
     });
     EncodingState { encoding_idx, score: stream.score, packet_count: stream.packets, active_layers }
+}
+
+/// What is known of the path of a transport, where somebody says.
+fn path_estimate<T>(now: Time, transport: &TransportState<T>) -> Option<PathEstimate> {
+    let control = transport.sending.control.as_deref().filter(|control| control.governs())?;
+    let state = control.state();
+    Some(PathEstimate {
+        available_bitrate: clamp_rate(state.target_bitrate),
+        acknowledged_bitrate: state.acknowledged_bitrate.map(clamp_rate),
+        send_bitrate: transport.meters.send_bitrate(now),
+        granted_bitrate: clamp_rate(control.allocator.granted()),
+        reason: state.reason.name(),
+        queue: millis(state.queue),
+        round_trip_time: millis(state.round_trip),
+        loss: state.loss,
+        backlog: millis(control.backlog()),
+    })
 }

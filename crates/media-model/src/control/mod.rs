@@ -1,12 +1,13 @@
 //! The control plane's operations on a Core: each takes a request of [`crate::command`] and answers at once.
 
+mod allocating;
 pub(crate) mod closing;
 mod consume;
 mod explaining;
 mod observing;
 mod pausing;
 mod produce;
-mod reporting;
+pub(crate) mod reporting;
 mod routers;
 mod sources;
 mod transports;

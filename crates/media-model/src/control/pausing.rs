@@ -144,7 +144,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// A consumer may have stopped or started to flow: it starts on a key frame, which is asked for.
-    fn flow_changed(&mut self, now: Time, key: Key<Consumer>, cause: SwitchCause) {
+    pub(crate) fn flow_changed(&mut self, now: Time, key: Key<Consumer>, cause: SwitchCause) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         consumer.selector.restart();
         consumer.switches.decide(now, cause);
@@ -152,6 +152,7 @@ impl<T: Transport> Core<T> {
         if consumer.pause.flows() {
             self.request_key_frames_for(key);
         }
+        self.reallocate_for(now, key);
         self.note_layers(now, key);
         self.promise_layers(key);
     }

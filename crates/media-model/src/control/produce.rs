@@ -12,6 +12,7 @@ use crate::listener::{Conflict, Identity};
 use crate::options::KeyFrameCache;
 use crate::producer::{Producer, ProducerDefinition};
 use crate::router::Router;
+use crate::sending::LayerRates;
 use crate::source::{Origin, Source, SourceStream, new_store};
 use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
@@ -183,7 +184,15 @@ pub(crate) fn source_streams(
     let is_asked_for = consumable.codecs.iter().any(|codec| Feedback::of(codec).nack);
     let streams = consumable.encodings.iter().map(|_| {
         let store = (is_asked_for || cache.is_some()).then(|| new_store(kind, cache));
-        SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None, targets: None }
+        SourceStream {
+            store,
+            score: 0,
+            packets: 0,
+            rates: LayerRates::default(),
+            alignment: None,
+            active_layers: None,
+            targets: None,
+        }
     });
     streams.collect()
 }

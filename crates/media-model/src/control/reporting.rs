@@ -12,7 +12,9 @@ use crate::description::{
 };
 use crate::error::NotFoundError;
 use crate::id::{ConsumerId, ProducerId, RtpObserverId};
+use crate::options::OutgoingBitrates;
 use crate::producer::{Producer, ProducerStream};
+use crate::sending::SendControl;
 use crate::source::Origin;
 use crate::stats::{
     ConsumerStats, InboundRtpStats, OutboundRtpStats, ProducerStats, RtpStreamStats, TransportStats,
@@ -67,6 +69,9 @@ impl<T: Transport> Core<T> {
         let transport = self.transport(request.id)?;
         let sctp_state = self.sctp_state(self.transport_key(request.id)?);
         let meters = &transport.meters;
+        let control = transport.sending.control.as_deref();
+        let available = control.and_then(SendControl::available);
+        let bound = |of: fn(OutgoingBitrates) -> u32| transport.options.outgoing.map(of).filter(|it| *it > 0);
         let rejected =
             RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
         Ok(TransportStats {
@@ -85,6 +90,11 @@ impl<T: Transport> Core<T> {
             rtx_recv_bitrate: meters.rtx_received.bitrate(now),
             rtx_bytes_sent: meters.rtx_sent.bytes,
             rtx_send_bitrate: meters.rtx_sent.bitrate(now),
+            probation_bytes_sent: meters.probation_sent.bytes,
+            probation_send_bitrate: meters.probation_sent.bitrate(now),
+            available_outgoing_bitrate: available.map(clamp_rate),
+            max_outgoing_bitrate: bound(|bitrates| bitrates.max),
+            min_outgoing_bitrate: bound(|bitrates| bitrates.min),
             available_incoming_bitrate: transport.feedback.estimate().map(clamp_rate),
             max_incoming_bitrate: transport.incoming_limit.bitrate,
             datagrams_rejected: rejected.filter(|(_, count)| *count > 0).collect(),
@@ -236,11 +246,11 @@ impl<T: Transport> Core<T> {
     }
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-fn clamp_rate(bitrate: u64) -> u32 {
+pub(crate) fn clamp_rate(bitrate: u64) -> u32 {
     u32::try_from(bitrate).unwrap_or(u32::MAX)
 }
 

@@ -2,15 +2,17 @@
 
 use crate::arena::Key;
 use crate::command::{
-    AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, TraceTransport,
+    AddTransport, ConnectTransport, DescribeTransport, SetMaxIncomingBitrate, SetMaxOutgoingBitrate,
+    SetMinOutgoingBitrate, TraceTransport,
 };
 use crate::core::Core;
 use crate::data::TransportData;
-use crate::error::{AddTransportError, NotFoundError};
+use crate::error::{AddTransportError, NotFoundError, OutgoingBitrateError};
 use crate::extensions::SourceExtensions;
 use crate::id::TransportId;
 use crate::listener::Listener;
-use crate::options::TransportOptions;
+use crate::options::{OutgoingBitrates, TransportOptions};
+use crate::sending::Sending;
 use crate::transport_state::{Identities, IncomingLimit, Meters, Reports, TransportState, TransportTag};
 use rand_core::Rng;
 use rustc_hash::FxHashMap;
@@ -44,6 +46,7 @@ impl<T: Transport> Core<T> {
             return Err(AddTransportError::AlreadyExists(request.id));
         }
         request.options.sctp.map_or(Ok(()), |sctp| sctp.association.check())?;
+        request.options.outgoing.map_or(Ok(()), OutgoingBitrates::check)?;
         let own_ssrc = self.draw_ssrc(1);
         let sockets = request.transport.sockets();
         let state = TransportState {
@@ -57,7 +60,7 @@ impl<T: Transport> Core<T> {
             consumers: Vec::new(),
             consumer_ssrcs: FxHashMap::default(),
             identities: Identities::default(),
-            transport_sequence_number: self.rng.next_u32() as u16,
+            sending: Sending { sequence_number: self.rng.next_u32() as u16, control: None },
             reports: Reports { own_ssrc, ..Reports::default() },
             clock: SenderClock::default(),
             meters: Meters::default(),
@@ -68,7 +71,7 @@ impl<T: Transport> Core<T> {
             connections: Vec::new(),
             timer: Default::default(),
         };
-        let TransportOptions { direct, sctp, max_message_size, pipe } = state.options;
+        let TransportOptions { direct, sctp, max_message_size, pipe, .. } = state.options;
         let key = self.transports.insert(state);
         if direct || sctp.is_some() {
             self.data.transports.insert(key, TransportData::new(sctp, max_message_size, pipe.is_some()));
@@ -117,6 +120,44 @@ impl<T: Transport> Core<T> {
         let state = self.transport_mut(request.id)?;
         state.incoming_limit.set(request.bitrate);
         state.feedback.set_limit(state.incoming_limit.bitrate.map(u64::from));
+        Ok(())
+    }
+
+    pub(crate) fn set_max_outgoing_bitrate(
+        &mut self,
+        now: Time,
+        request: SetMaxOutgoingBitrate,
+    ) -> Result<(), OutgoingBitrateError> {
+        self.set_outgoing_bitrates(now, request.id, |bitrates| bitrates.max = request.bitrate)
+    }
+
+    pub(crate) fn set_min_outgoing_bitrate(
+        &mut self,
+        now: Time,
+        request: SetMinOutgoingBitrate,
+    ) -> Result<(), OutgoingBitrateError> {
+        self.set_outgoing_bitrates(now, request.id, |bitrates| bitrates.min = request.bitrate)
+    }
+
+    fn set_outgoing_bitrates(
+        &mut self,
+        now: Time,
+        id: TransportId,
+        change: impl FnOnce(&mut OutgoingBitrates),
+    ) -> Result<(), OutgoingBitrateError> {
+        let key = self.transport_key(id)?;
+        let state = self.transport_mut(id)?;
+        let Some(bitrates) = &mut state.options.outgoing else {
+            return Err(OutgoingBitrateError::NoEstimate);
+        };
+        let mut changed = *bitrates;
+        change(&mut changed);
+        changed.check()?;
+        *bitrates = changed;
+        if let Some(control) = &mut state.sending.control {
+            control.set_bitrates(changed);
+        }
+        self.allocate(now, key);
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl<T: Transport> Core<T> {
             reliability: Reliability::from(&wanted),
             label: source.label.clone(),
             protocol: source.protocol.clone(),
-            pause: PauseState { own: options.paused, producer: source.paused, left_out: false },
+            pause: PauseState { own: options.paused, producer: source.paused, ..PauseState::default() },
             subchannels: options.subchannels.into_iter().collect(),
             messages_sent: 0,
             bytes_sent: 0,

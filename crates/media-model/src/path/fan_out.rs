@@ -11,12 +11,15 @@ use crate::event::{ConsumerEvent, Event, EventQueue};
 use crate::extensions::Elements;
 use crate::path::forms::Forms;
 use crate::path::ingest::trace_of;
+use crate::path::pacing::{park, stream_kind};
 use crate::path::seal::{Outgoing, Payload, patch, seal};
 use crate::source::{Burst, Source};
 use crate::switches::SwitchCause;
+use crate::timers::Timers;
 use crate::trace::{RtpPacketTrace, Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use smallvec::SmallVec;
+use tureen_congestion::send::PacketKind;
 use tureen_forwarding::{
     DropReason, PacketMeta, PayloadPatch, Selector, SentPacket, Stored, StreamTargets, Verdict,
 };
@@ -33,6 +36,8 @@ pub(super) struct Departure<'a> {
     forms: Forms<'a>,
     /// It carries a dependency descriptor, which is not the same for all.
     is_described: bool,
+    /// It is in the store of its stream, and can leave later.
+    is_stored: bool,
     /// What its stream's dependency descriptors say of decode targets.
     targets: Option<&'a StreamTargets>,
     /// Room for a copy of the payload that each consumer overwrites where it differs for each, see [`Scratch`].
@@ -78,7 +83,8 @@ impl<'a> Departure<'a> {
             source.streams.get(usize::from(meta.encoding)).and_then(|stream| stream.targets.as_deref());
         let elements = Elements::of(&packet);
         let is_described = source.dependency_descriptor.is_some_and(|id| elements.has(id));
-        Self { meta, elements, packet, forms, is_described, targets, scratch, is_copied: false }
+        let is_stored = true;
+        Self { meta, elements, packet, forms, is_described, is_stored, targets, scratch, is_copied: false }
     }
 }
 
@@ -113,6 +119,7 @@ impl<T: Transport> Core<T> {
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
+        stream.rates.add(now, meta.spatial_layer, meta.temporal_layer, packet.bytes().len());
         if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
             stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
         }
@@ -157,7 +164,9 @@ impl<T: Transport> Core<T> {
             return;
         };
         let burst = std::mem::take(&mut source.burst);
-        let Self { sources, consumers, transports, counters, events, config, scratch, switched, .. } = self;
+        let Self {
+            sources, consumers, transports, counters, events, config, scratch, switched, timers, ..
+        } = self;
         let Some(source) = sources.get(key) else { return };
         let mut scratch = Scratch { free: scratch };
         let mut departures: SmallVec<[Departure<'_>; Burst::CAPACITY]> = burst
@@ -170,7 +179,7 @@ impl<T: Transport> Core<T> {
             })
             .collect();
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        let ledger = &mut Ledger { counters, events, switched };
+        let ledger = &mut Ledger { counters, events, switched, timers };
         fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
         drop(departures);
         self.note_switches(now);
@@ -185,11 +194,12 @@ impl<T: Transport> Core<T> {
         packet: &RtpPacket<'_>,
         out: &mut impl Egress,
     ) {
-        let Self { sources, consumers, transports, counters, events, config, switched, .. } = self;
+        let Self { sources, consumers, transports, counters, events, config, switched, timers, .. } = self;
         let Some(source) = sources.get(key) else { return };
-        let mut departures = [Departure::new(source, meta, *packet, &mut Scratch { free: &mut [] })];
+        let departure = Departure::new(source, meta, *packet, &mut Scratch { free: &mut [] });
+        let mut departures = [Departure { is_stored: false, ..departure }];
         let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
-        let ledger = &mut Ledger { counters, events, switched };
+        let ledger = &mut Ledger { counters, events, switched, timers };
         fan_out(moment, source, &mut departures, (consumers, transports), ledger, out);
         self.note_switches(now);
     }
@@ -200,6 +210,7 @@ pub(super) struct Ledger<'a> {
     pub(super) counters: &'a mut CoreCounters,
     pub(super) events: &'a mut EventQueue,
     pub(super) switched: &'a mut Vec<Key<Consumer>>,
+    pub(super) timers: &'a mut Timers,
 }
 
 impl Ledger<'_> {
@@ -226,6 +237,7 @@ fn fan_out<T: Transport>(
         let before = consumer.selected();
         let sent = serve(moment, source, consumer, transport, departures, ledger.events, out);
         ledger.count(sent);
+        transport.sending.arm(ledger.timers, consumer.transport);
         if sent.held_back || sent.awaits_timer || consumer.selected() != before {
             ledger.switched.push(key);
         }
@@ -247,6 +259,8 @@ pub(super) struct Sent {
 impl Sent {
     pub(super) fn count(&mut self, consumer: &mut Consumer, outcome: Result<usize, DropReason>) {
         match outcome {
+            // It waits to be sent.
+            Ok(0) => {}
             Ok(len) => {
                 self.packets += 1;
                 self.bytes += len;
@@ -254,7 +268,7 @@ impl Sent {
             Err(reason) => {
                 consumer.drops.add(reason);
                 self.dropped += 1;
-                self.held_back |= reason == DropReason::KeyFrameBehind;
+                self.held_back |= matches!(reason, DropReason::KeyFrameBehind | DropReason::Congestion);
             }
         }
     }
@@ -327,7 +341,7 @@ fn catch_up<T: Transport>(
     }
 }
 
-/// Decides about a packet and seals it; returns the length of the datagram.
+/// Decides about a packet and seals it, or lets it wait where the path has no room; returns the length of the datagram, 0 if it waits.
 #[inline]
 pub(super) fn send<T: Transport>(
     moment: Moment,
@@ -338,7 +352,8 @@ pub(super) fn send<T: Transport>(
     events: &mut EventQueue,
     out: &mut impl Egress,
 ) -> Result<usize, DropReason> {
-    let Departure { meta, packet, elements, forms, is_described, targets, scratch, is_copied } = departure;
+    let Departure { meta, packet, elements, forms, is_described, is_stored, targets, scratch, is_copied } =
+        departure;
     let form = forms.taken_by(consumer.payload_types);
     let index = consumer.route(form.payload_type, meta)?;
     // Not moved out: a copy would wait for its parts to be written.
@@ -347,6 +362,14 @@ pub(super) fn send<T: Transport>(
         Verdict::Forward(rewrite) => rewrite,
         Verdict::Drop(reason) => return Err(*reason),
     };
+    let source = meta.extended_sequence as u32;
+    let kind = if *is_stored { stream_kind(consumer, index, transport) } else { PacketKind::Audio };
+    if let Some(control) = &mut transport.sending.control
+        && !control.admits(moment.now, packet.bytes().len(), kind)
+    {
+        let sent = SentPacket { encoding: meta.encoding, source, rewrite: *rewrite };
+        return park(moment.now, consumer, control, index, sent, packet.bytes().len());
+    }
     let stream = consumer.streams.get_mut(index).ok_or(DropReason::UnknownEncoding)?;
     let payload = match (rewrite.payload, form.block_numbers(&consumer.renumbering)) {
         (PayloadPatch::None, None) => Payload::Ready(form.payload),
@@ -374,13 +397,15 @@ pub(super) fn send<T: Transport>(
         descriptor: &meta.descriptor,
         payload,
         repeat: false,
+        now: moment.now,
         abs_send_time: moment.abs_send_time,
+        kind,
+        probe: None,
         frame_number_offset: change.frame_number_offset,
         active_targets: targets.and_then(|targets| targets.active_targets(meta.extended_sequence, &change)),
     };
     let len = seal(transport, &consumer.extensions, &outgoing, packet, elements, out)?;
-    let sent =
-        SentPacket { encoding: meta.encoding, source: meta.extended_sequence as u32, rewrite: *rewrite };
+    let sent = SentPacket { encoding: meta.encoding, source, rewrite: *rewrite };
     stream.send.on_sent(moment.now, sent, len, form.payload.len());
     if consumer.trace.rtp || consumer.trace.key_frame && meta.is_key_frame {
         let mut traced = trace_of(packet, meta, false);

@@ -22,14 +22,14 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Lets a consumer of one stream follow the best encoding that is alive and not above what it prefers. What follows from it is done
+    /// Lets a consumer of one stream follow the best encoding that is alive and not above what it prefers, nor above what its path has room for. What follows from it is done
     /// by [`note_switches`](Self::note_switches), at the end of the batch at the latest: the packet that made an encoding the best one may
     /// be the key frame that is needed.
     pub(crate) fn choose_layers_of(&mut self, now: Time, key: Key<Consumer>, cause: SwitchCause) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let Some(source) = self.sources.get(consumer.source) else { return };
-        let preferred = consumer.preferred_layers.map(|layers| layers.spatial_layer);
-        let Some(best) = source.best_encoding(preferred) else { return };
+        let allowed = consumer.allowed_layers().map(|layers| layers.spatial_layer);
+        let Some(best) = source.best_encoding(allowed) else { return };
         let (spatial_layer, temporal_layer) = match source.streams.get(usize::from(best)) {
             Some(SourceStream { active_layers: Some(active), .. }) => {
                 within(consumer.wanted_layers(), *active)

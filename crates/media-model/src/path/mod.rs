@@ -5,7 +5,7 @@
 //! | demux, open | [`receive`] |
 //! | ingest | [`ingest`] |
 //! | decide, for each consumer | [`fan_out`], [`crate::consumer`] |
-//! | seal | [`seal`] |
+//! | seal | [`seal`], after a while in [`pacing`] where the path has no room |
 //!
 //! What transports say for themselves stands in [`own_traffic`].
 //!
@@ -20,6 +20,7 @@ mod key_frames;
 mod layers;
 mod levels;
 mod own_traffic;
+pub(crate) mod pacing;
 mod path_feedback;
 mod promises;
 mod receive;

@@ -116,7 +116,7 @@ impl<T: Transport> Core<T> {
     }
 
     fn send_portion(&mut self, now: Time, key: Key<Consumer>, out: &mut impl Egress) -> Progress {
-        let Self { sources, consumers, transports, counters, events, config, switched, .. } = self;
+        let Self { sources, consumers, transports, counters, events, config, switched, timers, .. } = self;
         let Some(consumer) = consumers.get_mut(key) else { return Progress::Over };
         let Some(source) = sources.get(consumer.source) else { return Progress::Over };
         let Some(transport) = transports.get_mut(consumer.transport) else { return Progress::Over };
@@ -159,7 +159,8 @@ impl<T: Transport> Core<T> {
         if consumer.selected() != before {
             switched.push(key);
         }
-        Ledger { counters, events, switched }.count(sent);
+        transport.sending.arm(timers, consumer.transport);
+        Ledger { counters, events, switched, timers }.count(sent);
         if is_over || next > store.highest() { Progress::Over } else { Progress::Behind }
     }
 }

@@ -62,12 +62,16 @@ impl<T: Transport> Core<T> {
                 }
             }
             RtcpPacket::Xr(xr) => self.handle_xr(now, key, xr),
+            RtcpPacket::TransportFeedback(feedback) => {
+                self.follow_path(now, key, |control| control.on_transport_feedback(now, feedback));
+            }
+            RtcpPacket::Remb(remb) => self.follow_path(now, key, |control| control.on_remb(remb.bitrate())),
             _ => {}
         }
     }
 
     /// The consumer that sends `ssrc` on a transport.
-    fn consumer_of(&self, key: Key<TransportTag>, ssrc: u32) -> Option<Key<Consumer>> {
+    pub(super) fn consumer_of(&self, key: Key<TransportTag>, ssrc: u32) -> Option<Key<Consumer>> {
         self.transports.get(key)?.consumer_ssrcs.get(&ssrc).copied()
     }
 

@@ -6,13 +6,33 @@ use crate::core::Core;
 use crate::extensions::Elements;
 use crate::path::forms::Forms;
 use crate::path::seal::{Outgoing, Payload, seal};
+use crate::sending::Queued;
 use crate::transport_state::lane;
+use tureen_congestion::send::{PacketKind, ProbeId};
+use tureen_forwarding::{RtxHeader, SentPacket};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Egress, Transport};
 
 /// The most packets that one NACK message is answered with at once.
 const MAX_ANSWERS: usize = 64;
+
+/// How a stored packet goes out this time.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    /// What makes it a retransmission in a stream of its own.
+    pub(super) rtx: Option<RtxHeader>,
+    pub(super) kind: PacketKind,
+    pub(super) probe: Option<ProbeId>,
+}
+
+/// A packet that left.
+#[derive(Clone, Copy)]
+pub(super) struct Sealed {
+    /// Bytes of the datagram.
+    pub(super) len: usize,
+    pub(super) payload_len: usize,
+}
 
 impl<T: Transport> Core<T> {
     /// Sends the packets again that `lost` names, as far as they are still there.
@@ -28,7 +48,7 @@ impl<T: Transport> Core<T> {
         let mut asked = 0usize;
         for sequence_number in lost {
             asked += 1;
-            if budget > 0 && self.retransmit_one(now, key, ssrc, sequence_number, out).is_some() {
+            if budget > 0 && self.repair(now, key, ssrc, sequence_number, out).is_some() {
                 budget -= 1;
             }
         }
@@ -39,7 +59,8 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn retransmit_one(
+    /// Sends a packet again, if that is not too soon; later, where the path has no room for it now.
+    fn repair(
         &mut self,
         now: Time,
         key: Key<Consumer>,
@@ -47,13 +68,65 @@ impl<T: Transport> Core<T> {
         sequence_number: u16,
         out: &mut impl Egress,
     ) -> Option<()> {
-        let Self { sources, consumers, transports, counters, config, .. } = self;
-        let consumer = consumers.get_mut(key).filter(|consumer| consumer.pause.flows())?;
+        let packet = Queued { ssrc, sequence_number, again: true };
+        if self.waits_its_turn(now, key, packet)? {
+            return Some(());
+        }
+        self.retransmit_one(now, key, ssrc, sequence_number, None, out)
+    }
+
+    /// Sends a packet again, in the stream of retransmissions if there is one: a repair, or with `probe` what fills one up.
+    pub(crate) fn retransmit_one(
+        &mut self,
+        now: Time,
+        key: Key<Consumer>,
+        ssrc: u32,
+        sequence_number: u16,
+        probe: Option<ProbeId>,
+        out: &mut impl Egress,
+    ) -> Option<()> {
+        let consumer = self.consumers.get_mut(key).filter(|consumer| consumer.pause.flows())?;
+        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+        let (packet, rtx) = match probe {
+            None => {
+                stream.send.resend(now, sequence_number).ok().map(|resend| (resend.packet, resend.rtx))?
+            }
+            Some(_) => {
+                let rtx = stream.send.rtx_mut()?.encapsulate(sequence_number);
+                (stream.send.logged(sequence_number)?, Some(rtx))
+            }
+        };
+        let kind = if probe.is_some() { PacketKind::Padding } else { PacketKind::Retransmission };
+        let sealed = self.seal_stored(now, key, ssrc, packet, Turn { rtx, kind, probe }, out)?;
+        let consumer = self.consumers.get_mut(key)?;
+        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+        self.counters.packets_sent += 1;
+        self.counters.bytes_sent += sealed.len as u64;
+        let meters = &mut self.transports.get_mut(consumer.transport)?.meters;
+        if probe.is_some() {
+            meters.probation_sent.add(now, sealed.len);
+            return Some(());
+        }
+        stream.send.on_resent(now, sealed.len);
+        meters.rtx_sent.add(now, sealed.len);
+        self.counters.retransmissions += 1;
+        Some(())
+    }
+
+    /// Seals a packet that a consumer was given its number of before, out of the store.
+    pub(super) fn seal_stored(
+        &mut self,
+        now: Time,
+        key: Key<Consumer>,
+        ssrc: u32,
+        sent: SentPacket,
+        turn: Turn,
+        out: &mut impl Egress,
+    ) -> Option<Sealed> {
+        let Self { sources, consumers, transports, config, .. } = self;
+        let consumer = consumers.get_mut(key)?;
         let transport = transports.get_mut(consumer.transport)?;
         let to = transport.adapter.destination(Component::Rtp)?;
-        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
-        let resend = stream.send.resend(now, sequence_number).ok()?;
-        let sent = resend.packet;
         let source = sources.get(consumer.source)?;
         let source_stream = source.streams.get(usize::from(sent.encoding))?;
         let stored = source_stream.store.as_ref()?.get_low(sent.source, now)?;
@@ -61,13 +134,14 @@ impl<T: Transport> Core<T> {
         let forms = Forms::new(&source.mapping, stored.meta, &packet);
         let form = forms.taken_by(consumer.payload_types);
         let elements = Elements::of(&packet);
-        let change = consumer.selector.descriptor_change(sent.encoding, sequence_number)?;
+        let change = consumer.selector.descriptor_change(sent.encoding, sent.rewrite.sequence_number)?;
+        let is_again = turn.kind != PacketKind::Video;
         let active_targets = match source_stream.targets.as_deref() {
             Some(targets) => {
                 let number = stored.meta.extended_sequence;
                 let descriptor = consumer.extensions.dependencies_of(&elements);
                 // What is sent again is what was sent first, or nothing (RFC 3711 section 9.1).
-                if descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
+                if is_again && descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
                     return None;
                 }
                 targets.active_targets(number, &change)
@@ -77,23 +151,21 @@ impl<T: Transport> Core<T> {
         let outgoing = Outgoing {
             lane: lane(consumer.transport, Component::Rtp),
             to: &to,
-            ssrc: stream.ssrc,
+            ssrc,
             payload_type: consumer.renumbering.apply(form.payload_type),
             rewrite: &sent.rewrite,
-            rtx: resend.rtx,
+            rtx: turn.rtx,
             descriptor: &stored.meta.descriptor,
             payload: Payload::Copied(form.payload, form.block_numbers(&consumer.renumbering)),
-            repeat: resend.rtx.is_none(),
+            repeat: is_again && turn.rtx.is_none(),
+            now,
             abs_send_time: config.wall_clock.abs_send_time(now),
+            kind: turn.kind,
+            probe: turn.probe,
             frame_number_offset: change.frame_number_offset,
             active_targets,
         };
         let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).ok()?;
-        stream.send.on_resent(now, len);
-        transport.meters.rtx_sent.add(now, len);
-        counters.packets_sent += 1;
-        counters.bytes_sent += len as u64;
-        counters.retransmissions += 1;
-        Some(())
+        Some(Sealed { len, payload_len: form.payload.len() })
     }
 }

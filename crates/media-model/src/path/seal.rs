@@ -6,7 +6,9 @@
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::path::forms::BlockNumbers;
 use crate::transport_state::TransportState;
+use tureen_congestion::send::{PacketKind, ProbeId};
 use tureen_forwarding::{ActiveTargets, DropReason, PayloadPatch, Rewrite, RtxHeader};
+use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
@@ -28,11 +30,28 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) payload: Payload<'a>,
     /// Whether it goes out once more under its old sequence number.
     pub(crate) repeat: bool,
+    pub(crate) now: Time,
     pub(crate) abs_send_time: u32,
+    /// What it is to the pacer, and the probe that it belongs to.
+    pub(crate) kind: PacketKind,
+    pub(crate) probe: Option<ProbeId>,
     /// What is added to the frame number of a dependency descriptor.
     pub(crate) frame_number_offset: u16,
     /// What a dependency descriptor is to say of decode targets.
     pub(crate) active_targets: Option<ActiveTargets>,
+}
+
+/// The padding of one packet (RFC 3550 section 5.1): its count is one octet.
+pub(crate) const MOST_PADDING: u8 = 255;
+
+/// What is particular to a packet of nothing but padding.
+pub(crate) struct Padding<'a> {
+    pub(crate) lane: Lane,
+    pub(crate) to: &'a Destination,
+    pub(crate) header: RtpHeader,
+    pub(crate) now: Time,
+    pub(crate) abs_send_time: u32,
+    pub(crate) probe: Option<ProbeId>,
 }
 
 /// What goes out as payload.
@@ -73,7 +92,7 @@ pub(crate) fn seal<T: Transport>(
     let slot = out.reserve(outgoing.lane, outgoing.to, capacity).ok_or(DropReason::EgressFull)?;
     let values = SendValues {
         abs_send_time: outgoing.abs_send_time,
-        transport_sequence_number: transport.transport_sequence_number,
+        transport_sequence_number: transport.sending.sequence_number,
         frame_number_offset: outgoing.frame_number_offset,
         active_targets: outgoing.active_targets,
     };
@@ -92,10 +111,47 @@ pub(crate) fn seal<T: Transport>(
     };
     let len = sealed.map_err(|_| DropReason::NotConnected)?;
     if plan.has_transport_sequence_number() {
-        transport.transport_sequence_number = transport.transport_sequence_number.wrapping_add(1);
+        let number = transport.sending.sequence_number;
+        transport.sending.sequence_number = number.wrapping_add(1);
+        if let Some(control) = &mut transport.sending.control {
+            control.on_sent(outgoing.now, number, len, outgoing.kind, outgoing.probe);
+        }
     }
     out.commit(len);
     Ok(len)
+}
+
+/// Writes and protects a packet of nothing but padding; returns the length of the datagram.
+pub(crate) fn seal_padding<T: Transport>(
+    transport: &mut TransportState<T>,
+    plan: &ExtensionPlan,
+    padding: &Padding<'_>,
+    out: &mut impl Egress,
+) -> Option<usize> {
+    let cipher = transport.adapter.cipher();
+    let capacity = FIXED_HEADER_LEN + usize::from(MOST_PADDING) + GROWTH + cipher.rtp_overhead();
+    let slot = out.reserve(padding.lane, padding.to, capacity)?;
+    let number = transport.sending.sequence_number;
+    let values = SendValues {
+        abs_send_time: padding.abs_send_time,
+        transport_sequence_number: number,
+        frame_number_offset: 0,
+        active_targets: None,
+    };
+    let elements = Elements::none();
+    let form = if plan.two_byte(&elements) { ExtensionForm::TwoByte } else { ExtensionForm::OneByte };
+    let mut writer = RtpWriter::new(slot, &padding.header, form).ok()?;
+    plan.write(&mut writer, &elements, values)?;
+    writer.padding(MOST_PADDING).ok()?;
+    let len = writer.finish();
+    let header_len = len.checked_sub(usize::from(MOST_PADDING))?;
+    let len = cipher.protect_rtp(slot, header_len, len).ok()?;
+    transport.sending.sequence_number = number.wrapping_add(1);
+    if let Some(control) = &mut transport.sending.control {
+        control.on_sent(padding.now, number, len, PacketKind::Padding, padding.probe);
+    }
+    out.commit(len);
+    Some(len)
 }
 
 /// The header as its receiver is to see it; returns its length.

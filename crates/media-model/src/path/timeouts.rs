@@ -26,6 +26,7 @@ impl<T: Transport> Core<T> {
                 Timer::Stream(producer, encoding) => self.stream_due(now, producer, encoding, out),
                 Timer::Transport(transport) => self.transport_due(now, transport, out),
                 Timer::Feedback(transport) => self.feedback_due(now, transport, out),
+                Timer::Sending(transport) => self.sending_due(now, transport, out),
                 Timer::Data(transport) => self.data_due(now, transport, out),
                 Timer::Replay(consumer) => self.replay_due(now, consumer, out),
                 Timer::Levels => self.levels_due(now),

@@ -118,7 +118,7 @@ impl Bench {
         self.transport_with(socket, TransportOptions { pipe, ..Default::default() })
     }
 
-    fn transport_with(&mut self, socket: u32, options: TransportOptions) -> TransportId {
+    pub fn transport_with(&mut self, socket: u32, options: TransportOptions) -> TransportId {
         let id = self.add_transport(socket, options);
         let remote = address(10_000 + socket as u16);
         let options =
