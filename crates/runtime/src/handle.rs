@@ -225,7 +225,7 @@ impl ShardHandle {
         self.shared.outside.post(Message::RemoveListeners(sockets));
     }
 
-    /// Adds a WebRTC transport to a router, with `sctp` for data channels too. Its own sockets are bound on this thread, before the future is first polled.
+    /// Adds a WebRTC transport to a router; `model` is what its Core needs to know of it. Its own sockets are bound on this thread, before the future is first polled.
     ///
     /// # Errors
     /// [`AddListeningTransportError`]; sockets of its own are closed then.
@@ -236,7 +236,7 @@ impl ShardHandle {
         listens: WebRtcListens<'_>,
         options: WebRtcOptions,
         certificate: &DtlsCertificate,
-        sctp: Option<SctpOptions>,
+        model: TransportOptions,
     ) -> impl Future<Output = Result<WebRtcDetails, AddListeningTransportError>> + Send + use<> {
         let sockets = match listens {
             WebRtcListens::Own(listens) => self.bind_ice(listens).map(WebRtcSockets::Own),
@@ -245,7 +245,7 @@ impl ShardHandle {
         let certificate = certificate.clone();
         let answer = sockets.and_then(|sockets| {
             let credentials = fresh_credentials()?;
-            let add = Box::new(AddWebRtc { router, id, sockets, options, credentials, certificate, sctp });
+            let add = Box::new(AddWebRtc { router, id, sockets, options, credentials, certificate, model });
             Ok(self.answer(self.shared.outside.call(|answer| Message::AddWebRtc(add, answer))))
         });
         async move { answer?.await? }

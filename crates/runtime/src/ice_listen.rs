@@ -7,7 +7,7 @@ use crate::inbox::AddWebRtc;
 use crate::listen::{BoundIceSocket, IceSocket};
 use crate::shard::Shard;
 use crate::transport::AnyTransport;
-use tureen_media_model::{AddTransport, Request, TransportOptions};
+use tureen_media_model::{AddTransport, Request};
 use tureen_rtp_dictionaries::TransportProtocol;
 use tureen_transport::{SocketId, Transport};
 use tureen_transport_webrtc::{DtlsClock, IceListen, WebRtcDetails, WebRtcTransport};
@@ -44,7 +44,7 @@ impl Shard {
         &mut self,
         request: AddWebRtc,
     ) -> Result<WebRtcDetails, AddListeningTransportError> {
-        let AddWebRtc { router, id, sockets, options, credentials, certificate, sctp } = request;
+        let AddWebRtc { router, id, sockets, options, credentials, certificate, model } = request;
         let (listens, own) = match sockets {
             WebRtcSockets::Own(sockets) => {
                 let listens = self.take_in(sockets, false)?;
@@ -57,8 +57,7 @@ impl Shard {
         let transport = WebRtcTransport::new(&options, listens, credentials, &certificate, clock);
         let details = transport.details();
         let transport = AnyTransport::from(transport);
-        let options = TransportOptions { sctp, ..Default::default() };
-        let request = AddTransport { router, id, transport, options };
+        let request = AddTransport { router, id, transport, options: model };
         let reply = self.core.handle_command(self.now, request.into());
         match <AddTransport<AnyTransport> as Request<AnyTransport>>::reply(reply) {
             Some(Ok(())) => Ok(details),

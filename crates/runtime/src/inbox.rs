@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use futures_channel::oneshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tureen_media_model::{Command, PipeOptions, Reply, RouterId, SctpOptions, TransportId};
+use tureen_media_model::{Command, PipeOptions, Reply, RouterId, SctpOptions, TransportId, TransportOptions};
 use tureen_transport::{KeyMaterial, PlainDetails, PlainTransportOptions, SocketId};
 use tureen_transport_webrtc::{DtlsCertificate, IceCredentials, IceListen, WebRtcDetails, WebRtcOptions};
 use tureen_udp::Waker;
@@ -66,7 +66,7 @@ pub(crate) struct AddWebRtc {
     pub(crate) options: WebRtcOptions,
     pub(crate) credentials: IceCredentials,
     pub(crate) certificate: DtlsCertificate,
-    pub(crate) sctp: Option<SctpOptions>,
+    pub(crate) model: TransportOptions,
 }
 
 /// A plain transport whose sockets are bound and wait for their shard.

@@ -79,6 +79,10 @@ settings! {
     webrtc_tcp: bool = true, "TUREEN_WEBRTC_TCP" [value_name = "BOOL"];
     /// Whether DTLS 1.3 may be negotiated: the browser then chooses the SRTP profile, which is the slower one. Default: false.
     webrtc_dtls_13: bool = false, "TUREEN_WEBRTC_DTLS_13" [value_name = "BOOL"];
+    /// Whether what WebRTC viewers are sent is fitted to what their paths carry, by their reports. Default: true.
+    webrtc_bwe: bool = true, "TUREEN_WEBRTC_BWE" [value_name = "BOOL"];
+    /// Bits per second that a WebRTC viewer is sent at most, 30000 or more; 0 for no limit. Default: 0.
+    max_outgoing_bitrate: u32 = 0, "TUREEN_MAX_OUTGOING_BITRATE" [value_name = "BITRATE"];
     /// ICE servers that clients are told of, separated by commas, each as stun:HOST:PORT or turn:HOST:PORT;username=NAME;credential=WORD.
     /// Default: none.
     ice_servers: Vec<IceServer> = Vec::new(), "TUREEN_ICE_SERVERS" [value_delimiter = ',', value_name = "SERVER"];
@@ -231,6 +235,9 @@ impl Settings {
         }
         if self.media_codecs.is_empty() {
             return refuse("media_codecs", "must name a codec".into());
+        }
+        if (1..30_000).contains(&self.max_outgoing_bitrate) {
+            return refuse("max_outgoing_bitrate", "must be 0, or 30000 or more".into());
         }
         if self.key_frame_cache > 10_000 {
             return refuse("key_frame_cache", "must be 0 to 10000".into());

@@ -422,6 +422,27 @@ impl From<model::SendDataError> for SendDataError {
     }
 }
 
+/// Why a bound of the outgoing bitrate could not be set. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetOutgoingBitrateError {
+    /// There is no answer; [`RequestError::Closed`]: the transport is closed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The bound is refused.
+    #[error(transparent)]
+    Refused(model::OutgoingBitrateError),
+}
+
+impl From<model::OutgoingBitrateError> for SetOutgoingBitrateError {
+    fn from(error: model::OutgoingBitrateError) -> Self {
+        match error {
+            model::OutgoingBitrateError::NotFound(gone) => Self::Request(gone.into()),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
 /// Why a priority could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

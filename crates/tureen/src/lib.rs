@@ -89,8 +89,8 @@ pub use error::{
     AddProducerError, CanConsumeError, ConnectError, ConsumeDataError, ConsumeError, CreateRouterError,
     CreateRtpObserverError, CreateTransportError, CreateWebRtcServerError, CreateWorkerError,
     PipeDataProducerToRouterError, PipeError, PipeProducerToRouterError, ProduceDataError, ProduceError,
-    RemoveProducerError, RequestError, ResourceUsageError, SendDataError, SendError, SetPriorityError,
-    UpdateMediaCodecsError,
+    RemoveProducerError, RequestError, ResourceUsageError, SendDataError, SendError, SetOutgoingBitrateError,
+    SetPriorityError, UpdateMediaCodecsError,
 };
 pub use event::{
     AudioLevelVolume, ConsumerEvent, ConsumerObserverEvent, DataConsumerEvent, DataConsumerObserverEvent,

@@ -9,7 +9,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use tureen_data::AssociationOptions;
-use tureen_media_model::{ConsumerIdentity, ConsumerNumbering, KeyFrameCache, ProducerId, SctpOptions};
+use tureen_media_model::{
+    ConsumerIdentity, ConsumerNumbering, KeyFrameCache, OutgoingBitrates, ProducerId, SctpOptions,
+};
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, NumSctpStreams, RouterRtpCodecCapability, RtpCapabilities,
     RtpParameters, SrtpParameters, TransportProtocol,
@@ -259,6 +261,15 @@ pub struct WebRtcTransportOptions {
     /// Whether DTLS 1.3 may be negotiated. Default `false`: with 1.2 the cheap AES-GCM profile is chosen, while with 1.3
     /// the remote's first choice counts.
     pub dtls_13: bool,
+    /// Whether what goes out is fitted to what the path carries, as far as the remote reports on it (transport-wide feedback, REMB): packets
+    /// are paced, and layers chosen. Default `true`.
+    pub enable_bwe: bool,
+    /// Where the estimate of the path begins, in bits per second. Default 600,000.
+    pub initial_available_outgoing_bitrate: u32,
+    /// It does not fall below, in bits per second: 30,000 or more, or 0 for no bound. Default 0.
+    pub min_outgoing_bitrate: u32,
+    /// It does not grow above, in bits per second: 30,000 or more, or 0 for no bound. Default 0.
+    pub max_outgoing_bitrate: u32,
     /// SCTP over DTLS, for data channels. Default: not enabled.
     pub sctp: SctpTransportOptions,
     /// The shard that it lives on. Default: the one with the least on it.
@@ -278,10 +289,23 @@ impl WebRtcTransportOptions {
             prefer_tcp: false,
             ice_consent_timeout: Duration::from_secs(30),
             dtls_13: false,
+            enable_bwe: true,
+            initial_available_outgoing_bitrate: OutgoingBitrates::default().initial,
+            min_outgoing_bitrate: 0,
+            max_outgoing_bitrate: 0,
             sctp: SctpTransportOptions::default(),
             shard: None,
             app_data: AppData::default(),
         }
+    }
+
+    pub(crate) fn outgoing(&self) -> Option<OutgoingBitrates> {
+        let (min, max) = (self.min_outgoing_bitrate, self.max_outgoing_bitrate);
+        self.enable_bwe.then_some(OutgoingBitrates {
+            initial: self.initial_available_outgoing_bitrate,
+            min,
+            max,
+        })
     }
 
     /// Uses the sockets of a WebRtcServer, with defaults.

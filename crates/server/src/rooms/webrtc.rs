@@ -24,6 +24,8 @@ pub(crate) struct WebRtc {
     server: WebRtcServer,
     tcp: bool,
     dtls_13: bool,
+    bwe: bool,
+    max_outgoing_bitrate: u32,
     ice_servers: Vec<Value>,
     grace: Duration,
     sctp: SctpTransportOptions,
@@ -50,6 +52,8 @@ impl WebRtc {
             server,
             tcp: settings.webrtc_tcp,
             dtls_13: settings.webrtc_dtls_13,
+            bwe: settings.webrtc_bwe,
+            max_outgoing_bitrate: settings.max_outgoing_bitrate,
             ice_servers: settings.ice_servers.iter().map(crate::IceServer::dictionary).collect(),
             grace: Duration::from_secs(settings.peer_grace.into()),
             sctp: sctp_options(settings),
@@ -98,6 +102,8 @@ impl WebRtc {
         options.enable_udp = !force_tcp;
         options.prefer_udp = true;
         options.dtls_13 = self.dtls_13;
+        options.enable_bwe = self.bwe;
+        options.max_outgoing_bitrate = self.max_outgoing_bitrate;
         options.sctp = sctp;
         let transport = peer.router().create_webrtc_transport(options).await?;
         self.watch(peer, &transport);

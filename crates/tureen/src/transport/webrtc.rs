@@ -4,7 +4,7 @@ use super::{
     IceTransportStats, Transport, TransportInner, TransportTuple, WebRtcTransportDump, complete,
     prepare_under, sealed, socket_listen,
 };
-use crate::error::{ConnectError, CreateTransportError, RequestError};
+use crate::error::{ConnectError, CreateTransportError, RequestError, SetOutgoingBitrateError};
 use crate::event::{TransportEvent, TransportObserverEvent};
 use crate::listeners::{Outlet, lock, on_events};
 use crate::options::{ListenInfo, WebRtcListen, WebRtcTransportOptions};
@@ -13,7 +13,10 @@ use crate::transport::TransportKind;
 use crate::webrtc_server::{WebRtcServer, WebRtcServerShared};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
-use tureen_media_model::{DescribeTransport, SetMaxIncomingBitrate, TransportId};
+use tureen_media_model::{
+    DescribeTransport, SetMaxIncomingBitrate, SetMaxOutgoingBitrate, SetMinOutgoingBitrate, TransportId,
+    TransportOptions,
+};
 use tureen_rtp_dictionaries::{
     DtlsParameters, DtlsState, IceCandidate, IceParameters, IceRole, IceState, TransportProtocol,
 };
@@ -184,7 +187,7 @@ pub(crate) async fn create_webrtc(
             listens,
             adapter_options,
             &worker.certificate,
-            sctp,
+            TransportOptions { sctp, outgoing: options.outgoing(), ..Default::default() },
         );
         added.await.map_err(CreateTransportError::from)
     };
@@ -378,6 +381,30 @@ impl WebRtcTransport {
     pub async fn set_max_incoming_bitrate(&self, bitrate: u32) -> Result<(), RequestError> {
         let shared = &self.inner.shared;
         shared.link.ask(&shared.liveness, SetMaxIncomingBitrate { id: shared.id, bitrate }).await
+    }
+
+    /// Bounds from above what the path is believed to carry, in bits per second: 30,000 or more, or 0 for no bound.
+    ///
+    /// # Errors
+    /// [`SetOutgoingBitrateError`].
+    pub async fn set_max_outgoing_bitrate(&self, bitrate: u32) -> Result<(), SetOutgoingBitrateError> {
+        let shared = &self.inner.shared;
+        if shared.liveness.is_closed() {
+            return Err(RequestError::Closed.into());
+        }
+        Ok(shared.link.call(SetMaxOutgoingBitrate { id: shared.id, bitrate }).await??)
+    }
+
+    /// Bounds it from below, in bits per second: 30,000 or more, or 0 for no bound.
+    ///
+    /// # Errors
+    /// [`SetOutgoingBitrateError`].
+    pub async fn set_min_outgoing_bitrate(&self, bitrate: u32) -> Result<(), SetOutgoingBitrateError> {
+        let shared = &self.inner.shared;
+        if shared.liveness.is_closed() {
+            return Err(RequestError::Closed.into());
+        }
+        Ok(shared.link.call(SetMinOutgoingBitrate { id: shared.id, bitrate }).await??)
     }
 
     on_events! { TransportEvent, |this| this.inner.shared.outlet.public;
