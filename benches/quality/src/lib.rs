@@ -12,11 +12,13 @@
 
 pub mod metrics;
 pub mod plot;
+pub mod quic;
 mod random;
 pub mod receiver;
 pub mod rival;
 pub mod scenario;
 pub mod sender;
 pub mod source;
+pub mod system;
 pub mod table;
 pub mod world;

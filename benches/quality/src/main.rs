@@ -2,11 +2,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 use clap::Parser;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tureen_quality::metrics::Metrics;
 use tureen_quality::scenario::{Scenario, scenarios};
+use tureen_quality::system::System;
 use tureen_quality::{plot, table, world};
 
 /// Runs scenarios of bad networks in virtual time: medians over the seeds and the worst seed, and plots of the first one.
@@ -22,6 +25,9 @@ struct Line {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The same with other systems' estimators in the same world, and where these are ahead
+    #[arg(long)]
+    compare: bool,
     /// Where plots go
     #[arg(long, value_name = "FOLDER", default_value = "target/quality")]
     plots: PathBuf,
@@ -55,22 +61,62 @@ fn main() -> ExitCode {
 fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&line.plots)?;
     let chosen = if line.scenario.is_empty() { scenarios() } else { line.scenario.clone() };
-    println!("{}", table::head());
-    for scenario in chosen {
-        let started = Instant::now();
-        let runs: Vec<Metrics> = (line.seed..line.seed + line.seeds)
-            .map(|seed| {
-                eprint!("\r{}: seed {seed}, {:.0} s ", scenario.name, started.elapsed().as_secs_f64());
-                world::run(&scenario, seed)
-            })
-            .collect();
-        eprint!("\r{:40}\r", "");
-        print!("{}", table::rows(scenario.name, &runs));
-        if let Some(first) = runs.first() {
-            let file = line.plots.join(format!("{}.svg", scenario.name));
-            plot::draw(&file, &format!("{}: {}", scenario.name, scenario.about), &first.samples)?;
+    let systems = if line.compare { System::ALL } else { &[System::Tureen] };
+    let mut blocks: Vec<Vec<Vec<Metrics>>> = Vec::new();
+    for &system in systems {
+        if line.compare {
+            println!("\n{}: {}", system.name(), system.about());
         }
+        println!("{}", table::head());
+        let mut block = Vec::new();
+        for scenario in &chosen {
+            let runs = all_seeds(line, system, scenario);
+            print!("{}", table::rows(scenario.name, &runs));
+            if let Some(first) = runs.first() {
+                let of = if line.compare { format!("{}-", system.name()) } else { String::new() };
+                let file = line.plots.join(format!("{of}{}.svg", scenario.name));
+                plot::draw(&file, &format!("{}: {}", scenario.name, scenario.about), &first.samples)?;
+            }
+            block.push(runs);
+        }
+        blocks.push(block);
     }
     println!("\n{}plots: {}", table::legend(), line.plots.display());
+    if let Some((own, others)) = blocks.split_first() {
+        for (system, other) in systems.iter().skip(1).zip(others) {
+            println!(
+                "\nwhere {} is ahead, in the median: this project's number and the other's",
+                system.name()
+            );
+            for ((scenario, own), other) in chosen.iter().zip(own).zip(other) {
+                print!("{}", table::behind(scenario.name, own, other));
+            }
+        }
+    }
     Ok(())
+}
+
+/// Runs of one scenario, on as many threads as there are processors. Each is a world of its own.
+fn all_seeds(line: &Line, system: System, scenario: &Scenario) -> Vec<Metrics> {
+    let (started, next) = (Instant::now(), AtomicU64::new(0));
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= line.seeds {
+                return done;
+            }
+            let seconds = started.elapsed().as_secs_f64();
+            eprint!("\r{} {}: seed {}, {seconds:.0} s ", system.name(), scenario.name, line.seed + number);
+            done.push((number, world::run_with(system, scenario, line.seed + number)));
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let mut runs: Vec<(u64, Metrics)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a run does not panic")).collect()
+    });
+    eprint!("\r{:50}\r", "");
+    runs.sort_by_key(|(number, _)| *number);
+    runs.into_iter().map(|(_, metrics)| metrics).collect()
 }

@@ -162,7 +162,8 @@ fn best_of(scenario: &Scenario, capacity: u64) -> f64 {
         return 0.0;
     }
     // Who shares a bottleneck could have its part of it; who has a rival, half.
-    let parts = if scenario.shared { scenario.viewers as u64 } else { 1 } + u64::from(scenario.rival);
+    let parts =
+        if scenario.shared { scenario.viewers as u64 } else { 1 } + u64::from(scenario.rival.is_some());
     let watching = if scenario.shared { scenario.viewers as f64 } else { 1.0 };
     scenario.best(capacity / parts) as f64 * watching
 }
@@ -184,7 +185,7 @@ fn speeds(scenario: &Scenario, viewers: &[Watched]) -> Vec<(&'static str, f64)> 
         scenario.capacity.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
     let rise = steps.iter().rev().find(|((_, before), (_, after))| after > before);
     let from = rise.map_or((0, scenario.capacity.first().map_or(0, |&(_, rate)| rate)), |&(_, step)| step);
-    if scenario.viewers == 1 && !scenario.rival {
+    if scenario.viewers == 1 && scenario.rival.is_none() {
         values.push(("t90", t90(scenario, receiver, from)));
     }
     if let Some(&(_, (at, _))) = steps.iter().find(|((_, before), (_, after))| after < before) {

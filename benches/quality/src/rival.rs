@@ -1,22 +1,96 @@
-//! One TCP flow that always has something to send: CUBIC (RFC 9438) with slow start, as a rival for the bottleneck only.
+//! Flows that always have something to send, as rivals for the bottleneck only: a compact model of TCP with CUBIC (RFC 9438) and
+//! slow start, and a QUIC connection.
 //!
-//! A compact model: every packet is acknowledged, three later ones show a loss, the window falls once a round trip. Must not
+//! In the model every packet is acknowledged, three later ones show a loss, the window falls once a round trip. Must not
 //! know who else is on the link.
 
+use crate::quic::QuicFlow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tureen_rtp_wire::Time;
 
 /// Bytes of a packet.
-pub const RIVAL_PACKET: usize = 1200;
+const RIVAL_PACKET: usize = 1200;
 /// RFC 9438 sections 4.1 and 4.6.
 const C: f64 = 0.4;
 const BETA: f64 = 0.7;
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// How often the model looks for a timeout.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Who competes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RivalKind {
+    /// The model in this file.
+    Cubic,
+    /// A connection of `quinn-proto`, whose controller is CUBIC.
+    Quic,
+}
+
+/// A flow that competes.
+#[derive(Debug)]
+pub enum Rival {
+    /// See [`RivalKind::Cubic`].
+    Cubic(Box<CubicFlow>),
+    /// See [`RivalKind::Quic`].
+    Quic(Box<QuicFlow>),
+}
+
+impl Rival {
+    /// A flow that begins, over a way of `delay` each way.
+    pub fn new(kind: RivalKind, delay: Duration, seed: u64) -> Self {
+        match kind {
+            RivalKind::Cubic => Self::Cubic(Box::default()),
+            RivalKind::Quic => Self::Quic(Box::new(
+                QuicFlow::connect(delay, seed).expect("a handshake in memory without losses"),
+            )),
+        }
+    }
+
+    /// The packet to send now, if it may send one: its number and its size.
+    pub fn next_packet(&mut self, now: Time) -> Option<(u64, usize)> {
+        match self {
+            Self::Cubic(flow) => flow.next_packet(now).map(|number| (number, RIVAL_PACKET)),
+            Self::Quic(flow) => flow.next_packet(now),
+        }
+    }
+
+    /// A packet arrived, or it is time to look: the numbers of what is said to that.
+    pub fn on_arrival(&mut self, now: Time, packet: Option<u64>) -> Vec<u64> {
+        match self {
+            Self::Cubic(_) => packet.into_iter().collect(),
+            Self::Quic(flow) => flow.on_arrival(now, packet),
+        }
+    }
+
+    /// What was said has come back.
+    pub fn on_answer(&mut self, now: Time, number: u64) {
+        match self {
+            Self::Cubic(flow) => flow.on_ack(now, number),
+            Self::Quic(flow) => flow.on_answer(now, number),
+        }
+    }
+
+    /// When to look again.
+    pub fn next_deadline(&mut self, now: Time) -> Time {
+        match self {
+            Self::Cubic(_) => now + TICK,
+            Self::Quic(flow) => flow.next_deadline().max(now),
+        }
+    }
+
+    /// Bytes that arrived.
+    pub const fn delivered(&self) -> u64 {
+        match self {
+            Self::Cubic(flow) => flow.delivered(),
+            Self::Quic(flow) => flow.delivered(),
+        }
+    }
+}
 
 /// The sender.
 #[derive(Clone, Debug)]
-pub struct Rival {
+pub struct CubicFlow {
     window: f64,
     threshold: f64,
     most: f64,
@@ -30,13 +104,13 @@ pub struct Rival {
     progress: Time,
 }
 
-impl Default for Rival {
+impl Default for CubicFlow {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Rival {
+impl CubicFlow {
     /// A flow that begins.
     pub fn new() -> Self {
         Self {

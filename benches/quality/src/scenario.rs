@@ -1,5 +1,6 @@
 //! The scenarios: what the network does, and for how long. Must not know what is measured.
 
+use crate::rival::RivalKind;
 use std::time::Duration;
 use tureen_rtp_wire::Time;
 use tureen_sim::link::{LinkConfig, Loss, QueueLimit, RateChange};
@@ -39,8 +40,8 @@ pub struct Scenario {
     pub viewers: usize,
     /// They share the bottleneck; otherwise each has one of that capacity.
     pub shared: bool,
-    /// A TCP flow shares it too.
-    pub rival: bool,
+    /// A flow that goes by losses shares it too.
+    pub rival: Option<RivalKind>,
     /// The source's rates.
     pub ladder: &'static [u64],
 }
@@ -60,7 +61,7 @@ impl Scenario {
             uplink_loss: 0.0,
             viewers: 1,
             shared: true,
-            rival: false,
+            rival: None,
             ladder: LADDER,
         }
     }
@@ -130,6 +131,11 @@ pub fn scenarios() -> Vec<Scenario> {
     let flat = &[(0, 3 * M)][..];
     let new = Scenario::new;
     let millis = Duration::from_millis;
+    let rival = |name, about, kind, queue| Scenario {
+        rival: Some(kind),
+        queue: millis(queue),
+        ..new(name, about, &[(0, 4 * M)])
+    };
     let bursts = Loss::GilbertElliott { to_bad: 0.0051, to_good: 0.25, good_loss: 0.0, bad_loss: 1.0 };
     vec![
         new("steady-3", "3 Mbit/s", flat),
@@ -146,12 +152,10 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario { outage: Some((60, 65)), ..new("outage", "3 Mbit/s, nothing from 60 to 65 s", flat) },
         Scenario { uplink_loss: 0.05, ..new("uplink", "3 Mbit/s, 5% lost before the server", flat) },
         Scenario { viewers: 4, ..new("fair", "4 viewers behind 4 Mbit/s", &[(0, 4 * M)]) },
-        Scenario {
-            rival: true,
-            queue: millis(100),
-            ..new("rival-100", "a CUBIC flow at 4 Mbit/s, queue of 100 ms", &[(0, 4 * M)])
-        },
-        Scenario { rival: true, ..new("rival-300", "the same, queue of 300 ms", &[(0, 4 * M)]) },
+        rival("rival-100", "a CUBIC flow at 4 Mbit/s, queue of 100 ms", RivalKind::Cubic, 100),
+        rival("rival-300", "the same, queue of 300 ms", RivalKind::Cubic, 300),
+        rival("quic-100", "a QUIC connection at 4 Mbit/s, queue of 100 ms", RivalKind::Quic, 100),
+        rival("quic-300", "the same, queue of 300 ms", RivalKind::Quic, 300),
         Scenario {
             viewers: 100,
             shared: false,

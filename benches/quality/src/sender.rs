@@ -5,12 +5,11 @@
 use crate::receiver::{Payload, Reply};
 use crate::scenario::AUDIO_BITRATE;
 use crate::source::Packet;
+use crate::system::{Controller, System};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tureen_congestion::allocator::{Allocator, Content, Ladder, Step};
-use tureen_congestion::send::{
-    Estimator, EstimatorConfig, FeedbackReader, Pacer, PacerConfig, PacketKind, Release, SentPacket,
-};
+use tureen_congestion::send::{FeedbackReader, Pacer, PacerConfig, PacketKind, Release, SentPacket};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket};
 
@@ -76,8 +75,7 @@ pub struct Switch {
 /// The server's end.
 #[derive(Debug)]
 pub struct Sender {
-    /// What is known of the way.
-    pub estimator: Estimator,
+    controller: Controller,
     /// The changes of rung so far.
     pub switches: Vec<Switch>,
     ladder: Vec<u64>,
@@ -91,15 +89,15 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A server's end for a source of these rates.
-    pub fn new(ladder: &[u64]) -> Self {
+    /// A server's end for a source of these rates, with the estimator of a system.
+    pub fn new(ladder: &[u64], system: System) -> Self {
         let steps: Vec<Step> =
             (0_u8..).zip(ladder).map(|(spatial, &bitrate)| Step { spatial, temporal: 0, bitrate }).collect();
         let mut allocator = Allocator::new();
         allocator.set(CONSUMER, Ladder::new(&steps, Content::Camera, None), 1);
         allocator.set_reserved(AUDIO_BITRATE);
         let mut sender = Self {
-            estimator: Estimator::new(EstimatorConfig::default()),
+            controller: Controller::new(system),
             switches: Vec::new(),
             ladder: ladder.to_vec(),
             allocator,
@@ -158,7 +156,7 @@ impl Sender {
                 for packet in Compound::parse(&bytes).into_iter().flatten().flatten() {
                     if let RtcpPacket::TransportFeedback(feedback) = packet {
                         let results = self.reader.transport(&feedback);
-                        self.estimator.on_feedback(now, results);
+                        self.controller.on_feedback(now, results);
                     }
                 }
                 self.allocate(now);
@@ -170,13 +168,13 @@ impl Sender {
 
     /// The next packet that leaves now.
     pub fn poll(&mut self, now: Time) -> Option<Outgoing> {
-        if now >= self.estimator.poll_timeout() {
-            if let Some(probe) = self.estimator.on_timeout(now) {
+        if now >= self.controller.poll_timeout() {
+            if let Some(probe) = self.controller.on_timeout(now) {
                 self.pacer.start_probe(now, probe);
             }
             self.allocate(now);
         }
-        self.pacer.set_bitrate(self.estimator.pacing_bitrate());
+        self.pacer.set_bitrate(self.controller.pacing_bitrate());
         loop {
             let (size, kind, payload, probe, waited) = match self.pacer.poll(now)? {
                 Release::Padding { size, probe } => {
@@ -193,14 +191,19 @@ impl Sender {
                 Release::Expired { .. } => continue,
             };
             self.wide = self.wide.wrapping_add(1);
-            self.estimator.on_sent(now, SentPacket { sequence_number: self.wide, size, kind, probe });
+            self.controller.on_sent(now, SentPacket { sequence_number: self.wide, size, kind, probe });
             return Some(Outgoing { wide: self.wide, size, payload, waited });
         }
     }
 
     /// When to poll next.
     pub fn next_deadline(&self) -> Time {
-        self.pacer.next_deadline().min(self.estimator.poll_timeout())
+        self.pacer.next_deadline().min(self.controller.poll_timeout())
+    }
+
+    /// The estimate, in bits per second.
+    pub fn target_bitrate(&self) -> u64 {
+        self.controller.target_bitrate()
     }
 
     /// Bits per second of the rung that is forwarded.
@@ -209,10 +212,10 @@ impl Sender {
     }
 
     fn allocate(&mut self, now: Time) {
-        let target = self.estimator.target_bitrate();
-        self.allocator.update(now, self.estimator.media_bitrate(), self.pacer.backlog());
+        let target = self.controller.target_bitrate();
+        self.allocator.update(now, self.controller.media_bitrate(), self.pacer.backlog());
         let (next, all) = self.allocator.wanted();
-        self.estimator.set_wanted(next, all);
+        self.controller.set_wanted(next, all);
         let step = self.allocator.grants().next().and_then(|grant| grant.step);
         let rung = step.map(|step| usize::from(step.spatial));
         if rung != self.forwarding.target {

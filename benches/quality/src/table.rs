@@ -55,6 +55,25 @@ pub fn rows(scenario: &str, runs: &[Metrics]) -> String {
     lines
 }
 
+/// Numbers that lie apart by no more than this part, or this much, are level.
+const LEVEL: (f64, f64) = (0.05, 0.1);
+
+/// The columns in which `other` is ahead of `own` in the median, a line each.
+pub fn behind(scenario: &str, own: &[Metrics], other: &[Metrics]) -> String {
+    let mut lines = String::new();
+    for known in COLUMNS {
+        let (Some(own), Some(other)) = (spread(known, own), spread(known, other)) else { continue };
+        let sign = if known.more_is_better { 1.0 } else { -1.0 };
+        let (own, other) = (own.median, other.median);
+        let ahead = if own == other { 0.0 } else { sign * (other - own) };
+        if ahead > (LEVEL.0 * own.abs()).max(LEVEL.1) {
+            let _ =
+                writeln!(lines, "  {scenario:<12} {:<7} {:>7} {:>7}", known.name, number(own), number(other));
+        }
+    }
+    lines
+}
+
 /// What the columns say, a line each.
 pub fn legend() -> String {
     COLUMNS.iter().fold(String::new(), |mut text, column| {

@@ -5,10 +5,11 @@
 use crate::metrics::{Metrics, Recorder, Sample};
 use crate::random::Random;
 use crate::receiver::{Payload, Receiver, Reply};
-use crate::rival::{RIVAL_PACKET, Rival};
+use crate::rival::Rival;
 use crate::scenario::{AUDIO_PACKET, Scenario};
 use crate::sender::{Outgoing, Sender};
 use crate::source::{FRAME_INTERVAL, Packet, Source};
+use crate::system::System;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
@@ -31,8 +32,8 @@ enum Event {
     Arrival { viewer: usize, wide: u16, size: u16, payload: Payload },
     Reply { viewer: usize, reply: Reply },
     RivalArrival(u64),
-    RivalAck(u64),
-    RivalTick,
+    RivalAnswer(u64),
+    RivalWake,
 }
 
 /// Ordered by time, then by its number.
@@ -82,15 +83,21 @@ struct World<'s> {
     viewers: Vec<Viewer>,
     links: Vec<Link>,
     rival: Option<Rival>,
+    rival_wake: Time,
     events: BinaryHeap<Reverse<Entry>>,
     random: Random,
     number: u64,
     frame_at: Time,
 }
 
-/// Runs a scenario.
+/// Runs a scenario with this project's estimator.
 pub fn run(scenario: &Scenario, seed: u64) -> Metrics {
-    let mut world = World::new(scenario, seed);
+    run_with(System::Tureen, scenario, seed)
+}
+
+/// Runs a scenario with a system's estimator.
+pub fn run_with(system: System, scenario: &Scenario, seed: u64) -> Metrics {
+    let mut world = World::new(system, scenario, seed);
     let end = Time::ZERO + scenario.duration;
     while let Some(Reverse(entry)) = world.events.pop() {
         if entry.at >= end {
@@ -109,11 +116,11 @@ pub fn run(scenario: &Scenario, seed: u64) -> Metrics {
 }
 
 impl<'s> World<'s> {
-    fn new(scenario: &'s Scenario, seed: u64) -> Self {
+    fn new(system: System, scenario: &'s Scenario, seed: u64) -> Self {
         let links = if scenario.shared { 1 } else { scenario.viewers };
         let viewer = |number: usize| Viewer {
             joins: Time::from_millis(if scenario.shared { 0 } else { number as u64 * 10 }),
-            sender: Sender::new(scenario.ladder),
+            sender: Sender::new(scenario.ladder, system),
             receiver: Receiver::new(scenario.delay * 2),
             recorder: Recorder::default(),
             link: if scenario.shared { 0 } else { number },
@@ -127,7 +134,8 @@ impl<'s> World<'s> {
             links: (0..links as u64)
                 .map(|link| Link::new(scenario.link(), seed.wrapping_mul(1000) + link))
                 .collect(),
-            rival: scenario.rival.then(Rival::new),
+            rival: scenario.rival.map(|kind| Rival::new(kind, scenario.delay, seed)),
+            rival_wake: Time::NEVER,
             events: BinaryHeap::new(),
             random: Random::new(seed ^ 0x5eed),
             number: 0,
@@ -140,7 +148,7 @@ impl<'s> World<'s> {
         world.plan(Time::ZERO, Event::Audio);
         world.plan(Time::ZERO, Event::Sample);
         if world.rival.is_some() {
-            world.plan(Time::ZERO, Event::RivalTick);
+            world.plan(Time::ZERO, Event::RivalWake);
         }
         world
     }
@@ -189,16 +197,17 @@ impl<'s> World<'s> {
                 }
                 self.serve(now, viewer);
             }
-            Event::RivalArrival(packet) => self.plan(now + self.scenario.delay, Event::RivalAck(packet)),
-            Event::RivalAck(packet) => {
+            Event::RivalArrival(packet) => self.rival_answers(now, Some(packet)),
+            Event::RivalAnswer(number) => {
                 if let Some(rival) = &mut self.rival {
-                    rival.on_ack(now, packet);
+                    rival.on_answer(now, number);
                 }
                 self.compete(now);
             }
-            Event::RivalTick => {
+            Event::RivalWake => {
+                self.rival_wake = Time::NEVER;
+                self.rival_answers(now, None);
                 self.compete(now);
-                self.plan(now + Duration::from_millis(50), Event::RivalTick);
             }
         }
     }
@@ -266,12 +275,24 @@ impl<'s> World<'s> {
     fn compete(&mut self, now: Time) {
         let Some((rival, link)) = self.rival.as_mut().zip(self.links.first_mut()) else { return };
         let mut planned = Vec::new();
-        while let Some(packet) = rival.next_packet(now) {
-            if let Delivery::Once(at) = link.send(now, RIVAL_PACKET) {
+        while let Some((packet, size)) = rival.next_packet(now) {
+            if let Delivery::Once(at) = link.send(now, size) {
                 planned.push((at, Event::RivalArrival(packet)));
             }
         }
+        let deadline = rival.next_deadline(now);
+        if deadline < self.rival_wake {
+            self.rival_wake = deadline;
+            planned.push((deadline, Event::RivalWake));
+        }
         planned.into_iter().for_each(|(at, event)| self.plan(at, event));
+    }
+
+    fn rival_answers(&mut self, now: Time, packet: Option<u64>) {
+        let Some(rival) = &mut self.rival else { return };
+        for number in rival.on_arrival(now, packet) {
+            self.plan(now + self.scenario.delay, Event::RivalAnswer(number));
+        }
     }
 
     fn sample(&mut self, now: Time) {
@@ -282,7 +303,7 @@ impl<'s> World<'s> {
                 at: now,
                 capacity,
                 queue: link.queue_delay(now),
-                target: viewer.sender.estimator.target_bitrate(),
+                target: viewer.sender.target_bitrate(),
                 rung: viewer.sender.rung_bitrate(),
                 media_bytes: viewer.receiver.media_bytes,
             });

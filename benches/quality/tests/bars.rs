@@ -3,6 +3,7 @@
 
 use tureen_quality::metrics::Metrics;
 use tureen_quality::scenario::Scenario;
+use tureen_quality::system::System;
 use tureen_quality::world;
 
 const SEEDS: u64 = 3;
@@ -90,12 +91,27 @@ fn after_an_outage_pictures_come_within_a_second() {
 }
 
 #[test]
+fn packets_that_are_held_back_are_no_queue() {
+    let runs = run("jitter");
+    assert!(median(&runs, "util") >= 85.0);
+    at_most(&runs, "q95", 80.0);
+}
+
+#[test]
 fn beside_a_flow_that_goes_by_losses_a_part_is_kept_and_a_part_left() {
-    for name in ["rival-100", "rival-300"] {
+    for name in ["rival-100", "rival-300", "quic-100", "quic-300"] {
         let runs = run(name);
-        let share = median(&runs, "share");
-        assert!((30.0..=70.0).contains(&share), "{name}: {share}");
+        at_least(&runs, "share", 30.0);
+        at_most(&runs, "share", 70.0);
     }
+}
+
+#[test]
+fn another_estimator_in_the_same_world_starts_slower() {
+    let scenario = Scenario::find("start").expect("a scenario");
+    let [own, gcc] =
+        [System::Tureen, System::Gcc].map(|system| world::run_with(system, &scenario, 1).get("t90"));
+    assert!(own.zip(gcc).is_some_and(|(own, gcc)| own < 4.0 && gcc > 10.0), "{own:?} {gcc:?}");
 }
 
 #[test]

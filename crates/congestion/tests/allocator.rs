@@ -113,6 +113,31 @@ fn a_backlog_that_stays_takes_a_step_from_somebody() {
     assert_eq!(rate(allocator.grants().next()), 1_500_000);
 }
 
+#[test]
+fn the_key_frame_of_a_rise_is_no_layer_that_takes_too_much() {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder(&LADDER), 1);
+    hold(&mut allocator, 0, 2, 600_000);
+    let mut rates = Vec::new();
+    for millis in (10_000..13_000).step_by(100) {
+        let backlog = if millis > 10_400 { Duration::from_millis(400) } else { Duration::ZERO };
+        allocator.update(Time::from_millis(millis), 1_700_000, backlog);
+        rates.push(rate(allocator.grants().next()));
+    }
+    assert_eq!(rates[4], 1_500_000);
+    assert_eq!(rates[18], 1_500_000, "the key frame is still on its way");
+    assert_eq!(rates[29], 500_000, "what stays for so long is the layer");
+}
+
+#[test]
+fn nobody_waits_for_the_least_layer() {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder(&LADDER), 1);
+    hold(&mut allocator, 0, 2, 200_000);
+    assert_eq!(hold(&mut allocator, 2, 3, 100_000), 0);
+    assert_eq!(hold(&mut allocator, 3, 5, 160_000), 150_000);
+}
+
 fn claims() -> impl Strategy<Value = Vec<(Vec<u64>, u8)>> {
     let rates = prop::collection::vec(10_000_u64..3_000_000, 0..6);
     prop::collection::vec((rates, 1_u8..4), 1..8)

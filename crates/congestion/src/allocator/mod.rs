@@ -43,6 +43,8 @@ const ESCAPE_PERCENT: u64 = 140;
 /// A backlog of the pacer is long above the first, and bears on layers after the second.
 const LONG_BACKLOG: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_millis(800);
+/// After a rise a key frame is what waits, and not a layer that takes more than it says.
+const KEY_FRAME_TIME: Duration = Duration::from_millis(800);
 
 /// Why a consumer has what it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,7 +162,8 @@ impl Allocator {
     /// somebody has to do with less.
     pub fn update(&mut self, now: Time, bitrate: u64, backlog: Duration) -> bool {
         self.budget = bitrate.saturating_sub(self.reserved);
-        if backlog < LONG_BACKLOG {
+        let rose = |one: &Consumer| one.rose.is_some_and(|(rose, _)| now.since(rose) < KEY_FRAME_TIME);
+        if backlog < LONG_BACKLOG || self.consumers.iter().any(rose) {
             self.long_since = None;
         } else if now.since(*self.long_since.get_or_insert(now)) >= PATIENCE {
             self.long_since = Some(now);
@@ -326,10 +329,10 @@ impl Consumer {
         (self.height, self.rose, self.allowed) = (height, Some((now, budget)), None);
     }
 
-    /// The height up to which it may rise.
+    /// The height up to which it may rise. For the least step of all nobody waits: it costs little, and there is nothing without it.
     fn ceiling(&self, now: Time, budget: u64) -> usize {
         let waits = |wait: &Wait| now < wait.until && budget < wait.budget / 100 * ESCAPE_PERCENT;
-        self.waits.filter(waits).map_or(usize::MAX, |wait| wait.height - 1)
+        self.waits.filter(waits).map_or(usize::MAX, |wait| wait.height.saturating_sub(1).max(1))
     }
 
     /// Notes that more fits, and says whether it has for long enough.

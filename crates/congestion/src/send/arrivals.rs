@@ -59,7 +59,7 @@ impl Arrivals {
     pub(crate) fn add(&mut self, Arrival { at, size, queued, skipped }: Arrival) {
         let at = if self.count == 0 { at } else { at.max(self.newest) };
         let gap = if self.count == 0 { 0 } else { at.saturating_sub(self.newest) };
-        let lost = if skipped <= MAX_SKIPPED { u32::from(skipped) * u32::from(size) } else { 0 };
+        let lost = lost_bytes(skipped, size);
         let packet = Packet { at, gap: clamped(gap), queued: clamped(queued), size, lost };
         if let Some(slot) = self.packets.get_mut(self.count % PACKETS) {
             *slot = packet;
@@ -111,6 +111,11 @@ impl Arrivals {
         let count = self.count.min(PACKETS);
         (1..=count).filter_map(move |back| self.packets.get((self.count - back) % PACKETS).copied())
     }
+}
+
+/// Bytes of so many packets that were skipped before one of `size`.
+pub(crate) fn lost_bytes(skipped: u16, size: u16) -> u32 {
+    if skipped <= MAX_SKIPPED { u32::from(skipped) * u32::from(size) } else { 0 }
 }
 
 fn clamped(micros: i64) -> u32 {

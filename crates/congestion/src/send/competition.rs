@@ -25,8 +25,10 @@ const MIN_GROWTH: f64 = 40_000.0;
 const MAX_GROWTH: f64 = 400_000.0;
 const PART_GROWTH: f64 = 0.12;
 /// The rate may be so many times what arrives for the sake of the next step, and this many bits per second in any case.
-const MAX_LEAD: f64 = 3.2;
-const FREE_LEAD: f64 = 800_000.0;
+const MAX_LEAD: f64 = 4.8;
+const FREE_LEAD: f64 = 900_000.0;
+/// And so many times what the next step takes: who fell from it once may be made to wait until there is far more than it takes.
+const NEXT_LEAD: f64 = 1.6;
 /// What of the rate before the falls is taken up when it shows that they were of no use.
 const REGAINED: f64 = 0.7;
 
@@ -111,7 +113,7 @@ impl Competition {
 
     /// The rate above which nothing is tried, where `next` would let more be sent.
     pub(crate) fn limit(acknowledged: f64, next: f64) -> f64 {
-        (acknowledged * MAX_LEAD).max(FREE_LEAD).min(next * 1.05).max(acknowledged * 1.2)
+        (acknowledged * MAX_LEAD).max(FREE_LEAD).min(next * NEXT_LEAD).max(acknowledged * 1.2)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The growth is the slope of [`OveruseDetector`], as on the receiving side. The queue is the delay above the least delay of the
 //! last half minute, which the slope alone does not see: a queue that stands still has none. Must not know rates.
 
+use super::holding::{Holding, Step};
 use crate::arrival_group::ArrivalGroups;
 use crate::overuse::{OveruseDetector, Usage};
 use std::time::Duration;
@@ -15,6 +16,8 @@ const SPAN: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(2);
 /// Weight of a packet in the spread of delays, once there were as many.
 const SPREAD_PACKETS: u32 = 64;
+/// Packets that are held back together have delays that lie close; so much of the time counts as spread.
+const HELD_PART: f64 = 2.2;
 /// The most that the spread counts for, in microseconds.
 const MAX_SPREAD: f64 = 100_000.0;
 
@@ -62,10 +65,18 @@ pub(crate) struct DelaySignal {
 /// A queue below this, in microseconds, is short: a burst makes it, not a lack of capacity.
 const SHORT_QUEUE: f64 = 40_000.0;
 
+/// A queue of this many microseconds may be one that overflows.
+const OVERFLOWING_QUEUE: f64 = 75_000.0;
+
 impl DelaySignal {
     /// Whether the queue is no longer than a burst makes it.
     pub(crate) fn is_short(self) -> bool {
         self.last_queue < SHORT_QUEUE + 2.0 * self.spread
+    }
+
+    /// Whether what is lost is lost behind the queue, which is too short to overflow.
+    pub(crate) fn loses_behind(self) -> bool {
+        self.last_queue < OVERFLOWING_QUEUE + 2.0 * self.spread
     }
 
     /// A packet that waited for longer was in a queue.
@@ -90,6 +101,7 @@ pub(crate) struct DelayTracker {
     last_sent: Option<Time>,
     last_delay: Option<i64>,
     spread: f64,
+    holding: Holding,
     steps: u32,
     report: Option<(f64, f64)>,
 }
@@ -105,20 +117,22 @@ impl DelayTracker {
             last_sent: None,
             last_delay: None,
             spread: 0.0,
+            holding: Holding::new(),
             steps: 0,
             report: None,
         }
     }
 
-    /// Takes a packet, in the order of arrival; `at` is the receiver's microseconds. Says how long it queued.
-    pub(crate) fn on_packet(&mut self, sent: Time, at: i64) -> i64 {
+    /// Takes a packet, in the order of arrival; `at` is the receiver's microseconds, `bytes` are the packet's, with those
+    /// of packets that were lost just before it. Says how long it queued.
+    pub(crate) fn on_packet(&mut self, sent: Time, at: i64, bytes: u32) -> i64 {
         if self.last_sent.is_some_and(|last| sent.since(last) > SILENCE) {
             self.restart();
         }
         self.last_sent = Some(self.last_sent.map_or(sent, |last| last.max(sent)));
         let delay = at.saturating_sub(micros(sent));
         let queued = delay.saturating_sub(self.least.update(sent, delay));
-        self.follow_spread(delay);
+        self.follow_spread(sent, delay, bytes);
         let origin = *self.origin.get_or_insert(at);
         let arrival = Time::from_nanos(at.saturating_sub(origin).max(0).cast_unsigned().saturating_mul(1000));
         if let Some(delta) = self.groups.add(arrival, WallClock::default().abs_send_time(sent)) {
@@ -132,12 +146,12 @@ impl DelayTracker {
     /// What the packets since the last call say; `None` without any.
     pub(crate) fn take_signal(&mut self) -> Option<DelaySignal> {
         let (least_queue, last_queue) = self.report.take()?;
-        Some(DelaySignal { usage: self.usage, least_queue, last_queue, spread: self.spread })
+        Some(DelaySignal { usage: self.usage, least_queue, last_queue, spread: self.spread() })
     }
 
-    /// How far delays lie apart from packet to packet, in microseconds.
+    /// How far delays lie apart from packet to packet, or half as long as packets are held back, in microseconds.
     pub(crate) const fn spread(&self) -> f64 {
-        self.spread
+        self.spread.max(self.holding.micros() * HELD_PART)
     }
 
     /// Keeps the least delay from rising, while others may be what fills the queues.
@@ -154,11 +168,12 @@ impl DelayTracker {
         self.last_delay = None;
     }
 
-    fn follow_spread(&mut self, delay: i64) {
+    fn follow_spread(&mut self, sent: Time, delay: i64, bytes: u32) {
         if let Some(last) = self.last_delay.replace(delay) {
-            let step = (delay.saturating_sub(last)).unsigned_abs() as f64;
+            let step = delay.saturating_sub(last) as f64;
+            self.holding.on_packet(Step { sent, longer: step, bytes });
             self.steps = (self.steps + 1).min(SPREAD_PACKETS);
-            self.spread += (step.min(MAX_SPREAD) - self.spread) / f64::from(self.steps);
+            self.spread += (step.abs().min(MAX_SPREAD) - self.spread) / f64::from(self.steps);
         }
     }
 }
@@ -174,7 +189,7 @@ mod tests {
 
     fn run(tracker: &mut DelayTracker, from: u64, to: u64, delay: impl Fn(u64) -> i64) -> DelaySignal {
         for millis in (from..to).step_by(10) {
-            tracker.on_packet(Time::from_millis(millis), millis as i64 * 1000 + delay(millis));
+            tracker.on_packet(Time::from_millis(millis), millis as i64 * 1000 + delay(millis), 1200);
         }
         tracker.take_signal().expect("there were packets")
     }

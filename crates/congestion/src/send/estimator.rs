@@ -3,7 +3,7 @@
 //! It puts together what the files beside it know: what was sent, what arrived, how delays and losses are, what probes found.
 //! Must not know streams, layers, or when the pacer sends.
 
-use super::arrivals::{Arrival, Arrivals};
+use super::arrivals::{Arrival, Arrivals, lost_bytes};
 use super::delay::{DelaySignal, DelayTracker};
 use super::history::{History, PacketKind, SentPacket};
 use super::loss::LossTracker;
@@ -296,10 +296,11 @@ impl Estimator {
         self.batch.sort_unstable_by_key(|packet| (packet.at, packet.sent, packet.sequence_number));
         let mut newest = self.newest_sent;
         for packet in self.batch.drain(..) {
-            let queued = self.delay.on_packet(packet.sent, packet.at);
             let skipped =
                 self.last_arrived.map_or(0, |last| packet.sequence_number.wrapping_sub(last).wrapping_sub(1));
             self.last_arrived = Some(packet.sequence_number);
+            let bytes = u32::from(packet.size) + lost_bytes(skipped, packet.size);
+            let queued = self.delay.on_packet(packet.sent, packet.at, bytes);
             let arrival = Arrival { at: packet.at, size: packet.size, queued, skipped };
             self.arrivals.add(arrival);
             if let Some(id) = packet.probe {
@@ -335,7 +336,8 @@ impl Estimator {
             delay,
             loss,
             acknowledged: self.arrivals.bitrate(),
-            busy: delay.and_then(|delay| self.arrivals.busy_bitrate(delay.queued_above(), is_short)),
+            busy: delay
+                .and_then(|delay| self.arrivals.busy_bitrate(delay.queued_above(), delay.loses_behind())),
             round_trip: self.round_trip(),
             sent,
             sent_before,

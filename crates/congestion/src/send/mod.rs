@@ -34,6 +34,7 @@ mod competition;
 mod delay;
 mod estimator;
 mod history;
+mod holding;
 mod loss;
 mod pacer;
 mod pacer_queue;
