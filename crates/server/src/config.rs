@@ -121,6 +121,8 @@ settings! {
     max_data_consumers: usize = 1_000, "TUREEN_MAX_DATA_CONSUMERS" [value_name = "COUNT"];
     /// Size of a message over a data channel in bytes, 1 to 16777216. Default: 262144.
     max_data_message_bytes: u32 = 262_144, "TUREEN_MAX_DATA_MESSAGE_BYTES" [value_name = "BYTES"];
+    /// Messages of a peer over data channels that go further in a second, with bursts of twice as many; 0 for no limit. Default: 100.
+    max_data_messages_per_second: u32 = 100, "TUREEN_MAX_DATA_MESSAGES_PER_SECOND" [value_name = "COUNT"];
     /// Size of a request's body in bytes. Default: 65536.
     max_body_bytes: usize = 65_536, "TUREEN_MAX_BODY_BYTES" [value_name = "BYTES"];
     /// Requests of a client address a second, with bursts of twice as many; 0 for no limit. Default: 100.

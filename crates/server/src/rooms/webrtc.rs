@@ -146,6 +146,7 @@ impl WebRtc {
 fn sctp_options(settings: &Settings) -> SctpTransportOptions {
     let mut options = SctpTransportOptions::enabled();
     options.max_sctp_message_size = settings.max_data_message_bytes;
+    options.max_messages_per_second = settings.max_data_messages_per_second;
     options.sctp_send_buffer_size = DATA_SEND_BUFFER.max(settings.max_data_message_bytes);
     options
 }
