@@ -7,5 +7,7 @@ mod data;
 mod figures;
 mod layers;
 pub(crate) mod namespace;
+mod linked;
 mod networks;
 mod scenario;
+mod road;
