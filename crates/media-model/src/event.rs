@@ -193,6 +193,8 @@ pub enum DataProducerEvent {
     Paused,
     /// It was resumed.
     Resumed,
+    /// Messages beyond what its transport may bring went no further: so many by now. Told once a second while there are more.
+    MessagesLimited(u64),
 }
 
 /// News of a data consumer.

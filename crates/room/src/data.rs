@@ -266,6 +266,12 @@ fn listen_to_data_producer(peer: &Peer, producer: &DataProducer) {
     let id = producer.id();
     let owner = Arc::downgrade(&peer.shared);
     producer.observer().on_close(move || with(&owner, |peer| peer.forget_data_producer(&id))).detach();
+    let owner = Arc::downgrade(&peer.shared);
+    producer
+        .on_messages_limited(move |messages| {
+            with(&owner, |peer| peer.tell(PeerEvent::DataProducerLimited(id, *messages)));
+        })
+        .detach();
     // It may have closed before anybody listened.
     if producer.closed() {
         peer.forget_data_producer(&id);

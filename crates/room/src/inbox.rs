@@ -61,6 +61,8 @@ pub enum PeerEvent {
     DataConsumerAdded(DataOffer),
     /// A data consumer closed with its data producer.
     DataConsumerClosed(DataConsumerId),
+    /// Messages of one of the peer's own data producers went no further, since there were too many in a second: so many by now.
+    DataProducerLimited(DataProducerId, u64),
     /// A score of one of the peer's own producers changed.
     ProducerScore(ProducerId, Vec<ProducerScore>),
     /// Somebody in the room speaks, the peer itself perhaps, or nobody any more. Told when that changes, and while somebody speaks every
@@ -92,6 +94,7 @@ impl Supersede for Note {
             | (E::ConsumerScore(new, _), E::ConsumerScore(old, _))
             | (E::ConsumerLayers(new, _), E::ConsumerLayers(old, _)) => new == old,
             (E::ProducerScore(new, _), E::ProducerScore(old, _)) => new == old,
+            (E::DataProducerLimited(new, _), E::DataProducerLimited(old, _)) => new == old,
             (E::ActiveSpeaker { .. }, E::ActiveSpeaker { .. }) => true,
             _ => false,
         }

@@ -5,6 +5,7 @@
 
 use crate::access::{Secret, StaticToken};
 use crate::ice_server::IceServer;
+use crate::links::ConfiguredLink;
 use crate::media_codec::{MediaCodec, default_codecs};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -125,6 +126,8 @@ settings! {
     max_data_consumers: usize = 1_000, "TUREEN_MAX_DATA_CONSUMERS" [value_name = "COUNT"];
     /// Size of a message over a data channel in bytes, 1 to 16777216. Default: 262144.
     max_data_message_bytes: u32 = 262_144, "TUREEN_MAX_DATA_MESSAGE_BYTES" [value_name = "BYTES"];
+    /// Messages of a peer over data channels that go further in a second, with bursts of twice as many; 0 for no limit. Default: 100.
+    max_data_messages_per_second: u32 = 100, "TUREEN_MAX_DATA_MESSAGES_PER_SECOND" [value_name = "COUNT"];
     /// Size of a request's body in bytes. Default: 65536.
     max_body_bytes: usize = 65_536, "TUREEN_MAX_BODY_BYTES" [value_name = "BYTES"];
     /// Requests of a client address a second, with bursts of twice as many; 0 for no limit. Default: 100.
@@ -143,6 +146,9 @@ settings! {
     /// Tokens that are words, separated by commas, each as ROLE:ROOM:TOKEN, where ROLE is publish, subscribe or admin, and
     /// ROOM may be * for all. Default: none.
     static_tokens: Vec<StaticToken> = Vec::new(), "TUREEN_STATIC_TOKENS" [value_delimiter = ',', value_name = "TOKEN", hide_env_values = true];
+    /// Rooms that are linked with rooms of other servers from the start on, separated by commas, each as ROOM=URL with ;token=WORD, ;room=NAME,
+    /// ;announced-address=HOST, ;srtp=BOOL, ;rtx=BOOL and ;data=BOOL where there is a need. Default: none.
+    links: Vec<ConfiguredLink> = Vec::new(), "TUREEN_LINKS" [value_delimiter = ',', value_name = "LINK", hide_env_values = true];
     /// Where events are posted: room, peer, producer started and ended. Default: none.
     webhook_url: String = String::new(), "TUREEN_WEBHOOK_URL" [value_name = "URL"];
     /// Secret that events are signed with (HMAC-SHA256). Default: none, which is unsigned.
@@ -253,6 +259,12 @@ impl Settings {
         }
         if !self.token_secret.is_empty() && self.token_secret.as_bytes().len() < MIN_SECRET {
             return refuse("token_secret", format!("must have at least {MIN_SECRET} bytes"));
+        }
+        let twice = |(at, link): (usize, &ConfiguredLink)| {
+            self.links.iter().take(at).any(|before| before.same_rooms(link))
+        };
+        if self.links.iter().enumerate().any(twice) {
+            return refuse("links", "two are between the same rooms".into());
         }
         let url = &self.webhook_url;
         if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {

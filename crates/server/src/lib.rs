@@ -38,6 +38,7 @@ mod whip;
 pub use access::{MintError, Secret, StaticToken, StaticTokenError, TokenRole, mint};
 pub use config::{AUTO, ConfigError, LogFormat, Overrides, Settings};
 pub use ice_server::{IceServer, IceServerError};
+pub use links::{ConfiguredLink, ConfiguredLinkError};
 pub use media_codec::{MediaCodec, MediaCodecError, default_codecs};
 pub use server::{Server, StartError};
 #[doc(hidden)]

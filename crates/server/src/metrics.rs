@@ -75,6 +75,7 @@ fn record(snapshot: &ShardSnapshot) {
         ("tureen_data_bytes_sent_total", core.data.bytes_sent),
         ("tureen_data_messages_dropped_total", core.data.messages_dropped),
         ("tureen_data_messages_relayed_total", core.data.messages_relayed),
+        ("tureen_data_messages_limited_total", core.data.messages_limited),
         ("tureen_receive_errors_total", io.receive_errors),
         ("tureen_datagrams_sent_total", io.datagrams_sent),
         ("tureen_send_calls_total", io.send_calls),
@@ -178,4 +179,8 @@ fn describe_data() {
         "Messages that data consumers had no association or no room for, by shard"
     );
     describe_counter!("tureen_data_messages_relayed_total", "Messages handed to other shards, by shard");
+    describe_counter!(
+        "tureen_data_messages_limited_total",
+        "Messages that went no further because there were too many of their peer, by shard"
+    );
 }

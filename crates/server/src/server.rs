@@ -47,6 +47,9 @@ pub enum StartError {
     /// The threads that forward media cannot be started.
     #[error("shards: {0}")]
     Worker(#[from] tureen::CreateWorkerError),
+    /// A link of the settings cannot be made.
+    #[error("links: {0}")]
+    Link(String),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -81,6 +84,7 @@ impl Server {
             None => None,
         };
         let app = Arc::new(App::new(Arc::clone(&settings), start_rooms(&settings).await?));
+        start_links(&app)?;
         let idle = Duration::from_secs(settings.idle_timeout.into());
         let silent = Duration::from_secs(settings.peer_grace.into());
         let chores = [
@@ -176,6 +180,17 @@ pub(crate) async fn start_rooms(settings: &Arc<Settings>) -> Result<Rooms, Start
     worker.on_died(|reason| tracing::error!(reason, "the worker died")).detach();
     let webrtc = WebRtc::start(&worker, settings).await?;
     Ok(Rooms::new(worker, webrtc, Arc::clone(settings))?)
+}
+
+/// Starts the links of the settings.
+fn start_links(app: &App) -> Result<(), StartError> {
+    for link in &app.settings.links {
+        if let Err(refusal) = app.links.add_configured(&app.rooms, link) {
+            app.links.abort();
+            return Err(StartError::Link(refusal.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Looks for idle broadcasters, four times in the time that they have, but at most once a second.

@@ -291,6 +291,8 @@ events! {
     DataProducerEvent {
         /// Its transport closed, and it with it.
         TransportClose = "transportclose", Class::Lifecycle;
+        /// Messages beyond what its transport may bring went no further; how many so far.
+        MessagesLimited(u64) = "messageslimited", Class::Sample;
         /// A listener panicked.
         ListenerError(ListenerError) = "listenererror", Class::Sample;
     }

@@ -207,6 +207,9 @@ pub struct SctpTransportOptions {
     pub max_sctp_message_size: u32,
     /// The most bytes of all messages that wait to be sent or acknowledged, at least 1. Default 262144.
     pub sctp_send_buffer_size: u32,
+    /// Messages of all data producers of the transport that go further in a second, after two seconds' worth at once; 0 for no limit.
+    /// Default 0.
+    pub max_messages_per_second: u32,
 }
 
 impl Default for SctpTransportOptions {
@@ -217,6 +220,7 @@ impl Default for SctpTransportOptions {
             num_sctp_streams: NumSctpStreams::default(),
             max_sctp_message_size: association.max_message_size,
             sctp_send_buffer_size: association.send_buffer_size,
+            max_messages_per_second: 0,
         }
     }
 }
@@ -237,7 +241,8 @@ impl SctpTransportOptions {
             max_message_size: self.max_sctp_message_size,
             send_buffer_size: self.sctp_send_buffer_size,
         };
-        self.enable_sctp.then_some(SctpOptions { association, is_data_channel })
+        let max_messages_per_second = self.max_messages_per_second;
+        self.enable_sctp.then_some(SctpOptions { association, is_data_channel, max_messages_per_second })
     }
 }
 

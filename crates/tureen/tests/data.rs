@@ -51,6 +51,12 @@ fn joined(near: &Router, far: &Router) -> [PlainTransport; 2] {
         let created = router.create_plain_transport(with_sctp());
         block_on(created).expect("a transport")
     });
+    join(&pair);
+    pair
+}
+
+/// Makes two plain transports each other's remote.
+fn join(pair: &[PlainTransport; 2]) {
     for (own, other) in [(0, 1), (1, 0)] {
         let tuple = pair[other].tuple();
         let ip = tuple.local_address.parse().expect("an address");
@@ -59,7 +65,6 @@ fn joined(near: &Router, far: &Router) -> [PlainTransport; 2] {
     eventually("both associations stand", || {
         pair.iter().all(|transport| transport.sctp_state() == Some(SctpState::Connected))
     });
-    pair
 }
 
 #[test]
@@ -126,6 +131,30 @@ fn messages_cross_from_router_to_router_over_sctp() {
     let dump = block_on(into.dump()).expect("a dump").base.data;
     assert_eq!(dump.data_producer_ids, [incoming.id()]);
     assert_eq!(dump.sctp_state, Some(SctpState::Connected));
+}
+
+#[test]
+fn messages_beyond_the_limit_are_told() {
+    let (here, there) = (Stage::new(), Stage::new());
+    let mut limited = with_sctp();
+    limited.sctp.max_messages_per_second = 5;
+    let out = block_on(here.router.create_plain_transport(with_sctp())).expect("a transport");
+    let into = block_on(there.router.create_plain_transport(limited)).expect("a transport");
+    join(&[out.clone(), into.clone()]);
+    let source = produce(&here.transport(), labelled("bulk"));
+    let outgoing = consume(&out, &source);
+    let incoming = produce(&into, DataProducerOptions::on_stream(outgoing.sctp_stream_parameters().unwrap()));
+    let (log, mut kept) = (Log::default(), Kept::default());
+    let lines = log.clone();
+    kept.add(incoming.on_messages_limited(move |messages| lines.write(format!("limited {messages}"))));
+    for _ in 0..30 {
+        block_on(source.send(DataMessage::text("more"))).expect("it is taken");
+    }
+    assert_eq!(log.wait(1)[0], "limited 1");
+    eventually("all came", || {
+        let stats = block_on(incoming.get_stats()).expect("statistics");
+        stats.messages_received + stats.messages_limited == 30 && (10..15).contains(&stats.messages_received)
+    });
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use crate::arena::Key;
 use crate::core::Core;
 use crate::data::{DataConsumer, DataMessage, DataModel, DataProducer, DataSource};
-use crate::event::{DataConsumerEvent, Event};
+use crate::event::{DataConsumerEvent, DataProducerEvent, Event};
+use std::time::Duration;
 use tureen_data::{Association, SendError};
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
+
+const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of a message for one data consumer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,18 @@ impl<T: Transport> Core<T> {
         counters.messages_received += 1;
         counters.bytes_received += message.payload.len() as u64;
         self.fan_out(now, source, message);
+    }
+
+    /// A message of a data producer goes no further: there are too many. That is told once a second.
+    pub(super) fn limit_message(&mut self, now: Time, key: Key<DataProducer>) {
+        let Some(producer) = self.data.producers.get_mut(key) else { return };
+        producer.messages_limited += 1;
+        self.counters.data.messages_limited += 1;
+        if producer.told_limited.is_none_or(|told| now.since(told) >= LIMIT_TOLD_EVERY) {
+            producer.told_limited = Some(now);
+            let event = DataProducerEvent::MessagesLimited(producer.messages_limited);
+            self.events.message(Event::DataProducer(producer.id, event), 0);
+        }
     }
 
     /// Gives a message to the data consumers and mirrors of a source, unless that is paused.

@@ -62,6 +62,8 @@ pub struct DataCounters {
     pub messages_dropped: u64,
     /// Messages relayed to other shards.
     pub messages_relayed: u64,
+    /// Messages beyond what their transports may bring, which went no further.
+    pub messages_limited: u64,
 }
 
 /// A data consumer as it was made.
@@ -104,6 +106,8 @@ pub struct DataProducerStats {
     pub messages_received: u64,
     /// Bytes of those.
     pub bytes_received: u64,
+    /// Messages beyond what its transport may bring, which went no further and are not among those received.
+    pub messages_limited: u64,
 }
 
 /// Statistics of a data consumer.

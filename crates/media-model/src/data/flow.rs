@@ -136,6 +136,9 @@ impl<T: Transport> Core<T> {
             data.unclaimed += 1;
             return;
         };
+        if !data.rate.take(now) {
+            return self.limit_message(now, producer);
+        }
         let message = match data.is_pipe {
             true => pipe_frame::read(message.ppid, &message.payload),
             false => Some(DataMessage::new(message.ppid, message.payload)),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what they are made with, and what is said of them | [`options`], [`description`], [`error`] |
 //! | making, pausing, closing | [`produce`], [`consume`], [`closing`] |
-//! | associations and messages | [`flow`], [`delivery`], [`pipe_frame`] |
+//! | associations and messages | [`flow`], [`rate`], [`delivery`], [`pipe_frame`] |
 //! | other shards | [`sources`], [`relaying`] |
 //!
 //! Nothing of RTP is known here. Messages allocate; packets of media pass none of this.
@@ -18,6 +18,7 @@ mod flow;
 mod options;
 mod pipe_frame;
 mod produce;
+mod rate;
 mod relaying;
 mod reporting;
 mod sources;
@@ -35,10 +36,12 @@ use crate::source::Mirror;
 use crate::timers::Armed;
 use crate::transport_state::TransportTag;
 use bytes::Bytes;
+use rate::MessageRate;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use tureen_data::{Association, Ppid, Reliability};
 use tureen_rtp_dictionaries::{SctpState, SctpStreamParameters};
+use tureen_rtp_wire::Time;
 
 /// All of a Core that is about messages.
 #[derive(Debug, Default)]
@@ -64,6 +67,8 @@ pub(crate) struct TransportData {
     pub(crate) max_message_size: u32,
     /// Whether it leads to another router.
     pub(crate) is_pipe: bool,
+    /// How many messages may still come in.
+    pub(crate) rate: MessageRate,
     /// From when the path is open.
     pub(crate) association: Option<Association>,
     /// Whether the path has closed for good.
@@ -92,6 +97,7 @@ impl TransportData {
             sctp,
             max_message_size,
             is_pipe,
+            rate: MessageRate::new(sctp.map_or(0, |sctp| sctp.max_messages_per_second)),
             association: None,
             over: false,
             state: SctpState::New,
@@ -130,6 +136,10 @@ pub(crate) struct DataProducer {
     pub(crate) paused: bool,
     pub(crate) messages_received: u64,
     pub(crate) bytes_received: u64,
+    /// Messages beyond what its transport may bring, which went no further.
+    pub(crate) messages_limited: u64,
+    /// When that was last told.
+    pub(crate) told_limited: Option<Time>,
 }
 
 /// Where the messages of a [`DataSource`] come from.

@@ -12,6 +12,8 @@ pub struct SctpOptions {
     pub association: AssociationOptions,
     /// Whether the remote's streams are data channels (RFC 8831), which are closed by resetting them. Default `false`.
     pub is_data_channel: bool,
+    /// Messages of all data producers that go further in a second, after two seconds' worth at once; 0 for no limit. Default 0.
+    pub max_messages_per_second: u32,
 }
 
 /// How a data producer is made.

@@ -52,6 +52,8 @@ impl<T: Transport> Core<T> {
             paused,
             messages_received: 0,
             bytes_received: 0,
+            messages_limited: 0,
+            told_limited: None,
         });
         self.data.producer_ids.insert(id, key);
         if let Some(data) = self.data.transports.get_mut(&transport) {

@@ -54,6 +54,7 @@ impl<T: Transport> Core<T> {
             protocol: producer.protocol.clone(),
             messages_received: producer.messages_received,
             bytes_received: producer.bytes_received,
+            messages_limited: producer.messages_limited,
         })
     }
 

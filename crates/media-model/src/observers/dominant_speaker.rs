@@ -1,8 +1,9 @@
 //! Who of several speaks: dominant-speaker identification by speech activity over three intervals (I. Volfin, I. Cohen,
 //! "Dominant speaker identification for multipoint videoconferencing", Computer Speech and Language 27, 2013).
 //!
-//! The intervals are the newest window of 100 ms, the frames of that window, and the last second. Must not know producers,
-//! clocks or where levels come from: it is given numbered windows, and asked after one of them.
+//! The intervals are the newest window of 100 ms, the frames of that window, and the last second. Each window since the last judgement is judged, so
+//! that a pause for breath at the moment of it costs nothing; and where several speak at once, whoever does first stays until giving way. Must not
+//! know producers, clocks or where levels come from: it is given numbered windows, and asked after one of them.
 
 use super::levels::FRAMES;
 use std::collections::BTreeMap;
@@ -23,8 +24,16 @@ const NO_ACTIVITY: f64 = 1e-10;
 
 /// A window belongs to speech if more frames than these have a voice.
 const MINORITY: u8 = 2;
-/// So many windows of a second a newcomer has to speak in: a cough is shorter.
-const ENOUGH: u8 = 4;
+/// So many frames of a second a newcomer has to speak in: 360 ms, and a cough is shorter.
+const ENOUGH: u8 = 18;
+/// Who dominates gives way by so many windows without speech: pauses between words are shorter.
+const PAUSE: usize = 4;
+/// Or else a newcomer has to speak in so many more windows of the last second.
+const AHEAD: u8 = 4;
+/// Windows that are judged, the newest and those before it, where they have not been before.
+const LOOK_BACK: usize = 3;
+/// Windows that are remembered.
+const HISTORY: usize = N3 as usize + LOOK_BACK - 1;
 /// Nothing that is quieter is a voice: -50 dBov.
 const QUIETEST: u8 = 127 - 50;
 /// Noise is not taken to be louder than this: -40 dBov.
@@ -39,10 +48,10 @@ const HOLD: u8 = 2;
 pub(crate) struct Speech {
     /// The newest window.
     window: u64,
-    /// The loudest step of the newest window.
-    loudest: u8,
+    /// The loudest step of each window, the newest first.
+    loudest: [u8; LOOK_BACK],
     /// Frames with a voice in each window, the newest first.
-    voiced: [u8; N3 as usize],
+    voiced: [u8; HISTORY],
     /// The loudness that lasts, and for how many more frames.
     held: (u8, u8),
     noise: u8,
@@ -60,10 +69,9 @@ impl Speech {
         if passed > 1 {
             self.held = (0, 0);
         }
-        let windows = self.voiced.len();
-        let passed = usize::try_from(passed).unwrap_or(windows).min(windows);
-        self.voiced.rotate_right(passed % windows);
-        self.voiced.iter_mut().take(passed).for_each(|voiced| *voiced = 0);
+        let passed = usize::try_from(passed).unwrap_or(HISTORY);
+        shift(&mut self.voiced, passed);
+        shift(&mut self.loudest, passed);
         self.window = window;
         let (mut loudest, mut voiced) = (0, 0);
         for level in frames {
@@ -71,9 +79,8 @@ impl Speech {
             loudest = loudest.max(step);
             voiced += u8::from(step > 0);
         }
-        self.loudest = loudest;
-        if let Some(newest) = self.voiced.first_mut() {
-            *newest = voiced;
+        if let (Some(newest), Some(step)) = (self.voiced.first_mut(), self.loudest.first_mut()) {
+            (*newest, *step) = (voiced, loudest);
         }
     }
 
@@ -107,34 +114,59 @@ impl Speech {
         }
     }
 
+    /// How much was spoken up to a window.
     fn activity(&self, window: u64) -> Activity {
-        let missing = usize::try_from(window.saturating_sub(self.window)).unwrap_or(usize::MAX);
-        let is_current = missing == 0;
-        let windows = self.voiced.iter().take(self.voiced.len().saturating_sub(missing));
-        let windows = windows.filter(|voiced| **voiced > MINORITY).count();
-        let voiced = self.voiced.first().copied().filter(|_| is_current).unwrap_or(0);
-        let loudest = if is_current { self.loudest } else { 0 };
-        let windows = u8::try_from(windows).unwrap_or(N3);
+        let age = self.window.checked_sub(window).and_then(|age| usize::try_from(age).ok());
+        let loudest = age.and_then(|age| self.loudest.get(age)).copied().unwrap_or(0);
+        let second =
+            (0..u64::from(N3)).map(|before| window.checked_sub(before).map_or(0, |at| self.voiced_in(at)));
+        let (mut frames, mut windows, mut pause) = (0, 0, None);
+        for (before, voiced) in second.enumerate() {
+            frames += voiced;
+            if voiced > MINORITY {
+                windows += 1;
+                pause = pause.or(Some(before));
+            }
+        }
         Activity {
-            windows,
             scores: [
                 score(N1, loudest, DECAYS[0]),
-                score(N2, voiced, DECAYS[1]),
+                score(N2, self.voiced_in(window), DECAYS[1]),
                 score(N3, windows, DECAYS[2]),
             ],
+            windows,
+            frames,
+            gives_way: pause.is_none_or(|pause| pause >= PAUSE),
         }
     }
+
+    /// Frames with a voice in a window; those that are not remembered, or not heard of, have none.
+    fn voiced_in(&self, window: u64) -> u8 {
+        let age = self.window.checked_sub(window).and_then(|age| usize::try_from(age).ok());
+        age.and_then(|age| self.voiced.get(age)).copied().unwrap_or(0)
+    }
+}
+
+/// Makes room for newer ones at the front.
+fn shift<const N: usize>(windows: &mut [u8; N], passed: usize) {
+    let passed = passed.min(N);
+    windows.rotate_right(passed % N);
+    windows.iter_mut().take(passed).for_each(|window| *window = 0);
 }
 
 /// How much somebody spoke: at the moment, in the newest window, in the last second.
 #[derive(Clone, Copy, Debug)]
 struct Activity {
     scores: [f64; 3],
+    /// Windows of speech in the last second, and frames with a voice.
     windows: u8,
+    frames: u8,
+    /// Whether there was no speech for a while.
+    gives_way: bool,
 }
 
 impl Activity {
-    const NONE: Self = Self { scores: [NO_ACTIVITY; 3], windows: 0 };
+    const NONE: Self = Self { scores: [NO_ACTIVITY; 3], windows: 0, frames: 0, gives_way: true };
 
     /// How far it is ahead of another one, over a window and over a second, if that is enough to take over.
     fn lead(&self, over: &Self) -> Option<[f64; 2]> {
@@ -144,7 +176,8 @@ impl Activity {
         }
         let leads_all = leads.iter().zip(&LEADS).all(|(lead, least)| lead > least);
         let [_, medium, long] = leads;
-        (leads_all && self.windows >= ENOUGH).then_some([medium, long])
+        let may = over.gives_way || self.windows >= over.windows.saturating_add(AHEAD);
+        (leads_all && may && self.frames >= ENOUGH).then_some([medium, long])
     }
 }
 
@@ -162,11 +195,13 @@ fn score(n: u8, count: u8, decay: f64) -> f64 {
 pub(crate) struct DominantSpeaker<Id> {
     speakers: BTreeMap<Id, Speech>,
     dominant: Option<Id>,
+    /// The first window that was not judged.
+    next: u64,
 }
 
 impl<Id> Default for DominantSpeaker<Id> {
     fn default() -> Self {
-        Self { speakers: BTreeMap::new(), dominant: None }
+        Self { speakers: BTreeMap::new(), dominant: None, next: 0 }
     }
 }
 
@@ -203,15 +238,25 @@ impl<Id: Copy + Ord> DominantSpeaker<Id> {
 
     /// Decides by what was heard up to a window. Returns who is dominant now, if that is somebody else.
     pub(crate) fn decide(&mut self, window: u64) -> Option<Id> {
+        let before = self.dominant;
+        let oldest = window.saturating_sub(LOOK_BACK as u64 - 1);
+        for window in self.next.max(oldest)..=window {
+            self.judge(window);
+        }
+        self.next = self.next.max(window.saturating_add(1));
+        self.dominant.filter(|_| self.dominant != before)
+    }
+
+    fn judge(&mut self, window: u64) {
         let dominant = self.dominant.and_then(|id| self.speakers.get(&id));
         let dominant = dominant.map_or(Activity::NONE, |speech| speech.activity(window));
         let others = self.speakers.iter().filter(|(id, _)| Some(**id) != self.dominant);
         let ahead = others
             .filter_map(|(id, speech)| Some((speech.activity(window).lead(&dominant)?, *id)))
             .reduce(|best, other| if other.0 > best.0 { other } else { best });
-        let (_, id) = ahead?;
-        self.dominant = Some(id);
-        self.dominant
+        if let Some((_, id)) = ahead {
+            self.dominant = Some(id);
+        }
     }
 }
 
@@ -228,6 +273,11 @@ mod tests {
 
     /// Lets each of several follow a script, a level for each 20 ms; returns who became dominant, and at which millisecond.
     fn play(millis: u64, level: impl Fn(u8, u64) -> Option<u8>) -> Vec<(u64, u8)> {
+        play_from(0, millis, level)
+    }
+
+    /// The same, with the first decision so many windows later.
+    fn play_from(first: u64, millis: u64, level: impl Fn(u8, u64) -> Option<u8>) -> Vec<(u64, u8)> {
         let mut speakers = DominantSpeaker::default();
         (0..3).for_each(|id| assert!(speakers.add(id)));
         let mut changes = Vec::new();
@@ -236,7 +286,7 @@ mod tests {
                 let frames = std::array::from_fn(|frame| level(id, window * 100 + frame as u64 * 20));
                 speakers.hear(&id, window + 1, &frames);
             }
-            if window % INTERVAL == 0 {
+            if window % INTERVAL == first {
                 changes.extend(speakers.decide(window + 1).map(|id| ((window + 1) * 100, id)));
             }
         }
@@ -259,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_cough_does_not_take_over() {
-        for cough in (3000..3300).step_by(20) {
-            let is_cough = |at| (cough..cough + 200).contains(&at);
+        for (cough, long) in (3000..3300).step_by(20).flat_map(|at| [(at, 200), (at, 340)]) {
+            let is_cough = |at| (cough..cough + long).contains(&at);
             let while_speaking = play(6000, |id, at| when(id == 0 || id == 1 && is_cough(at)));
             assert_eq!(while_speaking.len(), 1, "{while_speaking:?}");
             let in_silence = play(6000, |id, at| when(id == 0 && at < 1500 || id == 1 && is_cough(at)));
@@ -286,8 +336,29 @@ mod tests {
             1 => (at + 350) % 800 < 600,
             _ => false,
         };
-        let both = play(60_000, |id, at| when(words(id, at)));
-        assert!(both.len() <= 3, "{both:?}");
+        let slower = |id: u8, at: u64| match id {
+            0 => at % 1300 < 900,
+            1 => (at + 350) % 1100 < 700,
+            _ => false,
+        };
+        for first in 0..INTERVAL {
+            let both = play_from(first, 60_000, |id, at| when(words(id, at)));
+            assert!(both.len() <= 2, "{both:?}");
+            let both = play_from(first, 60_000, |id, at| when(slower(id, at)));
+            assert!(both.len() <= 3, "{both:?}");
+        }
+    }
+
+    #[test]
+    fn who_breaks_in_takes_over_once_the_other_gives_way() {
+        // Both speak for 2 s, then one alone.
+        let changes = play(9000, |id, at| when(id == 0 && at < 5000 || id == 1 && at >= 3000));
+        let [(_, 0), (seen, 1)] = changes[..] else { panic!("{changes:?}") };
+        assert!((5000..=5900).contains(&seen), "{seen}");
+        // Somebody whose noise counts as a voice now and then is in the way of others for little more than a second.
+        let changes =
+            play(9000, |id, at| when(id == 0 && (at < 3000 || at % 400 < 100) || id == 1 && at >= 3000));
+        assert!(matches!(changes[..], [(_, 0), (3000..=4200, 1)]), "{changes:?}");
     }
 
     #[test]

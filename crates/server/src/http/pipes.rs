@@ -4,7 +4,7 @@ use super::body::{Json, OptionalJson};
 use super::{ApiError, App, Client};
 use crate::links::NewLink;
 use crate::refusal::Refusal;
-use crate::rooms::{NewPipe, PipedProducer};
+use crate::rooms::{NewPipe, PipedDataProducer, PipedProducer};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Path, Query, State};
@@ -14,7 +14,7 @@ use axum::routing::{delete, get, post};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use tureen::{ConsumerId, PipeConnectOptions, ProducerId};
+use tureen::{ConsumerId, DataConsumerId, DataProducerId, PipeConnectOptions, ProducerId};
 
 type Answer = Result<Response, ApiError>;
 /// Room, pipe or link.
@@ -27,6 +27,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/rooms/{room}/pipes", get(state).post(open))
         .route("/rooms/{room}/pipes/{pipe}", get(describe).delete(close))
         .route("/rooms/{room}/pipes/{pipe}/connect", post(connect))
+        .route("/rooms/{room}/pipes/{pipe}/rename", post(rename))
+        .route("/rooms/{room}/pipes/{pipe}/data-consumers", post(consume_data))
+        .route("/rooms/{room}/pipes/{pipe}/data-consumers/{object}", delete(close_data_consumer))
+        .route("/rooms/{room}/pipes/{pipe}/data-producers", post(produce_data))
+        .route("/rooms/{room}/pipes/{pipe}/data-producers/{object}", delete(close_data_producer))
         .route("/rooms/{room}/pipes/{pipe}/consumers", post(consume))
         .route("/rooms/{room}/pipes/{pipe}/consumers/{object}", delete(close_consumer))
         .route("/rooms/{room}/pipes/{pipe}/producers", post(produce))
@@ -85,6 +90,21 @@ async fn connect(
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct RenameRequest {
+    display_name: String,
+}
+
+async fn rename(
+    State(app): State<Arc<App>>,
+    Path((room, pipe)): InRoom,
+    Json(request): Json<RenameRequest>,
+) -> Answer {
+    app.rooms.pipe(&room, &pipe)?.rename(request.display_name)?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ConsumeRequest {
     producer_id: ProducerId,
 }
@@ -119,6 +139,42 @@ async fn close_producer(State(app): State<Arc<App>>, Path((room, pipe, producer)
 async fn close_consumer(State(app): State<Arc<App>>, Path((room, pipe, consumer)): OnPipe) -> Answer {
     let id: ConsumerId = consumer.parse().map_err(|_| Refusal::unknown("consumer", &consumer))?;
     app.rooms.pipe(&room, &pipe)?.close_consumer(&id)?;
+    Ok(done())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConsumeDataRequest {
+    data_producer_id: DataProducerId,
+}
+
+async fn consume_data(
+    State(app): State<Arc<App>>,
+    Path((room, pipe)): InRoom,
+    Json(request): Json<ConsumeDataRequest>,
+) -> Answer {
+    let consumer = app.rooms.pipe(&room, &pipe)?.consume_data(request.data_producer_id).await?;
+    Ok(axum::Json(consumer).into_response())
+}
+
+async fn produce_data(
+    State(app): State<Arc<App>>,
+    Path((room, pipe)): InRoom,
+    Json(piped): Json<PipedDataProducer>,
+) -> Answer {
+    let id = app.rooms.pipe(&room, &pipe)?.produce_data(piped).await?;
+    Ok(axum::Json(json!({ "id": id })).into_response())
+}
+
+async fn close_data_producer(State(app): State<Arc<App>>, Path((room, pipe, producer)): OnPipe) -> Answer {
+    let id: DataProducerId = producer.parse().map_err(|_| Refusal::unknown("data producer", &producer))?;
+    app.rooms.pipe(&room, &pipe)?.close_data_producer(&id)?;
+    Ok(done())
+}
+
+async fn close_data_consumer(State(app): State<Arc<App>>, Path((room, pipe, consumer)): OnPipe) -> Answer {
+    let id: DataConsumerId = consumer.parse().map_err(|_| Refusal::unknown("data consumer", &consumer))?;
+    app.rooms.pipe(&room, &pipe)?.close_data_consumer(&id)?;
     Ok(done())
 }
 

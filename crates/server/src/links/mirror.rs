@@ -2,12 +2,14 @@
 //! until they are alike. Nothing is remembered but which pipes belong together, so that whatever was missed in an outage is seen after it.
 //! Must not know which of the rooms is here.
 
+use super::NewLink;
 use super::side::{Side, SideError};
 use crate::rooms::{
-    NewPipe, PeerState, PipeReply, PipeState, PipedPeer, PipedProducer, ProducerState, RoomState,
+    NewPipe, PeerState, PipeReply, PipeState, PipedDataProducer, PipedPeer, PipedProducer, ProducerState,
+    RoomState,
 };
 use std::collections::BTreeMap;
-use tureen::PipeConnectOptions;
+use tureen::{DataProducerId, PipeConnectOptions};
 
 const FORBIDDEN: u16 = 403;
 
@@ -33,12 +35,23 @@ pub(super) struct Make {
     pub(super) link: String,
     pub(super) enable_srtp: bool,
     pub(super) enable_rtx: bool,
+    pub(super) enable_data: bool,
 }
 
 impl Make {
+    pub(super) fn of(link: &str, new: &NewLink) -> Self {
+        let NewLink { enable_srtp, enable_rtx, enable_data, .. } = *new;
+        Self { link: link.to_owned(), enable_srtp, enable_rtx, enable_data }
+    }
+
+    /// Whether a peer has anything that crosses.
+    fn carries(&self, peer: &PeerState) -> bool {
+        !peer.producers.is_empty() || self.enable_data && !peer.data_producers.is_empty()
+    }
+
     fn pipe(&self, peer: Option<PipedPeer>) -> NewPipe {
-        let Self { link, enable_srtp, enable_rtx } = self.clone();
-        NewPipe { enable_srtp, enable_rtx, announced_address: None, peer, link }
+        let Self { link, enable_srtp, enable_rtx, enable_data } = self.clone();
+        NewPipe { enable_srtp, enable_rtx, enable_data, announced_address: None, peer, link }
     }
 }
 
@@ -67,19 +80,15 @@ impl Mirror {
         (to, had): (&impl Side, &RoomState),
         make: &Make,
     ) -> Result<(), SideError> {
-        let sends = |id: &str| has.peers.iter().any(|peer| peer.id == id && !peer.producers.is_empty());
+        let sends = |id: &str| has.peers.iter().any(|peer| peer.id == id && make.carries(peer));
         let whole = |ends: &Ends| find(has, &ends.out).is_some() && find(had, &ends.into).is_some();
         let over = self.peers.iter().filter(|(peer, ends)| !sends(peer) || !whole(ends));
         for peer in over.map(|(peer, _)| peer.clone()).collect::<Vec<_>>() {
             self.end(from, to, &peer).await;
         }
         let mut refused = None;
-        for peer in has.peers.iter().filter(|peer| !peer.producers.is_empty()) {
-            match self.follow((from, has), (to, had), peer, make).await {
-                Err(error @ SideError::Unreachable(_)) => return Err(error),
-                Err(error) => refused = refused.or(Some(error)),
-                Ok(()) => {}
-            }
+        for peer in has.peers.iter().filter(|peer| make.carries(peer)) {
+            note(&mut refused, self.follow((from, has), (to, had), peer, make).await)?;
         }
         refused.map_or(Ok(()), Err)
     }
@@ -99,24 +108,27 @@ impl Mirror {
                 ends
             }
         };
-        let empty = PipeState {
-            id: String::new(),
-            link: String::new(),
-            producers: Vec::new(),
-            consumers: Vec::new(),
-        };
-        let out = find(has, &ends.out).unwrap_or(&empty);
-        let into = find(had, &ends.into).unwrap_or(&empty);
-        for gone in into.producers.iter().filter(|made| peer.producers.iter().all(|own| own.id != made.id)) {
+        let empty = PipeState::default();
+        let out = (from, find(has, &ends.out).unwrap_or(&empty));
+        let into = (to, find(had, &ends.into).unwrap_or(&empty));
+        let mut refused = None;
+        // Just made, it has the name already.
+        if into.1.display_name.as_ref().is_some_and(|name| *name != peer.display_name) {
+            note(&mut refused, to.rename(&ends.into, &peer.display_name).await)?;
+        }
+        for gone in into.1.producers.iter().filter(|made| peer.producers.iter().all(|own| own.id != made.id))
+        {
             to.close_producer(&ends.into, gone.id).await?;
         }
-        let mut refused = None;
         for own in &peer.producers {
-            match carry((from, out), (to, into), &ends, *own).await {
-                Err(error @ SideError::Unreachable(_)) => return Err(error),
-                Err(error) => refused = refused.or(Some(error)),
-                Ok(()) => {}
-            }
+            note(&mut refused, carry(out, into, &ends, *own).await)?;
+        }
+        let data_producers = if make.enable_data { peer.data_producers.as_slice() } else { &[] };
+        for gone in into.1.data_producers.iter().filter(|made| !data_producers.contains(made)) {
+            to.close_data_producer(&ends.into, *gone).await?;
+        }
+        for own in data_producers {
+            note(&mut refused, carry_data(out, into, &ends, *own).await)?;
         }
         refused.map_or(Ok(()), Err)
     }
@@ -135,6 +147,19 @@ impl Mirror {
             self.end(from, to, &peer).await;
         }
     }
+}
+
+/// Keeps the first refusal, for the others to be tried all the same.
+///
+/// # Errors
+/// A side was not reached.
+fn note(refused: &mut Option<SideError>, tried: Result<(), SideError>) -> Result<(), SideError> {
+    match tried {
+        Err(error @ SideError::Unreachable(_)) => return Err(error),
+        Err(error) => *refused = refused.take().or(Some(error)),
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// Opens both ends, and tells each of the other.
@@ -198,6 +223,39 @@ async fn carry(
     let produced = to.produce(&ends.into, piped).await;
     if produced.is_err() {
         from.close_consumer(&ends.out, consumer.id).await?;
+    }
+    produced
+}
+
+/// Makes one data producer be in the other room.
+async fn carry_data(
+    (from, out): (&impl Side, &PipeState),
+    (to, into): (&impl Side, &PipeState),
+    ends: &Ends,
+    own: DataProducerId,
+) -> Result<(), SideError> {
+    let consumer = out.data_consumers.iter().find(|consumer| consumer.data_producer_id == own);
+    let is_made = into.data_producers.contains(&own);
+    if consumer.is_some() && is_made {
+        return Ok(());
+    }
+    // One half without the other is of no use.
+    if let Some(consumer) = consumer {
+        from.close_data_consumer(&ends.out, consumer.id).await?;
+    }
+    if is_made {
+        to.close_data_producer(&ends.into, own).await?;
+    }
+    let consumer = from.consume_data(&ends.out, own).await?;
+    let piped = PipedDataProducer {
+        id: Some(own),
+        sctp_stream_parameters: consumer.sctp_stream_parameters,
+        label: consumer.label,
+        protocol: consumer.protocol,
+    };
+    let produced = to.produce_data(&ends.into, piped).await;
+    if produced.is_err() {
+        from.close_data_consumer(&ends.out, consumer.id).await?;
     }
     produced
 }

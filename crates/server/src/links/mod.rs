@@ -3,8 +3,11 @@
 //! A link looks at both rooms twice a second, compares, and mends what differs ([`mirror`]); what it does at this server it does itself, and at the
 //! other one over its operators' API ([`side`]). Each peer that sends is carried by a pipe of its own, and is a peer in the other room.
 
+mod configured;
 mod mirror;
 mod side;
+
+pub use configured::{ConfiguredLink, ConfiguredLinkError};
 
 use crate::access::Secret;
 use crate::random::draw;
@@ -23,7 +26,7 @@ use tokio::task::JoinHandle;
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// A link that is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewLink {
     /// The other server, as `http://host:port` or `https://host:port`.
@@ -42,6 +45,39 @@ pub(crate) struct NewLink {
     /// Whether packets lost between the servers are sent again. Default `true`.
     #[serde(default = "yes")]
     enable_rtx: bool,
+    /// Whether messages of data producers cross too. They are not protected on their way. Default `false`.
+    #[serde(default)]
+    enable_data: bool,
+}
+
+impl NewLink {
+    /// To this server, with defaults.
+    fn to(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            token: Secret::default(),
+            room: None,
+            announced_address: None,
+            enable_srtp: true,
+            enable_rtx: true,
+            enable_data: false,
+        }
+    }
+
+    /// The other server's room, for a room of this one.
+    fn remote_room<'a>(&'a self, room: &'a str) -> &'a str {
+        self.room.as_deref().unwrap_or(room)
+    }
+}
+
+/// # Errors
+/// It is not where a server could be.
+fn check_url(url: &str) -> Result<(), Refusal> {
+    let uri: ureq::http::Uri = url.parse().map_err(|error| Refusal::Argument(format!("url: {error}")))?;
+    if matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() {
+        return Ok(());
+    }
+    Err(Refusal::Argument("url: must be http:// or https:// and a host".into()))
 }
 
 fn yes() -> bool {
@@ -70,6 +106,8 @@ pub(crate) struct LinkJson {
     id: String,
     url: String,
     remote_room: String,
+    /// Whether it is one of the settings.
+    configured: bool,
     #[serde(flatten)]
     report: Report,
 }
@@ -78,6 +116,7 @@ struct Link {
     room: String,
     url: String,
     remote_room: String,
+    configured: bool,
     report: Arc<Mutex<Report>>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -99,14 +138,28 @@ impl Links {
     /// # Errors
     /// The name of a room or the URL is no such, or the two are linked already.
     pub(crate) fn add(&self, rooms: &Arc<Rooms>, room: &str, new: NewLink) -> Result<String, Refusal> {
+        self.insert(rooms, room, new, false)
+    }
+
+    /// Makes a link of the settings.
+    ///
+    /// # Errors
+    /// As [`Links::add`].
+    pub(crate) fn add_configured(&self, rooms: &Arc<Rooms>, link: &ConfiguredLink) -> Result<(), Refusal> {
+        self.insert(rooms, link.room(), link.link().clone(), true).map(drop)
+    }
+
+    fn insert(
+        &self,
+        rooms: &Arc<Rooms>,
+        room: &str,
+        new: NewLink,
+        configured: bool,
+    ) -> Result<String, Refusal> {
         check_name("room", room)?;
-        let remote_room = new.room.clone().unwrap_or_else(|| room.to_owned());
+        let remote_room = new.remote_room(room).to_owned();
         check_name("room", &remote_room)?;
-        let uri: ureq::http::Uri =
-            new.url.parse().map_err(|error| Refusal::Argument(format!("url: {error}")))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-            return Err(Refusal::Argument("url: must be http:// or https:// and a host".into()));
-        }
+        check_url(&new.url)?;
         let mut links = lock(&self.links);
         let same = |link: &Link| link.room == room && link.url == new.url && link.remote_room == remote_room;
         if links.values().any(same) {
@@ -120,12 +173,12 @@ impl Links {
             rooms: Arc::clone(rooms),
             room: room.clone(),
             remote: Remote::new(&new.url, &remote_room, new.token.clone()),
-            make: Make { link: id.clone(), enable_srtp: new.enable_srtp, enable_rtx: new.enable_rtx },
+            make: Make::of(&id, &new),
             new,
             report: Arc::clone(&report),
         };
         let task = tokio::spawn(work.run(stopped));
-        links.insert(id.clone(), Link { room, url, remote_room, report, stop, task });
+        links.insert(id.clone(), Link { room, url, remote_room, configured, report, stop, task });
         Ok(id)
     }
 
@@ -137,6 +190,7 @@ impl Links {
             id: id.clone(),
             url: link.url.clone(),
             remote_room: link.remote_room.clone(),
+            configured: link.configured,
             report: lock(&link.report).clone(),
         });
         json.collect()
@@ -191,14 +245,18 @@ struct Work {
 impl Work {
     /// Compares and mends until it is told to stop.
     async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let local = Local {
+        let mut local = Local {
             rooms: Arc::clone(&self.rooms),
             room: self.room.clone(),
-            reached_on: own_address(&self.new.url).await,
+            reached_on: None,
             announced_address: self.new.announced_address.clone(),
         };
         let (mut outward, mut inward) = (Mirror::default(), Mirror::default());
         while !*stopped.borrow() {
+            // A link of the settings may start before the network does.
+            if local.reached_on.is_none() {
+                local.reached_on = own_address(&self.new.url).await;
+            }
             let turned = self.turn(&local, &mut outward, &mut inward).await;
             self.tell(turned, outward.len(), inward.len());
             tokio::select! {

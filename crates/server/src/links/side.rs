@@ -2,14 +2,16 @@
 
 use crate::access::Secret;
 use crate::refusal::Refusal;
-use crate::rooms::{NewPipe, PipeReply, PipedConsumer, PipedProducer, RoomState, Rooms};
+use crate::rooms::{
+    NewPipe, PipeReply, PipedConsumer, PipedDataConsumer, PipedDataProducer, PipedProducer, RoomState, Rooms,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tureen::{ConsumerId, PipeConnectOptions, ProducerId};
+use tureen::{ConsumerId, DataConsumerId, DataProducerId, PipeConnectOptions, ProducerId};
 
 /// How long an answer may take. While the way to the other server is broken, nothing is learned for so long and a period.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,6 +42,7 @@ pub(super) trait Side: Send + Sync {
     fn state(&self, link: &str) -> impl Future<Output = Answer<RoomState>> + Send;
     fn open(&self, new: NewPipe) -> impl Future<Output = Answer<PipeReply>> + Send;
     fn connect(&self, pipe: &str, to: PipeConnectOptions) -> impl Future<Output = Answer<()>> + Send;
+    fn rename(&self, pipe: &str, display_name: &str) -> impl Future<Output = Answer<()>> + Send;
     fn consume(&self, pipe: &str, producer: ProducerId)
     -> impl Future<Output = Answer<PipedConsumer>> + Send;
     fn produce(&self, pipe: &str, piped: PipedProducer) -> impl Future<Output = Answer<()>> + Send;
@@ -51,6 +54,22 @@ pub(super) trait Side: Send + Sync {
     ) -> impl Future<Output = Answer<()>> + Send;
     fn close_producer(&self, pipe: &str, producer: ProducerId) -> impl Future<Output = Answer<()>> + Send;
     fn close_consumer(&self, pipe: &str, consumer: ConsumerId) -> impl Future<Output = Answer<()>> + Send;
+    fn consume_data(
+        &self,
+        pipe: &str,
+        producer: DataProducerId,
+    ) -> impl Future<Output = Answer<PipedDataConsumer>> + Send;
+    fn produce_data(&self, pipe: &str, piped: PipedDataProducer) -> impl Future<Output = Answer<()>> + Send;
+    fn close_data_producer(
+        &self,
+        pipe: &str,
+        producer: DataProducerId,
+    ) -> impl Future<Output = Answer<()>> + Send;
+    fn close_data_consumer(
+        &self,
+        pipe: &str,
+        consumer: DataConsumerId,
+    ) -> impl Future<Output = Answer<()>> + Send;
     fn close(&self, pipe: &str) -> impl Future<Output = Answer<()>> + Send;
 }
 
@@ -80,6 +99,10 @@ impl Side for Local {
         Ok(self.rooms.pipe(&self.room, pipe)?.connect(to).await?)
     }
 
+    async fn rename(&self, pipe: &str, display_name: &str) -> Answer<()> {
+        Ok(self.rooms.pipe(&self.room, pipe)?.rename(display_name.to_owned())?)
+    }
+
     async fn consume(&self, pipe: &str, producer: ProducerId) -> Answer<PipedConsumer> {
         Ok(self.rooms.pipe(&self.room, pipe)?.consume(producer).await?)
     }
@@ -99,6 +122,23 @@ impl Side for Local {
 
     async fn close_consumer(&self, pipe: &str, consumer: ConsumerId) -> Answer<()> {
         Ok(self.rooms.pipe(&self.room, pipe)?.close_consumer(&consumer)?)
+    }
+
+    async fn consume_data(&self, pipe: &str, producer: DataProducerId) -> Answer<PipedDataConsumer> {
+        Ok(self.rooms.pipe(&self.room, pipe)?.consume_data(producer).await?)
+    }
+
+    async fn produce_data(&self, pipe: &str, piped: PipedDataProducer) -> Answer<()> {
+        self.rooms.pipe(&self.room, pipe)?.produce_data(piped).await?;
+        Ok(())
+    }
+
+    async fn close_data_producer(&self, pipe: &str, producer: DataProducerId) -> Answer<()> {
+        Ok(self.rooms.pipe(&self.room, pipe)?.close_data_producer(&producer)?)
+    }
+
+    async fn close_data_consumer(&self, pipe: &str, consumer: DataConsumerId) -> Answer<()> {
+        Ok(self.rooms.pipe(&self.room, pipe)?.close_data_consumer(&consumer)?)
     }
 
     async fn close(&self, pipe: &str) -> Answer<()> {
@@ -200,6 +240,11 @@ impl Side for Remote {
         self.post(format!("/pipes/{pipe}/connect"), to).await.map(drop)
     }
 
+    async fn rename(&self, pipe: &str, display_name: &str) -> Answer<()> {
+        let body = json!({ "displayName": display_name });
+        self.post(format!("/pipes/{pipe}/rename"), body).await.map(drop)
+    }
+
     async fn consume(&self, pipe: &str, producer: ProducerId) -> Answer<PipedConsumer> {
         let body = json!({ "producerId": producer });
         read(&self.post(format!("/pipes/{pipe}/consumers"), body).await?)
@@ -220,6 +265,23 @@ impl Side for Remote {
 
     async fn close_consumer(&self, pipe: &str, consumer: ConsumerId) -> Answer<()> {
         self.delete(format!("/pipes/{pipe}/consumers/{consumer}")).await
+    }
+
+    async fn consume_data(&self, pipe: &str, producer: DataProducerId) -> Answer<PipedDataConsumer> {
+        let body = json!({ "dataProducerId": producer });
+        read(&self.post(format!("/pipes/{pipe}/data-consumers"), body).await?)
+    }
+
+    async fn produce_data(&self, pipe: &str, piped: PipedDataProducer) -> Answer<()> {
+        self.post(format!("/pipes/{pipe}/data-producers"), piped).await.map(drop)
+    }
+
+    async fn close_data_producer(&self, pipe: &str, producer: DataProducerId) -> Answer<()> {
+        self.delete(format!("/pipes/{pipe}/data-producers/{producer}")).await
+    }
+
+    async fn close_data_consumer(&self, pipe: &str, consumer: DataConsumerId) -> Answer<()> {
+        self.delete(format!("/pipes/{pipe}/data-consumers/{consumer}")).await
     }
 
     async fn close(&self, pipe: &str) -> Answer<()> {

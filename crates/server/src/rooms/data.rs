@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use tureen::dictionaries::SctpStreamParameters;
-use tureen::{AppData, DataProducer, DataProducerOptions, TransportId};
+use tureen::{AppData, DataProducer, DataProducerOptions, DataTransport, Transport, TransportId};
 use tureen_room::{Audience, Peer, Room};
 
 /// The longest label, and the longest protocol, in bytes.
@@ -46,6 +46,7 @@ impl Rooms {
         new: NewDataProducer,
     ) -> Result<DataProducer, Refusal> {
         new.check()?;
+        self.check_one_transport(peer, transport)?;
         let for_bot = new.label == BOT;
         let mut app_data = new.app_data;
         app_data.insert("peerId".into(), peer.id().into());
@@ -62,6 +63,19 @@ impl Rooms {
             }
         }
         Ok(producer)
+    }
+
+    /// How many messages go further is counted by transport, so what a peer says has to come over one.
+    fn check_one_transport(&self, peer: &Peer, transport: &TransportId) -> Result<(), Refusal> {
+        let carries = peer.transport(transport).is_some_and(|own| own.sctp_parameters().is_some());
+        let limited = carries && self.settings.max_data_messages_per_second > 0;
+        let elsewhere =
+            |producer: &DataProducer| !producer.closed() && producer.transport().id() != *transport;
+        if limited && peer.data_producers().iter().any(elsewhere) {
+            let reason = "transportId: data producers of a peer have to be on one transport";
+            return Err(Refusal::Argument(reason.into()));
+        }
+        Ok(())
     }
 
     /// The bot of a room, which comes when it is first asked for.

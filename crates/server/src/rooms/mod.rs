@@ -6,6 +6,7 @@ mod broadcaster;
 mod data;
 mod describe;
 mod pipe;
+mod pipe_data;
 mod webrtc;
 
 pub(crate) use broadcaster::{Broadcaster, NewTransport, Remote};
@@ -15,6 +16,7 @@ pub(crate) use pipe::{
     NewPipe, PeerState, PipeReply, PipeState, PipedConsumer, PipedPeer, PipedProducer, ProducerState,
     RoomState,
 };
+pub(crate) use pipe_data::{PipedDataConsumer, PipedDataProducer};
 pub(crate) use webrtc::{WebRtc, webrtc_transport};
 
 use crate::access::Grant;

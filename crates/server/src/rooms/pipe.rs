@@ -1,6 +1,8 @@
 //! A pipe: a peer whose endpoint is a room of another server. With a name it is one of the peers there, and sends what that one sends; without,
 //! nobody is told of it, and it carries producers of this room away. Must not know HTTP.
 
+use super::pipe_data::{DataConsumerState, open_data_consumers, open_data_producers};
+use super::webrtc::sctp_options;
 use super::{NewDevice, Rooms};
 use crate::access::{Grant, Secret};
 use crate::net::media_place;
@@ -12,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{ConsumerType, MediaKind, RtpParameters, SrtpParameters};
 use tureen::{
-    AnyTransport, AppData, ConsumerId, ConsumerOptions, PipeConnectOptions, PipeTransport,
-    PipeTransportOptions, Producer, ProducerId, ProducerOptions, Transport,
+    AnyTransport, AppData, ConsumerId, ConsumerOptions, DataProducerId, PipeConnectOptions, PipeTransport,
+    PipeTransportOptions, Producer, ProducerId, ProducerOptions, SctpTransportOptions, Transport,
 };
 use tureen_room::{CloseReason, Direction, Peer, Profile, Role, Room, Subscription};
 
@@ -25,6 +27,8 @@ pub(crate) struct NewPipe {
     pub(crate) enable_srtp: bool,
     /// Whether lost packets are asked for and sent again. Default `true`.
     pub(crate) enable_rtx: bool,
+    /// Whether it carries messages too, which are not protected. Default `false`.
+    pub(crate) enable_data: bool,
     /// The address that the other server is told to send to. Default: that of the settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) announced_address: Option<String>,
@@ -38,7 +42,14 @@ pub(crate) struct NewPipe {
 
 impl Default for NewPipe {
     fn default() -> Self {
-        Self { enable_srtp: true, enable_rtx: true, announced_address: None, peer: None, link: String::new() }
+        Self {
+            enable_srtp: true,
+            enable_rtx: true,
+            enable_data: false,
+            announced_address: None,
+            peer: None,
+            link: String::new(),
+        }
     }
 }
 
@@ -102,6 +113,8 @@ pub(crate) struct PeerState {
     pub(crate) display_name: String,
     pub(crate) device: NewDevice,
     pub(crate) producers: Vec<ProducerState>,
+    /// Those that are for everybody.
+    pub(crate) data_producers: Vec<DataProducerId>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -117,13 +130,19 @@ impl From<&Producer> for ProducerState {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct PipeState {
     pub(crate) id: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) link: String,
+    /// Of a peer of the other room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
     pub(crate) producers: Vec<ProducerState>,
     pub(crate) consumers: Vec<ConsumerState>,
+    pub(crate) data_producers: Vec<DataProducerId>,
+    pub(crate) data_consumers: Vec<DataConsumerState>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -143,7 +162,7 @@ struct Slot {
 }
 
 pub(crate) struct Pipe {
-    peer: Peer,
+    pub(super) peer: Peer,
     slot: Arc<Slot>,
 }
 
@@ -158,7 +177,7 @@ impl Pipe {
         *self.slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn transport(&self) -> Result<PipeTransport, Refusal> {
+    pub(super) fn transport(&self) -> Result<PipeTransport, Refusal> {
         let mut transports = self.peer.transports().into_iter();
         let found = transports.find_map(|transport| match transport {
             AnyTransport::Pipe(pipe) => Some(pipe),
@@ -188,11 +207,26 @@ impl Pipe {
         PipeState {
             id: self.peer.id().to_owned(),
             link: self.slot.link.clone(),
+            display_name: self.peer.profile().map(|profile| profile.display_name),
             producers: open_producers(&self.peer),
             consumers: consumers
                 .map(|consumer| ConsumerState { id: consumer.id(), producer_id: consumer.producer_id() })
                 .collect(),
+            data_producers: open_data_producers(&self.peer),
+            data_consumers: open_data_consumers(&self.peer),
         }
+    }
+
+    /// Gives the peer that it stands for another name.
+    pub(crate) fn rename(&self, display_name: String) -> Result<(), Refusal> {
+        self.check_peer()?;
+        Ok(self.peer.rename(display_name)?)
+    }
+
+    /// Only a peer of the other room produces, and has a name.
+    pub(super) fn check_peer(&self) -> Result<(), Refusal> {
+        let reason = "peer: a pipe that was made without one produces nothing and has no name";
+        if self.peer.joined() { Ok(()) } else { Err(Refusal::Argument(reason.into())) }
     }
 
     pub(crate) async fn connect(&self, remote: PipeConnectOptions) -> Result<(), Refusal> {
@@ -213,9 +247,7 @@ impl Pipe {
     }
 
     pub(crate) async fn produce(&self, piped: PipedProducer) -> Result<ProducerId, Refusal> {
-        if !self.peer.joined() {
-            return Err(Refusal::Argument("peer: a pipe that was made without one produces nothing".into()));
-        }
+        self.check_peer()?;
         let mut options = ProducerOptions::new(piped.kind, piped.rtp_parameters);
         options.id = piped.id;
         options.paused = piped.paused;
@@ -281,6 +313,11 @@ impl Rooms {
             options.listen_info.announced_address = new.announced_address;
         }
         (options.enable_srtp, options.enable_rtx) = (new.enable_srtp, new.enable_rtx);
+        if new.enable_data {
+            // They were counted where they came from.
+            options.sctp =
+                SctpTransportOptions { max_messages_per_second: 0, ..sctp_options(&self.settings) };
+        }
         let made = add_transport(&peer, options, new.peer).await;
         let transport = made.inspect_err(|_| peer.close())?;
         let tuple = transport.tuple();
@@ -310,8 +347,9 @@ impl Rooms {
         let peers = room.peers().into_iter().filter(|peer| peer.app_data().get::<Slot>().is_none());
         let peers = peers.filter_map(|peer| {
             let Profile { display_name, device, .. } = peer.profile()?;
-            let producers = open_producers(&peer);
-            Some(PeerState { id: peer.id().to_owned(), display_name, device: device.into(), producers })
+            let (producers, data_producers) = (open_producers(&peer), open_data_producers(&peer));
+            let (id, device) = (peer.id().to_owned(), device.into());
+            Some(PeerState { id, display_name, device, producers, data_producers })
         });
         Ok(RoomState { peers: peers.collect(), pipes: pipes.iter().map(Pipe::state).collect() })
     }

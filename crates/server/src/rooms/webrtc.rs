@@ -148,10 +148,11 @@ impl WebRtc {
     }
 }
 
-/// SCTP of every transport that signalling or a broadcaster makes: clients need not ask for it.
-fn sctp_options(settings: &Settings) -> SctpTransportOptions {
+/// SCTP of every transport that signalling or a broadcaster makes, since clients need not ask for it; and of pipes where messages cross.
+pub(super) fn sctp_options(settings: &Settings) -> SctpTransportOptions {
     let mut options = SctpTransportOptions::enabled();
     options.max_sctp_message_size = settings.max_data_message_bytes;
+    options.max_messages_per_second = settings.max_data_messages_per_second;
     options.sctp_send_buffer_size = DATA_SEND_BUFFER.max(settings.max_data_message_bytes);
     options
 }

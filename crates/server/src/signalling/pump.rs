@@ -6,10 +6,11 @@ use super::seat::Seat;
 use crate::rooms::PeerJson;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tureen::DataProducerId;
 use tureen_room::{DataOffer, Offer, PeerEvent};
 
-/// Tells the client what its peer has to know, until the peer is closed.
-pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox) {
+/// Tells the client what its peer has to know, until the peer is closed. Of its messages over data channels so many go further in a second.
+pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox, max_messages: u32) {
     let mut inbox = seat.inbox.lock().await;
     // What the connection before this one told of may not have arrived.
     for offered in seat.take_unanswered().into_iter().filter(|offered| !offered.closed()) {
@@ -20,6 +21,10 @@ pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox) {
         match event {
             PeerEvent::ConsumerAdded(added) => offer(&outbox, Offered::Media(added)).await,
             PeerEvent::DataConsumerAdded(added) => offer(&outbox, Offered::Data(added)).await,
+            PeerEvent::DataProducerLimited(id, messages) => {
+                let data = describe_limit(id, messages, max_messages);
+                outbox.send_in_turn(message::notification("dataProducerLimited", &data)).await;
+            }
             event => {
                 if let Some((method, data)) = tell(event) {
                     outbox.send_in_turn(message::notification(method, &data)).await;
@@ -48,6 +53,11 @@ fn describe_data(offer: &DataOffer) -> Value {
         "protocol": consumer.protocol(),
         "appData": offer.data_producer.app_data().get::<Value>().map_or_else(|| json!({}), |data| (*data).clone()),
     })
+}
+
+fn describe_limit(id: DataProducerId, messages: u64, max_messages: u32) -> Value {
+    let reason = format!("too many messages: {max_messages} a second of a peer go further");
+    json!({ "dataProducerId": id, "messagesLimited": messages, "errorCode": 429, "errorReason": reason })
 }
 
 fn describe(offer: &Offer) -> Value {

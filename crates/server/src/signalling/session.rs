@@ -153,7 +153,9 @@ impl Session {
     /// Events go to the client from now on.
     fn start_pump(&mut self) {
         if self.pump.is_none() {
-            self.pump = Some(tokio::spawn(pump::run(Arc::clone(&self.ticket.seat), self.outbox.clone())));
+            let max_messages = self.app.settings.max_data_messages_per_second;
+            let run = pump::run(Arc::clone(&self.ticket.seat), self.outbox.clone(), max_messages);
+            self.pump = Some(tokio::spawn(run));
         }
     }
 

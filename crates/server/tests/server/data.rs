@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::support::{TestServer, eventually, settings};
 use serde_json::{Value, json};
+use tureen_server::Settings;
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -119,6 +120,23 @@ fn what_is_for_the_bot_is_for_nobody_else() {
     assert_eq!(viewer.offered_data().1["label"], "chat", "and the bot's would have come before");
     // The bot's voice and its ear, the two data producers, and what the viewers have of the bot and of the chat.
     eventually("all is there", || (objects(&server) == [3, 4]).then_some(()));
+}
+
+#[test]
+fn what_a_peer_says_comes_over_one_transport() {
+    let server = TestServer::start(settings());
+    let (mut speaker, _) = Client::join(&server, "speaker");
+    let (first, second) = (speaker.transport(), speaker.transport());
+    let chat = speaker.ok("produceData", channel(&first, 0, "chat"));
+    speaker.refused("produceData", channel(&second, 0, "more"), 400, "transportId");
+    speaker.ok("closeDataProducer", json!({ "dataProducerId": chat["id"] }));
+    speaker.ok("produceData", channel(&second, 0, "more"));
+    let unlimited = TestServer::start(Settings { max_data_messages_per_second: 0, ..settings() });
+    let (mut speaker, _) = Client::join(&unlimited, "speaker");
+    for _ in 0..2 {
+        let transport = speaker.transport();
+        speaker.ok("produceData", channel(&transport, 0, "chat"));
+    }
 }
 
 #[test]

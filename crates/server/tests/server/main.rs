@@ -11,6 +11,7 @@ mod http_client;
 mod http_errors;
 mod http_limits;
 mod inspect;
+mod links;
 mod operators;
 mod pipes;
 mod process;

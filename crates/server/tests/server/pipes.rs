@@ -10,17 +10,17 @@ use tureen_server::{Settings, StaticToken};
 const SSRC: u32 = 1111;
 
 /// What FFmpeg would be: sends Opus to a broadcaster's transport.
-struct Publisher {
+pub(crate) struct Publisher {
     broadcaster: String,
     transport: String,
     socket: UdpSocket,
     port: u16,
-    producer: String,
+    pub(crate) producer: String,
     number: u16,
 }
 
 impl Publisher {
-    fn new(server: &TestServer, id: &str) -> Self {
+    pub(crate) fn new(server: &TestServer, id: &str) -> Self {
         let broadcaster = server.broadcaster("r", id);
         let (transport, place) = server.transport(&broadcaster, json!({ "comedia": true }));
         let producer = server.post_json(&format!("{transport}/producers"), &opus(SSRC));
@@ -87,7 +87,7 @@ fn remote(pipe: &Value) -> Value {
 }
 
 /// What a room has of the peers of another.
-fn peers(server: &TestServer) -> Vec<Value> {
+pub(crate) fn peers(server: &TestServer) -> Vec<Value> {
     let (status, text) = server.get("/api/v1/rooms/r/peers");
     if status == 404 {
         return Vec::new();
@@ -98,18 +98,18 @@ fn peers(server: &TestServer) -> Vec<Value> {
 }
 
 /// A producer of the room, by its id, wherever it comes from.
-fn producer(server: &TestServer, id: &str) -> Option<Value> {
+pub(crate) fn producer(server: &TestServer, id: &str) -> Option<Value> {
     let peers = peers(server);
     let mut producers = peers.iter().flat_map(|peer| peer["producers"].as_array().unwrap());
     producers.find(|producer| producer["id"] == id).cloned()
 }
 
-fn link(from: &TestServer, to: &TestServer) -> String {
+pub(crate) fn link(from: &TestServer, to: &TestServer) -> String {
     let link = from.post_json("/api/v1/rooms/r/pipe-to", &json!({ "url": to.url("") }));
     format!("/api/v1/rooms/r/pipe-to/{}", link["id"].as_str().unwrap())
 }
 
-fn report(server: &TestServer) -> Value {
+pub(crate) fn report(server: &TestServer) -> Value {
     server.get_json("/api/v1/rooms/r/pipe-to")["links"][0].clone()
 }
 

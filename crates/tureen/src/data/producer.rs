@@ -99,6 +99,9 @@ impl DataProducerShared {
         match event {
             model::DataProducerEvent::Paused => self.outlet.observe(&DataProducerObserverEvent::Pause),
             model::DataProducerEvent::Resumed => self.outlet.observe(&DataProducerObserverEvent::Resume),
+            model::DataProducerEvent::MessagesLimited(messages) => {
+                self.outlet.tell(&DataProducerEvent::MessagesLimited(messages));
+            }
             _ => {}
         }
     }
@@ -334,6 +337,9 @@ impl DataProducer {
     on_events! { DataProducerEvent, |this| this.inner.shared.outlet.public;
         /// Its transport closed, and it with it.
         on_transport_close => TransportClose;
+        /// Messages beyond [`max_messages_per_second`](crate::SctpTransportOptions::max_messages_per_second) went no further: so many by
+        /// now. Told once a second while there are more.
+        on_messages_limited => MessagesLimited(u64);
         /// A listener of it or its observer panicked.
         on_listener_error => ListenerError(ListenerError);
     }

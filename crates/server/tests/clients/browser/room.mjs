@@ -1,14 +1,15 @@
 // People in a room of the server's own page. Options:
-//   { url, room, seconds, peers: [{ browser, query, flags, executable }], screenshot?, outage?, overlay?, step? }
-// Every peer joins; once each sees all the others' pictures move, figures are taken over `seconds`. `outage` is a list of
-// commands, run then: they take the network of the first peer away and give it another. With `overlay` the first peer looks at
-// the statistics of the others. With `step` it is watched until sound and picture are so many milliseconds apart or less.
+//   { url, room, seconds, peers: [{ browser, query, flags, executable, url? }], screenshot?, outage?, overlay?, step?, chat? }
+// Every peer joins, at a page of its own where it has one; once each sees all the others' pictures move, figures are taken over `seconds`.
+// `outage` is { cut, seconds, mend }: commands that then break a network, and after so many seconds those that mend it. With `overlay` the
+// first peer looks at the statistics of the others. With `step` it is watched until sound and picture are so many milliseconds apart or
+// less. With `chat` the peers write to each other at last.
 
 import { execFileSync } from "node:child_process";
 import { pause, scenario, until } from "./lib-browsers.mjs";
 
-const address = ({ url, room }, { query = {} }, index) => {
-  const full = new URL(url);
+const address = ({ url, room }, { query = {}, url: own = url }, index) => {
+  const full = new URL(own);
   const all = { join: "1", room, name: `Peer ${index + 1}`, adaptive: "0", ...query };
   for (const [key, value] of Object.entries(all)) full.searchParams.set(key, value);
   return full.href;
@@ -141,22 +142,44 @@ const expectedConsumers = (options, own) =>
   options.peers.reduce((sum, { query = {} }, index) =>
     index === own ? sum : sum + (query.video === "0" ? 0 : 1) + (query.audio === "0" ? 0 : 1), 0);
 
-/** Changes the network of the first peer; gives the milliseconds until every peer sees pictures again. */
-async function heal(pages, commands) {
+/** Breaks a network and mends it; gives the milliseconds until every peer sees pictures again, and how many it saw meanwhile. */
+async function heal(pages, { cut, seconds, mend }) {
   const decoded = (page) => page.evaluate(() =>
     window.tureen.framesDecoded().then((all) => Object.values(all).reduce((sum, frames) => sum + frames, 0)));
+  const all = () => Promise.all(pages.map(decoded));
+  const run = (commands) => { for (const [program, ...rest] of commands) execFileSync(program, rest); };
   const identity = await pages[0].evaluate(() => window.tureen.peerId);
-  for (const [program, ...rest] of commands) execFileSync(program, rest);
+  run(cut);
+  await pause(seconds * 500);
+  const amid = await all();
+  await pause(seconds * 500);
+  const late = await all();
+  run(mend);
   const started = Date.now();
   // What was under way may still come in for a moment.
   await pause(200);
-  const before = await Promise.all(pages.map(decoded));
+  const before = await all();
   const took = await Promise.all(pages.map(async (page, index) => {
-    await until(`pictures at peer ${index} over the new network`, async () => (await decoded(page)) > before[index] + 3);
+    await until(`pictures at peer ${index} after the outage`, async () => (await decoded(page)) > before[index] + 3);
     return Date.now() - started;
   }));
   const { state, peerId } = await pages[0].evaluate(() => ({ state: window.tureen.state, peerId: window.tureen.peerId }));
-  return { took, state, same: identity === peerId };
+  return { took, leaked: late.map((frames, index) => frames - amid[index]), state, same: identity === peerId };
+}
+
+/** Has every peer say hello until all the others have read it; what each has read. */
+async function converse(pages) {
+  const texts = (page) => page.evaluate(() => window.tureen.messages.map(({ own, name, text }) => ({ own, name, text })));
+  for (const [index, page] of pages.entries()) {
+    const text = `Hello from ${index + 1}`;
+    await until(`"${text}" to be read`, async () => {
+      await page.evaluate((text) => window.tureen.say(text), text);
+      await pause(500);
+      const read = await Promise.all(pages.map(texts));
+      return read.every((messages) => messages.some((message) => message.text === text));
+    });
+  }
+  return Promise.all(pages.map(texts));
 }
 
 scenario(async (options, start) => {
@@ -190,7 +213,8 @@ scenario(async (options, start) => {
   const moved = pages.map((_, at) =>
     after[at].pictures.map((picture, nth) => before[at].pictures[nth] ? difference(before[at].pictures[nth], picture) : 0));
   const healed = options.outage ? await heal(pages, options.outage) : null;
+  const chat = options.chat ? await converse(pages) : null;
   const strip = (all) => all.map(({ pictures, ...rest }) =>
     ({ ...rest, pictures: pictures.map(({ width, height }) => ({ width, height })) }));
-  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay, skew, spoke };
+  return { seconds, before: strip(before), after: strip(after), moved, healed, overlay, skew, spoke, chat };
 });

@@ -93,7 +93,7 @@ fn real_media_data_arrives_complete_and_in_order_over_a_lossy_link() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
     let (port, _) = ports::free_pair();
-    let listen = ["--shards", "1", "--webrtc-port", &port.to_string()];
+    let listen = ["--shards", "1", "--webrtc-port", &port.to_string(), "--max-data-messages-per-second", "0"];
     let server = Server::for_browsers(directory.path(), &[&LOOPBACK[..], &listen].concat());
     let relays = [lossy(port, 1), lossy(port, 2)];
     let addresses = relays.each_ref().map(|relay| {
@@ -117,7 +117,8 @@ fn real_media_data_arrives_complete_and_in_order_over_a_lossy_link() {
 fn real_media_data_is_not_much_slower_than_without_a_server() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
-    let server = Server::for_browsers(directory.path(), &[&LOOPBACK[..], &["--shards", "1"]].concat());
+    let unlimited = ["--shards", "1", "--max-data-messages-per-second", "0"];
+    let server = Server::for_browsers(directory.path(), &[&LOOPBACK[..], &unlimited].concat());
     let options = json!({ "url": server.page(), "room": "data", "task": "speed", "seconds": 4 });
     let speed: Speed = scenario::run(directory.path(), "data", &options, LIMIT);
     let share = speed.server / speed.direct;
@@ -177,4 +178,28 @@ fn real_media_data_the_page_chats_and_the_bot_answers() {
     assert_eq!((chat.badge.as_str(), chat.label.as_str()), ("1", "Chat, 1 unread message"));
     assert_eq!((chat.after_opening, chat.injected), (None, 0));
     assert_eq!(chat.focused, "control-chat", "closing by key gives the focus back");
+}
+
+#[derive(Debug, Deserialize)]
+struct Haste {
+    answers: u64,
+    toasts: Vec<String>,
+}
+
+#[test]
+fn real_media_data_who_writes_too_fast_is_told() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Server::for_browsers(directory.path(), &["--max-data-messages-per-second", "5"]);
+    let options = json!({ "url": server.page(), "room": "haste", "messages": 40 });
+    let haste: Haste = scenario::run(directory.path(), "haste", &options, LIMIT);
+    let (_, metrics) = server.request("/metrics", None);
+    let lines = metrics.lines().filter(|line| line.starts_with("tureen_data_messages_limited_total{"));
+    let values = lines.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
+    let limited: u64 = values.map(|value| value.expect("a number")).sum();
+    report(&format!("{} of 40 messages answered, {limited} limited", haste.answers));
+    // Two seconds' worth at once, and what comes by until the last is written.
+    assert!((10..30).contains(&haste.answers), "{haste:?}");
+    assert_eq!(haste.answers + limited, 40, "{haste:?}");
+    assert!(haste.toasts.iter().any(|text| text.contains("too fast")), "{haste:?}");
 }

@@ -26,6 +26,15 @@ pub(super) struct Room {
     skew: Vec<f64>,
     /// The tiles that the first peer saw marked as speaking.
     spoke: Vec<String>,
+    /// What each peer wrote and read, where they write.
+    pub(super) chat: Option<Vec<Vec<Said>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    pub(super) own: bool,
+    pub(super) name: String,
+    pub(super) text: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +89,8 @@ struct FirstFrame {
 pub(super) struct Healed {
     /// Milliseconds until each peer saw pictures again.
     pub(super) took: Vec<f64>,
+    /// Pictures that each peer saw in the second half of the outage.
+    pub(super) leaked: Vec<f64>,
     pub(super) state: String,
     /// Whether the first peer has kept its id.
     pub(super) same: bool,

@@ -3,9 +3,12 @@
 //! What a browser says of itself (`getStats`, pixels) is judged here; how it is driven is in `tests/clients/browser`.
 
 mod calls;
+mod capture;
 mod data;
 mod figures;
 mod layers;
+mod linked;
 pub(crate) mod namespace;
 mod networks;
+mod road;
 mod scenario;

@@ -37,10 +37,11 @@ fn real_media_browsers_heal_when_the_address_changes() {
     let chromium = namespace.wrapper(directory.path(), "/usr/bin/chromium");
     let listen = ["--https-listen", "10.117.0.1:0", "--listen-ips", "10.117.0.1"];
     let server = Server::for_browsers(directory.path(), &listen);
+    let [cut, mend] = namespace.renumbering("10.117.0.2/24", "10.117.0.3/24");
     let options = json!({
         "url": server.page(), "room": "call", "seconds": 3,
         "peers": [{ "browser": "chromium", "executable": chromium }, { "browser": "chromium" }],
-        "outage": namespace.renumbering("10.117.0.2/24", "10.117.0.3/24"),
+        "outage": { "cut": cut, "seconds": 1, "mend": mend },
     });
     let room: Room = scenario::run(directory.path(), "room", &options, LIMIT);
     room.assert_watching(0);
