@@ -79,6 +79,8 @@ settings! {
     webrtc_tcp: bool = true, "TUREEN_WEBRTC_TCP" [value_name = "BOOL"];
     /// Whether DTLS 1.3 may be negotiated: the browser then chooses the SRTP profile, which is the slower one. Default: false.
     webrtc_dtls_13: bool = false, "TUREEN_WEBRTC_DTLS_13" [value_name = "BOOL"];
+    /// Bits a second that the remote of a WebRTC transport is told to send at most (REMB), up to 4294967295; 0 for no limit. Default: 0.
+    max_incoming_bitrate: u32 = 0, "TUREEN_MAX_INCOMING_BITRATE" [value_name = "BITS"];
     /// ICE servers that clients are told of, separated by commas, each as stun:HOST:PORT or turn:HOST:PORT;username=NAME;credential=WORD.
     /// Default: none.
     ice_servers: Vec<IceServer> = Vec::new(), "TUREEN_ICE_SERVERS" [value_delimiter = ',', value_name = "SERVER"];

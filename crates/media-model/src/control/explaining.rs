@@ -4,10 +4,11 @@ use crate::command::ExplainConsumer;
 use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::error::NotFoundError;
-use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle};
+use crate::control::reporting::refusals_by_name;
+use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, Repairs};
 use crate::id::ConsumerId;
 use crate::source::{Source, SourceStream};
-use tureen_forwarding::Selector;
+use tureen_forwarding::{ResendRefusals, Selector};
 use tureen_rtp_dictionaries::{ConsumerType, MediaLayers};
 use tureen_rtp_wire::Time;
 use tureen_transport::{Component, Transport};
@@ -37,6 +38,7 @@ impl<T: Transport> Core<T> {
                 .collect(),
             packets_sent: consumer.streams.iter().map(|stream| stream.send.stats().packet_count).sum(),
             packets_dropped: drops.map(|(reason, count)| (reason.name(), count)).collect(),
+            repairs: repairs(consumer),
             switches: consumer.switches.iter().collect(),
             switch_count: consumer.switches.count(),
         })
@@ -78,11 +80,22 @@ impl<T: Transport> Core<T> {
             (consumer.pause.left_out, Obstacle::LastN),
             (!connected, Obstacle::NotConnected),
             (source.streams.iter().all(|stream| stream.packets == 0), Obstacle::NothingCame),
-            (source.streams.iter().all(|stream| stream.score == 0), Obstacle::SourceSilent),
+            (source.streams.iter().all(|stream| stream.score == 0 || stream.resting), Obstacle::SourceSilent),
         ];
         let first = checks.into_iter().find_map(|(applies, obstacle)| applies.then_some(obstacle));
         first.or_else(|| start_obstacle(consumer)).or_else(|| layer_obstacle(consumer, source))
     }
+}
+
+fn repairs(consumer: &Consumer) -> Repairs {
+    let mut refused = ResendRefusals::default();
+    let mut repairs = Repairs::default();
+    for stats in consumer.streams.iter().map(|stream| stream.send.stats()) {
+        repairs.asked += stats.nack_packet_count;
+        repairs.sent += stats.packets_retransmitted;
+        refused.merge(&stats.refused);
+    }
+    Repairs { refused: refusals_by_name(&refused), ..repairs }
 }
 
 /// A key frame that is waited for, of any encoding.
@@ -126,5 +139,11 @@ fn encoding_state(encoding_idx: u8, stream: &SourceStream) -> EncodingState {
         spatial_layer: active.highest_spatial,
         temporal_layer: Some(active.highest_temporal),
     });
-    EncodingState { encoding_idx, score: stream.score, packet_count: stream.packets, active_layers }
+    EncodingState {
+        encoding_idx,
+        score: stream.score,
+        packet_count: stream.packets,
+        resting: stream.resting,
+        active_layers,
+    }
 }

@@ -79,6 +79,7 @@ impl<T: Transport> Core<T> {
             key_frame_cache: cache,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            wanted: Default::default(),
             burst: Default::default(),
         };
         let source_key = self.insert_source(source);
@@ -105,6 +106,7 @@ impl<T: Transport> Core<T> {
             },
         };
         self.insert_producer(producer, &identity);
+        self.wishes_changed(source_key);
         self.start_reports(now, transport_key);
         Ok(ProducerInfo {
             id: options.id,
@@ -183,7 +185,15 @@ pub(crate) fn source_streams(
     let is_asked_for = consumable.codecs.iter().any(|codec| Feedback::of(codec).nack);
     let streams = consumable.encodings.iter().map(|_| {
         let store = (is_asked_for || cache.is_some()).then(|| new_store(kind, cache));
-        SourceStream { store, score: 0, packets: 0, alignment: None, active_layers: None, targets: None }
+        SourceStream {
+            store,
+            score: 0,
+            packets: 0,
+            resting: false,
+            alignment: None,
+            active_layers: None,
+            targets: None,
+        }
     });
     streams.collect()
 }

@@ -1,12 +1,13 @@
 //! Answers to NACKs: the stored packet is sealed again, in a stream of its own where RTX was negotiated (RFC 4588).
 
 use crate::arena::Key;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, ConsumerStream};
 use crate::core::Core;
 use crate::extensions::Elements;
 use crate::path::forms::Forms;
 use crate::path::seal::{Outgoing, Payload, seal};
 use crate::transport_state::lane;
+use tureen_forwarding::ResendRefusal;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Egress, Transport};
@@ -28,15 +29,26 @@ impl<T: Transport> Core<T> {
         let mut asked = 0usize;
         for sequence_number in lost {
             asked += 1;
-            if budget > 0 && self.retransmit_one(now, key, ssrc, sequence_number, out).is_some() {
-                budget -= 1;
+            let sent = match budget {
+                0 => Err(ResendRefusal::TooMany),
+                _ => self.retransmit_one(now, key, ssrc, sequence_number, out),
+            };
+            match sent {
+                Ok(()) => budget -= 1,
+                Err(reason) => {
+                    if let Some(stream) = self.sent_stream(key, ssrc) {
+                        stream.send.refuse(reason);
+                    }
+                }
             }
         }
-        if let Some(consumer) = self.consumers.get_mut(key)
-            && let Some(stream) = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
-        {
+        if let Some(stream) = self.sent_stream(key, ssrc) {
             stream.send.on_nack(asked);
         }
+    }
+
+    fn sent_stream(&mut self, key: Key<Consumer>, ssrc: u32) -> Option<&mut ConsumerStream> {
+        self.consumers.get_mut(key)?.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
     }
 
     fn retransmit_one(
@@ -46,29 +58,31 @@ impl<T: Transport> Core<T> {
         ssrc: u32,
         sequence_number: u16,
         out: &mut impl Egress,
-    ) -> Option<()> {
+    ) -> Result<(), ResendRefusal> {
+        let gone = ResendRefusal::Unknown;
         let Self { sources, consumers, transports, counters, config, .. } = self;
-        let consumer = consumers.get_mut(key).filter(|consumer| consumer.pause.flows())?;
-        let transport = transports.get_mut(consumer.transport)?;
-        let to = transport.adapter.destination(Component::Rtp)?;
-        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
-        let resend = stream.send.resend(now, sequence_number).ok()?;
+        let consumer = consumers.get_mut(key).filter(|consumer| consumer.pause.flows()).ok_or(gone)?;
+        let transport = transports.get_mut(consumer.transport).ok_or(gone)?;
+        let to = transport.adapter.destination(Component::Rtp).ok_or(gone)?;
+        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc).ok_or(gone)?;
+        let resend = stream.send.resend(now, sequence_number)?;
         let sent = resend.packet;
-        let source = sources.get(consumer.source)?;
-        let source_stream = source.streams.get(usize::from(sent.encoding))?;
-        let stored = source_stream.store.as_ref()?.get_low(sent.source, now)?;
-        let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
+        let source = sources.get(consumer.source).ok_or(gone)?;
+        let source_stream = source.streams.get(usize::from(sent.encoding)).ok_or(gone)?;
+        let store = source_stream.store.as_ref().ok_or(gone)?;
+        let stored = store.get_low(sent.source, now).ok_or(gone)?;
+        let packet = RtpPacket::from_parts(stored.bytes, stored.layout).ok_or(gone)?;
         let forms = Forms::new(&source.mapping, stored.meta, &packet);
         let form = forms.taken_by(consumer.payload_types);
         let elements = Elements::of(&packet);
-        let change = consumer.selector.descriptor_change(sent.encoding, sequence_number)?;
+        let change = consumer.selector.descriptor_change(sent.encoding, sequence_number).ok_or(gone)?;
         let active_targets = match source_stream.targets.as_deref() {
             Some(targets) => {
                 let number = stored.meta.extended_sequence;
                 let descriptor = consumer.extensions.dependencies_of(&elements);
                 // What is sent again is what was sent first, or nothing (RFC 3711 section 9.1).
                 if descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
-                    return None;
+                    return Err(gone);
                 }
                 targets.active_targets(number, &change)
             }
@@ -88,12 +102,12 @@ impl<T: Transport> Core<T> {
             frame_number_offset: change.frame_number_offset,
             active_targets,
         };
-        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).ok()?;
+        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).map_err(|_| gone)?;
         stream.send.on_resent(now, len);
         transport.meters.rtx_sent.add(now, len);
         counters.packets_sent += 1;
         counters.bytes_sent += len as u64;
         counters.retransmissions += 1;
-        Some(())
+        Ok(())
     }
 }

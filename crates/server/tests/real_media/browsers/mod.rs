@@ -9,3 +9,4 @@ mod layers;
 pub(crate) mod namespace;
 mod networks;
 mod scenario;
+mod wanted;
