@@ -363,7 +363,11 @@ fn a_mirror_that_comes_later_knows_what_rests() {
     assert_eq!(call.told_spatial(), Some(Some(2)));
     call.picture(&[0], true);
     let explained = call.far.ask(ExplainConsumer { id: far }).unwrap();
-    assert_eq!(explained.current_layers.map(|layers| layers.spatial_layer), Some(0), "not held up by the top");
+    assert_eq!(
+        explained.current_layers.map(|layers| layers.spatial_layer),
+        Some(0),
+        "not held up by the top"
+    );
     assert_eq!(call.current(id), Some(0));
 }
 

@@ -16,8 +16,8 @@ use crate::switches::{SwitchCause, SwitchLog};
 use crate::transport_state::TransportTag;
 use rand_core::Rng;
 use smallvec::SmallVec;
-use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::repair::{REPAIR_DEADLINE_AUDIO, REPAIR_DEADLINE_VIDEO};
+use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
 use tureen_forwarding::{
     DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,

@@ -2,9 +2,9 @@
 
 use crate::command::ExplainConsumer;
 use crate::consumer::Consumer;
+use crate::control::reporting::refusals_by_name;
 use crate::core::Core;
 use crate::error::NotFoundError;
-use crate::control::reporting::refusals_by_name;
 use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, Repairs};
 use crate::id::ConsumerId;
 use crate::source::{Source, SourceStream};

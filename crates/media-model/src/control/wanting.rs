@@ -85,7 +85,8 @@ impl<T: Transport> Core<T> {
         let Some(producer) = self.producers.get_mut(key) else { return };
         let source = producer.source;
         let unwanted = self.sources.get(source).is_some_and(|source| !source.wants(encoding));
-        let rests = producer.stream_mut(encoding).is_some_and(|stream| unwanted && stream.recv.poll_rest(now));
+        let rests =
+            producer.stream_mut(encoding).is_some_and(|stream| unwanted && stream.recv.poll_rest(now));
         if rests {
             self.set_resting(now, source, encoding);
         }

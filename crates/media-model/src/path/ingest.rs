@@ -150,7 +150,8 @@ impl<T: Transport> Core<T> {
         }
         for encoding in abandoned {
             self.rest_unwanted(now, came.producer, encoding);
-            if let Some(stream) = self.producers.get_mut(came.producer).and_then(|it| it.stream_mut(encoding)) {
+            if let Some(stream) = self.producers.get_mut(came.producer).and_then(|it| it.stream_mut(encoding))
+            {
                 stream.recv.poll_abandonment(now);
             }
             self.follow_score(now, came.producer, encoding);

@@ -102,7 +102,8 @@ impl<T: Transport> Core<T> {
             frame_number_offset: change.frame_number_offset,
             active_targets,
         };
-        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).map_err(|_| gone)?;
+        let len =
+            seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).map_err(|_| gone)?;
         stream.send.on_resent(now, len);
         transport.meters.rtx_sent.add(now, len);
         counters.packets_sent += 1;

@@ -10,7 +10,8 @@ fn a_publisher_hears_when_nobody_wants_what_it_sends_and_when_somebody_does() {
     let (mut speaker, _) = Client::join(&server, "speaker");
     let made = speaker.ok("createWebRtcTransport", json!({ "producing": true, "consuming": false }));
     let producer = speaker.produce(vp8(2222));
-    let nothing = json!({ "producerId": producer, "spatialLayer": Value::Null, "temporalLayer": Value::Null });
+    let nothing =
+        json!({ "producerId": producer, "spatialLayer": Value::Null, "temporalLayer": Value::Null });
     assert_eq!(speaker.notified("producerWantedLayersChanged"), nothing);
 
     // What was told to a connection that is lost may not have arrived.

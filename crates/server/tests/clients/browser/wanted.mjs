@@ -1,5 +1,5 @@
 // What a publisher sends while viewers want more or less of it. Options:
-//   { url, room, query, fps, flags, rest }
+//   { url, room, query, fps, flags, rest, top }
 // Times of both pages are milliseconds of the machine's clock.
 
 import { pause, scenario, until } from "./lib-browsers.mjs";
@@ -20,28 +20,40 @@ async function sending() {
   return { encodings, producer: window.tureen.producers.cam };
 }
 
-/** In the publisher: when frames of an encoding leave again, and when it was switched on. */
-function watchSending(index) {
+/** In the publisher: when the last encoding is told to send more, and when frames leave that it did not send: of an encoding that rested, or wider ones. */
+async function watchSending() {
   window.leaves = { active: null, frames: null };
   const sender = window.tureen.sendTransport.pc.getSenders().find(({ track }) => track?.kind === "video");
-  const { rid } = sender.getParameters().encodings[index];
-  const sent = async () => [...(await sender.getStats()).values()]
-    .find((entry) => entry.type === "outbound-rtp" && (rid === undefined || entry.rid === rid))?.framesSent ?? 0;
+  const { rid, active } = sender.getParameters().encodings.at(-1);
+  const sent = async () => {
+    const entry = [...(await sender.getStats()).values()].find((entry) => entry.type === "outbound-rtp" && (rid === undefined || entry.rid === rid));
+    return active ? entry?.frameWidth ?? 0 : entry?.framesSent ?? 0;
+  };
+  const told = () => JSON.stringify(sender.getParameters().encodings.at(-1));
   const now = () => performance.timeOrigin + performance.now();
-  (async () => {
-    const before = await sent();
-    const started = Date.now();
-    while (window.leaves.frames === null && Date.now() - started < 20_000) {
-      if (window.leaves.active === null && sender.getParameters().encodings[index].active) window.leaves.active = now();
-      if ((await sent()) > before) window.leaves.frames = now();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
+  const [before, limited] = [await sent(), told()];
+  const look = async () => {
+    if (window.leaves.active === null && told() !== limited) window.leaves.active = now();
+    if ((await sent()) > before) window.leaves.frames = now();
+    else setTimeout(look, 5);
+  };
+  look();
 }
 
-/** In a viewer: the width of each picture, when it is shown. */
+/** In a viewer: the width of each picture, when it is shown; and when the connection stands that pictures come over. */
 function watchWidths() {
   window.widths = [];
+  window.connected = null;
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener("connectionstatechange", () => {
+        const receives = this.getTransceivers().some(({ currentDirection }) => currentDirection === "recvonly");
+        if (this.connectionState === "connected" && receives) window.connected ??= performance.timeOrigin + performance.now();
+      });
+    }
+  };
   const watched = new WeakSet();
   setInterval(() => {
     for (const video of document.querySelectorAll("video")) {
@@ -113,7 +125,7 @@ scenario(async (options, start) => {
   const later = { seen: await viewer.evaluate(watching), ...(await publisher.evaluate(sending)) };
 
   // All is wanted again.
-  await publisher.evaluate(watchSending, options.encoding);
+  await publisher.evaluate(watchSending);
   await pause(300);
   const again = await viewer.evaluate(ask, [id, top, 2]);
   await until(() => `the top layer again: ${last}`, async () => {
@@ -139,12 +151,7 @@ scenario(async (options, start) => {
   await pause(2500);
   const joining = await start("chromium", { flags: options.flags });
   const joiner = await joining.open(address({ name: "Joiner", video: "0" }), watchWidths);
-  await until("the joiner's connection", () => joiner.evaluate(() => {
-    if (window.tureen?.receiveTransport?.pc.connectionState !== "connected") return false;
-    window.connected ??= performance.timeOrigin + performance.now();
-    return true;
-  }));
-  await until("the joiner's first picture", () => joiner.evaluate(() => window.widths.length > 0));
+  await until("the joiner's first picture", () => joiner.evaluate(() => window.connected !== null && window.widths.length > 0));
   const firstPicture = await joiner.evaluate(() => window.widths[0].at - window.connected);
   return {
     before, rested, later, after, stopped,
