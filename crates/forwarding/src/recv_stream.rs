@@ -193,6 +193,7 @@ pub struct RecvStream {
     last_packet: Option<Time>,
     inactive: bool,
     paused: bool,
+    resting: bool,
 }
 
 impl RecvStream {
@@ -223,6 +224,7 @@ impl RecvStream {
             last_packet: None,
             inactive: false,
             paused: false,
+            resting: false,
         }
     }
 
@@ -373,6 +375,11 @@ impl RecvStream {
         self.end_silence(now, ABANDONED_TIMEOUT)
     }
 
+    /// Whether [`poll_abandonment`](Self::poll_abandonment) would end it, or [`poll_rest`](Self::poll_rest) let it rest.
+    pub fn is_abandoned(&self, now: Time) -> bool {
+        !self.inactive && now >= self.silent_until(ABANDONED_TIMEOUT)
+    }
+
     fn end_silence(&mut self, now: Time, timeout: Duration) -> bool {
         let ends = !self.inactive && now >= self.silent_until(timeout);
         if ends {
@@ -380,6 +387,22 @@ impl RecvStream {
             self.score.reset(0);
         }
         ends
+    }
+
+    /// Where silence is allowed: once packets stayed away for [`ABANDONED_TIMEOUT`], the stream rests until the next one. It keeps its
+    /// score, and does not become inactive. Says whether it has just begun to.
+    pub fn poll_rest(&mut self, now: Time) -> bool {
+        let begins = self.is_abandoned(now);
+        self.resting |= begins;
+        begins
+    }
+
+    /// Silence is no longer allowed; it counts from `now`. Says whether the stream rested.
+    pub fn end_rest(&mut self, now: Time) -> bool {
+        if self.resting {
+            self.last_packet = Some(now);
+        }
+        std::mem::take(&mut self.resting)
     }
 
     /// When to poll next: [`Time::ZERO`] for at once, [`Time::NEVER`] for not at all.
@@ -527,6 +550,7 @@ impl RecvStream {
             self.inactive = false;
             self.score.reset(MAX_SCORE);
         }
+        self.resting = false;
         self.last_packet = Some(now);
         self.rate.add(now, packet.size);
         if let Some(index) = self.layer_index(packet.spatial_layer, packet.temporal_layer)
@@ -562,7 +586,7 @@ impl RecvStream {
     /// When a silence that began with the last packet has lasted for `timeout`.
     fn silent_until(&self, timeout: Duration) -> Time {
         match self.last_packet {
-            Some(last) if self.config.check_inactivity && !self.paused => last + timeout,
+            Some(last) if self.config.check_inactivity && !self.paused && !self.resting => last + timeout,
             _ => Time::NEVER,
         }
     }

@@ -4,9 +4,10 @@
 
 use crate::rate::{RATE_WINDOW, RateWindow};
 use crate::reception::round_trip_time;
+use crate::repair::{REPAIR_DEADLINE_VIDEO, RepairShare, ResendRefusal, ResendRefusals, ResendTimes};
 use crate::rtx::{RtxConfig, RtxHeader, RtxSender};
 use crate::score::{Interval, ScoreHistory, send_score};
-use crate::sent_log::{ResendRefusal, ResendSpacing, SentLog, SentPacket};
+use crate::sent_log::{SentLog, SentPacket};
 use crate::timestamp_map::clock_units;
 use std::time::Duration;
 use tureen_rtp_wire::rtcp::{ReportBlock, SenderInfo};
@@ -56,6 +57,8 @@ pub struct SendStats {
     pub packets_retransmitted: u64,
     /// Packets sent again at least once.
     pub packets_repaired: u64,
+    /// Packets asked for that were not sent again, by reason.
+    pub refused: ResendRefusals,
     /// Bytes of retransmissions.
     pub bytes_retransmitted: u64,
     /// NACK messages received.
@@ -103,6 +106,8 @@ pub struct SendStream {
     score: ScoreHistory,
     score_prior: ScorePrior,
     rate: RateWindow,
+    repair_deadline: Duration,
+    repair_share: RepairShare,
 }
 
 impl SendStream {
@@ -118,7 +123,15 @@ impl SendStream {
             score: ScoreHistory::default(),
             score_prior: ScorePrior::default(),
             rate: RateWindow::new(RATE_WINDOW),
+            repair_deadline: REPAIR_DEADLINE_VIDEO,
+            repair_share: RepairShare::new(),
         }
+    }
+
+    /// The same whose packets are of use for so long after they were first sent, instead of [`REPAIR_DEADLINE_VIDEO`].
+    pub const fn with_repair_deadline(mut self, deadline: Duration) -> Self {
+        self.repair_deadline = deadline;
+        self
     }
 
     /// What the stream was made from.
@@ -133,6 +146,7 @@ impl SendStream {
         self.stats.byte_count += size as u64;
         self.payload_bytes += payload_size as u64;
         self.rate.add(now, size);
+        self.repair_share.earn(size);
         let timestamp = packet.rewrite.timestamp;
         if self.last.is_none_or(|last| {
             timestamp != last.timestamp && timestamp.wrapping_sub(last.timestamp) < 1 << 31
@@ -184,14 +198,24 @@ impl SendStream {
         self.stats.fir_count += 1;
     }
 
-    /// The packet that was sent as `sequence_number`, to be sent again at `now`: not within a round trip of when it was sent last. Follow up with
-    /// [`on_resent`](Self::on_resent) when it left.
+    /// The packet that was sent as `sequence_number`, to be sent again at `now`: once a round trip, if it arrives while it is of use, and within
+    /// the share of repairs; see [`repair`](crate::repair). Follow up with [`on_resent`](Self::on_resent) when it left, or with
+    /// [`refuse`](Self::refuse).
     pub fn resend(&mut self, now: Time, sequence_number: u16) -> Result<Resend, ResendRefusal> {
-        let spacing = ResendSpacing::of(self.stats.round_trip_time);
+        let times = ResendTimes::of(self.stats.round_trip_time, self.repair_deadline);
         let log = self.log.as_mut().ok_or(ResendRefusal::Unknown)?;
-        let (packet, first) = log.resend(now, spacing, sequence_number)?;
+        let (packet, first) = log.resend(now, times, sequence_number)?;
+        if !self.repair_share.has_room() {
+            return Err(ResendRefusal::OverShare);
+        }
+        log.repeat(now, sequence_number);
         self.stats.packets_repaired += u64::from(first);
         Ok(Resend { packet, rtx: self.rtx.as_mut().map(|rtx| rtx.encapsulate(sequence_number)) })
+    }
+
+    /// Counts a packet that was asked for and is not sent again.
+    pub fn refuse(&mut self, reason: ResendRefusal) {
+        self.stats.refused.add(reason);
     }
 
     /// Counts a retransmission of `size` bytes that left at `now`.
@@ -199,6 +223,7 @@ impl SendStream {
         self.stats.packets_retransmitted += 1;
         self.stats.bytes_retransmitted += size as u64;
         self.rate.add(now, size);
+        self.repair_share.spend(size);
     }
 
     /// Forgets what was sent, so that it is not sent again: the source's stream was exchanged, and its numbers mean other packets.
@@ -355,6 +380,32 @@ mod tests {
             (stats.packets_retransmitted, stats.packets_repaired, stats.bytes_retransmitted),
             (2, 1, 204)
         );
+    }
+
+    #[test]
+    fn repairs_stay_within_their_share() {
+        let mut stream = stream(true);
+        let mut asked = 0u16;
+        let mut resent = 0;
+        for number in 0..2000u16 {
+            let now = Time::from_millis(u64::from(number) * 10);
+            stream.on_sent(now, packet(number, 0), 1000, 988);
+            asked += 1;
+            match stream.resend(now, number) {
+                Ok(_) => {
+                    stream.on_resent(now, 1000);
+                    resent += 1;
+                }
+                Err(reason) => {
+                    assert_eq!(reason, ResendRefusal::OverShare);
+                    stream.refuse(reason);
+                }
+            }
+        }
+        // What was saved up, and half of what came since.
+        assert!((1190..=1210).contains(&resent), "{resent}");
+        let refused = stream.stats().refused.get(ResendRefusal::OverShare);
+        assert_eq!(refused, u64::from(asked) - resent);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a consumer was sent lately: from an output sequence number back to the source packet and the changes it had, so that a NACK
 //! is answered from the source's one store.
 
-use crate::nack::DEFAULT_RTT;
+use crate::repair::{MAX_REPAIRS, ResendRefusal, ResendTimes};
 use crate::verdict::{PayloadPatch, Rewrite};
 use std::time::Duration;
 use tureen_rtp_wire::Time;
@@ -25,35 +25,6 @@ pub struct SentPacket {
     pub rewrite: Rewrite,
 }
 
-/// Why a packet is not sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResendRefusal {
-    /// It was never sent, or too long ago.
-    Unknown,
-    /// It was sent, for the first time or again, less than a round trip ago: the receiver cannot have missed it yet.
-    TooSoon,
-}
-
-/// How long a packet is not sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResendSpacing {
-    /// Since it was sent first.
-    pub after_first: Duration,
-    /// Since it was sent again.
-    pub after_repeat: Duration,
-}
-
-impl ResendSpacing {
-    /// What the round trip asks for. A NACK that comes sooner was under way when the packet left: the packet came late from its own
-    /// source, and the receiver had seen those behind it. While no round trip is measured, the first NACK is taken at its word;
-    /// and since round trips vary, it may come by an eighth sooner than the last that was measured.
-    pub fn of(measured: Option<Duration>) -> Self {
-        let after_first = measured.map_or(Duration::ZERO, |rtt| rtt - rtt / 8);
-        Self { after_first, after_repeat: measured.unwrap_or(DEFAULT_RTT) }
-    }
-}
-
 /// 16 bytes an entry.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
@@ -61,7 +32,7 @@ struct Entry {
     timestamp: u32,
     sequence_number: u16,
     picture_id: u16,
-    /// Milliseconds of when it was sent last, modulo 2^16.
+    /// Milliseconds of when it was sent first, modulo 2^16.
     sent_at: u16,
     tl0_pic_idx: u8,
     flags: u8,
@@ -80,17 +51,35 @@ const ENCODING_SHIFT: u32 = 5;
 /// Beside a picture id, which has 15 bits: it is one of VP9.
 const VP9: u16 = 1 << 15;
 
+/// The packets sent again lately, apart from the log since few are; one that is pushed out by another may be sent again once too often.
+const REPEATS: usize = 256;
+
+/// A packet that was sent again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Repeat {
+    sequence_number: u16,
+    /// Milliseconds of when it was sent last, modulo 2^16.
+    sent_at: u16,
+    count: u8,
+}
+
 /// A ring of the packets sent last, by output sequence number.
 #[derive(Clone, Debug)]
 pub struct SentLog {
     entries: Box<[Entry]>,
+    /// By output sequence number.
+    repeats: Box<[Repeat]>,
 }
 
 impl SentLog {
     /// A log of `capacity` packets, rounded up to a power of two, at most 32768.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, 1 << 15).next_power_of_two();
-        Self { entries: vec![Entry::default(); capacity].into_boxed_slice() }
+        let repeats = vec![Repeat::default(); capacity.min(REPEATS)];
+        Self {
+            entries: vec![Entry::default(); capacity].into_boxed_slice(),
+            repeats: repeats.into_boxed_slice(),
+        }
     }
 
     /// The number of packets it remembers.
@@ -113,29 +102,50 @@ impl SentLog {
         (entry.flags & USED != 0 && entry.sequence_number == sequence_number).then(|| entry.unpack())
     }
 
-    /// As [`get`](Self::get), for sending the packet again at `now`: not before `spacing` has passed since the last time, or since it
-    /// was sent at all if that is how it was sent last. Says too whether this is the first repetition.
+    /// As [`get`](Self::get), for sending the packet again at `now`. Says too whether this would be the first repetition. Follow up with
+    /// [`repeat`](Self::repeat) when it is sent.
     pub fn resend(
-        &mut self,
+        &self,
         now: Time,
-        spacing: ResendSpacing,
+        times: ResendTimes,
         sequence_number: u16,
     ) -> Result<(SentPacket, bool), ResendRefusal> {
-        let place = self.place(sequence_number);
         let entry = self
             .entries
-            .get_mut(place)
+            .get(self.place(sequence_number))
             .filter(|entry| entry.flags & USED != 0 && entry.sequence_number == sequence_number)
             .ok_or(ResendRefusal::Unknown)?;
-        let millis = now.as_millis() as u16;
         let first = entry.flags & RESENT == 0;
-        let least = if first { spacing.after_first } else { spacing.after_repeat };
-        if u128::from(millis.wrapping_sub(entry.sent_at)) < least.as_millis() {
+        let age = passed(now, entry.sent_at);
+        if first && age < times.after_first {
             return Err(ResendRefusal::TooSoon);
         }
-        entry.sent_at = millis;
-        entry.flags |= RESENT;
+        let repeat = self.repeats.get(self.repeat_place(sequence_number)).filter(|_| !first);
+        if let Some(repeat) = repeat.filter(|repeat| repeat.sequence_number == sequence_number) {
+            if passed(now, repeat.sent_at) < times.after_repeat {
+                return Err(ResendRefusal::TooSoon);
+            }
+            if repeat.count >= MAX_REPAIRS {
+                return Err(ResendRefusal::TooOften);
+            }
+        }
+        if age > times.at_latest {
+            return Err(ResendRefusal::TooLate);
+        }
         Ok((entry.unpack(), first))
+    }
+
+    /// Takes note that a packet is sent again at `now`.
+    pub fn repeat(&mut self, now: Time, sequence_number: u16) {
+        let (place, repeat_place) = (self.place(sequence_number), self.repeat_place(sequence_number));
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        let first = entry.flags & RESENT == 0;
+        entry.flags |= RESENT;
+        if let Some(repeat) = self.repeats.get_mut(repeat_place) {
+            let again = !first && repeat.sequence_number == sequence_number;
+            let count = if again { repeat.count.saturating_add(1) } else { 1 };
+            *repeat = Repeat { sequence_number, sent_at: now.as_millis() as u16, count };
+        }
     }
 
     /// Forgets everything.
@@ -146,6 +156,15 @@ impl SentLog {
     fn place(&self, sequence_number: u16) -> usize {
         usize::from(sequence_number) & (self.entries.len() - 1)
     }
+
+    fn repeat_place(&self, sequence_number: u16) -> usize {
+        usize::from(sequence_number) & (self.repeats.len() - 1)
+    }
+}
+
+/// Since a moment of less than 65 s ago.
+fn passed(now: Time, since: u16) -> Duration {
+    Duration::from_millis(u64::from((now.as_millis() as u16).wrapping_sub(since)))
 }
 
 impl Entry {
@@ -204,6 +223,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repair::REPAIR_DEADLINE_VIDEO;
     use proptest::prelude::*;
 
     fn sent(sequence_number: u16) -> SentPacket {
@@ -224,29 +244,66 @@ mod tests {
         assert_eq!(log.get(255), Some(sent(255)));
     }
 
+    fn times(rtt: Option<u64>) -> ResendTimes {
+        ResendTimes::of(rtt.map(Duration::from_millis), REPAIR_DEADLINE_VIDEO)
+    }
+
+    /// Sends a packet again, if that may be.
+    fn resend(log: &mut SentLog, millis: u64, rtt: Option<u64>, number: u16) -> Result<bool, ResendRefusal> {
+        let now = Time::from_millis(millis);
+        let (packet, first) = log.resend(now, times(rtt), number)?;
+        assert_eq!(packet, sent(number));
+        log.repeat(now, number);
+        Ok(first)
+    }
+
     #[test]
     fn not_again_within_a_round_trip() {
         let mut log = SentLog::new(16);
-        let rtt = ResendSpacing::of(Some(Duration::from_millis(100)));
         log.insert(Time::from_millis(65_000), sent(5));
-        assert_eq!(log.resend(Time::from_millis(65_530), rtt, 5), Ok((sent(5), true)));
-        assert_eq!(log.resend(Time::from_millis(65_629), rtt, 5), Err(ResendRefusal::TooSoon));
-        assert_eq!(log.resend(Time::from_millis(65_630), rtt, 5), Ok((sent(5), false)));
-        assert_eq!(log.resend(Time::from_millis(65_630), rtt, 6), Err(ResendRefusal::Unknown));
+        let mut at = |millis, number| resend(&mut log, millis, Some(100), number);
+        assert_eq!(at(65_530, 5), Ok(true));
+        assert_eq!(at(65_629, 5), Err(ResendRefusal::TooSoon));
+        assert_eq!(at(65_630, 5), Ok(false));
+        assert_eq!(at(65_729, 5), Err(ResendRefusal::TooSoon));
+        assert_eq!(at(65_730, 5), Ok(false));
+        assert_eq!(at(65_630, 6), Err(ResendRefusal::Unknown));
     }
 
     #[test]
     fn a_nack_that_was_under_way_is_not_answered() {
         let mut log = SentLog::new(16);
-        let spacing = ResendSpacing::of(Some(Duration::from_millis(80)));
         log.insert(Time::from_millis(65_500), sent(5));
-        assert_eq!(log.resend(Time::from_millis(65_500), spacing, 5), Err(ResendRefusal::TooSoon));
-        assert_eq!(log.resend(Time::from_millis(65_569), spacing, 5), Err(ResendRefusal::TooSoon));
-        assert_eq!(log.resend(Time::from_millis(65_570), spacing, 5), Ok((sent(5), true)));
+        for millis in [65_500, 65_569] {
+            assert_eq!(resend(&mut log, millis, Some(80), 5), Err(ResendRefusal::TooSoon));
+        }
+        assert_eq!(resend(&mut log, 65_570, Some(80), 5), Ok(true));
         log.insert(Time::from_millis(70_000), sent(6));
-        let unknown = ResendSpacing::of(None);
-        assert_eq!(log.resend(Time::from_millis(70_001), unknown, 6), Ok((sent(6), true)));
-        assert_eq!(log.resend(Time::from_millis(70_100), unknown, 6), Err(ResendRefusal::TooSoon));
+        assert_eq!(resend(&mut log, 70_001, None, 6), Ok(true));
+        assert_eq!(resend(&mut log, 70_100, None, 6), Err(ResendRefusal::TooSoon));
+    }
+
+    #[test]
+    fn not_when_it_would_come_too_late() {
+        let mut log = SentLog::new(16);
+        log.insert(Time::from_millis(65_000), sent(5));
+        // Half a round trip before the deadline at the latest, since it was sent first.
+        assert_eq!(resend(&mut log, 66_850, Some(300), 5), Ok(true));
+        assert_eq!(resend(&mut log, 67_150, Some(300), 5), Err(ResendRefusal::TooLate));
+    }
+
+    #[test]
+    fn not_for_ever() {
+        let mut log = SentLog::new(512);
+        log.insert(Time::from_millis(1000), sent(5));
+        for repeat in 1..=u64::from(MAX_REPAIRS) {
+            assert_eq!(resend(&mut log, 1000 + 50 * repeat, Some(50), 5), Ok(repeat == 1));
+        }
+        assert_eq!(resend(&mut log, 1550, Some(50), 5), Err(ResendRefusal::TooOften));
+        // The number again, a round of all numbers later, is another packet.
+        log.insert(Time::from_millis(9000), sent(5));
+        assert_eq!(resend(&mut log, 9050, Some(50), 5), Ok(true));
+        assert_eq!(resend(&mut log, 9100, Some(50), 5), Ok(false));
     }
 
     proptest! {

@@ -299,7 +299,7 @@ impl Consumer {
         })
     }
 
-    fn top_layers(&self) -> (u8, u8) {
+    pub(crate) fn top_layers(&self) -> (u8, u8) {
         let mode = self.definition.rtp_parameters.encodings.first().map(|encoding| encoding.layers());
         mode.map_or((0, 0), |mode| {
             (mode.spatial_layers.saturating_sub(1), mode.temporal_layers.saturating_sub(1))
@@ -333,7 +333,7 @@ impl Consumer {
     }
 
     /// What a selector chose, in the terms of its source.
-    fn media_layers(&self, selected: SelectedLayers) -> MediaLayers {
+    pub(crate) fn media_layers(&self, selected: SelectedLayers) -> MediaLayers {
         let SelectedLayers { encoding, spatial_layer, temporal_layer } = selected;
         let (top_spatial, top_temporal) = self.top_layers();
         let svc = self.definition.consumer_type == ConsumerType::Svc;

@@ -11,6 +11,7 @@ use crate::id::{
 };
 use crate::observers::RtpObserver;
 use crate::producer::Producer;
+use crate::source::Source;
 use crate::trace::{ConsumerTrace, ProducerTrace, TransportTrace};
 use bytes::Bytes;
 use serde::Serialize;
@@ -113,6 +114,9 @@ pub enum ProducerEvent {
     Score(Vec<ProducerScore>),
     /// The source was turned.
     VideoOrientation(VideoOrientation),
+    /// The highest layers that anybody wants are others than before; `None` if nobody wants any. Upwards at once, downwards after
+    /// [`UNWANTED_LAYERS_DELAY`](crate::UNWANTED_LAYERS_DELAY); video only.
+    WantedLayers(Option<MediaLayers>),
     /// A trace that was asked for.
     Trace(ProducerTrace),
 }
@@ -262,6 +266,7 @@ pub(crate) enum Pending {
     Ready(Event),
     ProducerScore(Key<Producer>),
     ProducerOrientation(Key<Producer>),
+    WantedLayers(Key<Source>),
     ConsumerScore(Key<Consumer>),
     ConsumerLayers(Key<Consumer>),
     Finding(Key<RtpObserver>),

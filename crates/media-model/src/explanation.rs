@@ -129,6 +129,8 @@ pub struct EncodingState {
     pub score: u8,
     /// Packets that came.
     pub packet_count: u64,
+    /// Whether it is silent since nobody wants it.
+    pub resting: bool,
     /// The highest layers that it has now, where the publisher said that it has not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_layers: Option<MediaLayers>,
@@ -157,6 +159,18 @@ pub struct PathEstimate {
     pub loss: f64,
     /// Bytes that wait to be sent, by the time that it takes to send them, in milliseconds.
     pub backlog: f64,
+}
+
+/// What was asked for of a consumer's packets once more (NACK), all its streams together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Repairs {
+    /// Packets asked for, each as often as that happened.
+    pub asked: u64,
+    /// Packets sent again.
+    pub sent: u64,
+    /// Packets not sent again, by reason; reasons without packets are left out.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 /// What a consumer sends, what it should send, what keeps it from that, and how it came about. Times are milliseconds of the
@@ -195,6 +209,8 @@ pub struct ConsumerExplanation {
     pub packets_sent: u64,
     /// Packets not sent, by reason; reasons without packets are left out.
     pub packets_dropped: BTreeMap<&'static str, u64>,
+    /// What was lost on its way, and what was done about it.
+    pub repairs: Repairs,
     /// The last changes of its layers, the newest first, at most [`SWITCHES_REMEMBERED`](crate::SWITCHES_REMEMBERED).
     pub switches: Vec<LayerSwitch>,
     /// How many changes there were.

@@ -34,6 +34,7 @@ mod switches;
 mod timers;
 mod trace;
 mod transport_state;
+mod wanted;
 
 pub use crate::core::{Core, CoreConfig, CoreCounters, Population};
 pub use arena::Key;
@@ -45,7 +46,7 @@ pub use event::{
     AudioLevelVolume, CloseCause, ConsumerEvent, ConsumerScore, DataConsumerEvent, DataProducerEvent, Event,
     ProducerEvent, ProducerScore, RouterEvent, RtpObserverEvent, TransportEvent, VideoOrientation,
 };
-pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate};
+pub use explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate, Repairs};
 pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId,
     TransportId, WorkerId,
@@ -61,3 +62,4 @@ pub use stats::*;
 pub use switches::{LayerSwitch, SWITCHES_REMEMBERED, SwitchCause};
 pub use timers::Timer;
 pub use trace::*;
+pub use wanted::{UNWANTED_LAYERS_DELAY, highest_layers};

@@ -5,6 +5,7 @@
 use crate::data::DataMessage;
 use crate::id::{DataProducerId, ProducerId, ShardId};
 use crate::observers::LevelReport;
+use crate::wanted::Wish;
 use tureen_forwarding::{ActiveLayers, ClockOffset, PacketMeta};
 use tureen_rtp_wire::rtp::RtpLayout;
 
@@ -60,6 +61,10 @@ pub(crate) enum RelayNews {
     ActiveLayers(ProducerId, u8, Option<ActiveLayers>),
     /// Home to mirrors: the stream of an encoding was exchanged for another one.
     Exchanged(ProducerId, u8),
+    /// Home to mirrors: an encoding is silent since nobody wants it.
+    Resting(ProducerId, u8),
+    /// Mirror to home: what is wanted of the source here.
+    Wanted(Subscription, ShardId, Wish),
     /// Mirror to home: consumers of an encoding need a key frame.
     KeyFrame(ProducerId, u8),
     /// Mirror to home: the mirror stands, and is to be told how things are. What was told before it stood was lost.

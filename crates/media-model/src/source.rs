@@ -9,6 +9,7 @@ use crate::options::KeyFrameCache;
 use crate::producer::Producer;
 use crate::router::Router;
 use crate::sending::LayerRates;
+use crate::wanted::WantedLayers;
 use smallvec::SmallVec;
 use tureen_forwarding::{
     ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, RunLimits, StreamTargets,
@@ -44,12 +45,14 @@ pub struct SourceStream {
     /// Packets for retransmission and for consumers to start from, one copy for all consumers; `None` if the router's codec has no NACK
     /// and no consumer starts from them.
     pub store: Option<PacketStore>,
-    /// 0 to 10; 0 while it is silent or was not seen yet.
+    /// 0 to 10; 0 while it is silent or was not seen yet. What rests keeps it.
     pub score: u8,
     /// Packets that came.
     pub packets: u64,
     /// What its layers take.
     pub rates: LayerRates,
+    /// Whether it is silent since nobody wants it: until its next packet.
+    pub resting: bool,
     /// How its clock lies to that of the source's other streams, once a sender report told, see
     /// [`clock_alignment`](tureen_forwarding::clock_alignment).
     pub alignment: Option<u32>,
@@ -94,6 +97,8 @@ pub struct Source {
     pub consumers: Vec<Key<Consumer>>,
     /// The shards that mirror it.
     pub mirrors: SmallVec<[Mirror; 4]>,
+    /// What is wanted of it.
+    pub(crate) wanted: WantedLayers,
     /// Packets in the stores of its streams that wait for the end of the batch.
     pub(crate) burst: Burst,
 }
@@ -139,7 +144,7 @@ impl Source {
     /// The encoding that a consumer of one stream should follow: of those that are alive the highest up to `preferred`, or
     /// else the lowest above it.
     pub fn best_encoding(&self, preferred: Option<u8>) -> Option<u8> {
-        let alive = |stream: &&SourceStream| stream.score > 0 && stream.packets > 0;
+        let alive = |stream: &&SourceStream| stream.score > 0 && stream.packets > 0 && !stream.resting;
         let limit = preferred.map_or(usize::MAX, usize::from);
         let up_to = self.streams.iter().take(limit.saturating_add(1)).rposition(|stream| alive(&stream));
         let best = up_to.or_else(|| self.streams.iter().position(|stream| alive(&stream)))?;

@@ -89,6 +89,9 @@ pub struct OutboundRtpStats {
     pub byte_count: u64,
     /// Bitrate now.
     pub bitrate: u32,
+    /// Packets that NACKs asked for and that were not sent again, by reason; reasons without packets are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub retransmissions_refused: BTreeMap<&'static str, u64>,
 }
 
 /// Statistics of a producer: one entry per stream that was seen.

@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::observers::RtpObserver;
 use crate::producer::Producer;
+use crate::source::Source;
 use crate::transport_state::TransportTag;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,6 +28,8 @@ pub enum Timer {
     Data(Key<TransportTag>),
     /// A consumer that starts from what came since the last key frame gets the next portion.
     Replay(Key<Consumer>),
+    /// What is wanted of a source changed, or is no longer wanted for long enough.
+    WantedLayers(Key<Source>),
     /// Levels of audio producers are to be reported to those who listen.
     Levels,
     /// An RTP observer is to judge what it has heard.

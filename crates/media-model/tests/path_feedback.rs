@@ -134,6 +134,23 @@ fn a_limit_is_told_beside_transport_wide_feedback() {
 }
 
 #[test]
+fn a_new_limit_is_told_at_once() {
+    for feedback in [&["transport-cc"][..], &["goog-remb"], &["goog-remb", "transport-cc"], &[]] {
+        let mut bench = Bench::new();
+        let source = bench.transport(1);
+        bench.produce(source, MediaKind::Video, congestion_parameters(1000, feedback));
+        bench.receive(1, &numbered(1000, 1, 10));
+        bench.pass(700);
+        bench.sent_to(1);
+        bench.ask(SetMaxIncomingBitrate { id: source, bitrate: 400_000 }).unwrap();
+        assert_eq!(bitrates(&bench.sent_to(1).1), [400_000], "{feedback:?}");
+        bench.ask(SetMaxIncomingBitrate { id: source, bitrate: 300_000 }).unwrap();
+        let told = bitrates(&bench.sent_to(1).1);
+        assert!(told.iter().all(|it| (299_990..=300_000).contains(it)) && !told.is_empty(), "{told:?}");
+    }
+}
+
+#[test]
 fn padding_that_probes_is_told_of_counted_and_closed_up() {
     let mut bench = Bench::new();
     let (source, target) = (bench.transport(1), bench.transport(2));

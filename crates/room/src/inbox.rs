@@ -65,6 +65,9 @@ pub enum PeerEvent {
     DataProducerLimited(DataProducerId, u64),
     /// A score of one of the peer's own producers changed.
     ProducerScore(ProducerId, Vec<ProducerScore>),
+    /// The highest layers that anybody wants of one of the peer's own producers changed; `None` if nobody wants any. See
+    /// [`Producer::wanted_layers`].
+    ProducerWantedLayers(ProducerId, Option<MediaLayers>),
     /// Somebody in the room speaks, the peer itself perhaps, or nobody any more. Told when that changes, and while somebody speaks every
     /// 800 ms.
     ActiveSpeaker {
@@ -93,7 +96,8 @@ impl Supersede for Note {
             (E::ConsumerPaused(new, _), E::ConsumerPaused(old, _))
             | (E::ConsumerScore(new, _), E::ConsumerScore(old, _))
             | (E::ConsumerLayers(new, _), E::ConsumerLayers(old, _)) => new == old,
-            (E::ProducerScore(new, _), E::ProducerScore(old, _)) => new == old,
+            (E::ProducerScore(new, _), E::ProducerScore(old, _))
+            | (E::ProducerWantedLayers(new, _), E::ProducerWantedLayers(old, _)) => new == old,
             (E::DataProducerLimited(new, _), E::DataProducerLimited(old, _)) => new == old,
             (E::ActiveSpeaker { .. }, E::ActiveSpeaker { .. }) => true,
             _ => false,
@@ -245,6 +249,12 @@ pub(crate) fn listen_to_producer(peer: &Peer, producer: &Producer) {
     let owner = Arc::downgrade(&peer.shared);
     producer
         .on_score(move |scores| with(&owner, |peer| peer.tell(PeerEvent::ProducerScore(id, scores.to_vec()))))
+        .detach();
+    let owner = Arc::downgrade(&peer.shared);
+    producer
+        .on_wanted_layers_change(move |layers| {
+            with(&owner, |peer| peer.tell(PeerEvent::ProducerWantedLayers(id, *layers)))
+        })
         .detach();
     let owner = Arc::downgrade(&peer.shared);
     producer.observer().on_close(move || with(&owner, |peer| peer.forget_producer(&id))).detach();

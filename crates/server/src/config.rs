@@ -84,6 +84,8 @@ settings! {
     webrtc_bwe: bool = true, "TUREEN_WEBRTC_BWE" [value_name = "BOOL"];
     /// Bits per second that a WebRTC viewer is sent at most, 30000 or more; 0 for no limit. Default: 0.
     max_outgoing_bitrate: u32 = 0, "TUREEN_MAX_OUTGOING_BITRATE" [value_name = "BITRATE"];
+    /// Bits a second that the remote of a WebRTC transport is told to send at most (REMB), up to 4294967295; 0 for no limit. Default: 0.
+    max_incoming_bitrate: u32 = 0, "TUREEN_MAX_INCOMING_BITRATE" [value_name = "BITS"];
     /// ICE servers that clients are told of, separated by commas, each as stun:HOST:PORT or turn:HOST:PORT;username=NAME;credential=WORD.
     /// Default: none.
     ice_servers: Vec<IceServer> = Vec::new(), "TUREEN_ICE_SERVERS" [value_delimiter = ',', value_name = "SERVER"];

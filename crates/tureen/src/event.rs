@@ -69,6 +69,7 @@ const PAUSE: Class = Class::Switch(5);
 const SELECTED_TUPLE: Class = Class::Newest(6);
 const VOLUMES: Class = Class::Newest(7);
 const SPEAKER: Class = Class::Newest(8);
+const WANTED: Class = Class::Newest(9);
 
 /// How loud a producer was.
 #[derive(Clone, Debug)]
@@ -199,6 +200,8 @@ events! {
         Score(Vec<ProducerScore>) = "score", SCORE;
         /// The source was turned (RFC 7742 section 4).
         VideoOrientationChange(VideoOrientation) = "videoorientationchange", ORIENTATION;
+        /// The highest layers that anybody wants are others than before; `None` if nobody wants any.
+        WantedLayersChange(Option<MediaLayers>) = "wantedlayerschange", WANTED;
         /// A trace that [`enable_trace_event`](crate::Producer::enable_trace_event) asked for.
         Trace(ProducerTrace) = "trace", Class::Sample;
         /// A listener panicked.
@@ -216,6 +219,8 @@ events! {
         Score(Vec<ProducerScore>) = "score", SCORE;
         /// As [`ProducerEvent::VideoOrientationChange`].
         VideoOrientationChange(VideoOrientation) = "videoorientationchange", ORIENTATION;
+        /// As [`ProducerEvent::WantedLayersChange`].
+        WantedLayersChange(Option<MediaLayers>) = "wantedlayerschange", WANTED;
         /// As [`ProducerEvent::Trace`].
         Trace(ProducerTrace) = "trace", Class::Sample;
     }

@@ -22,9 +22,9 @@ use tureen_media_model as model;
 use tureen_media_model::{
     CloseCause, CloseProducer, DumpProducer, GetProducerStats, PauseProducer, Produce, ProducerDump,
     ProducerId, ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags,
-    ResumeProducer, TraceProducer, VideoOrientation,
+    ResumeProducer, TraceProducer, VideoOrientation, highest_layers,
 };
-use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpParameters};
+use tureen_rtp_dictionaries::{MediaKind, MediaLayers, ProducerType, RtpParameters};
 use uuid::Uuid;
 
 /// What all handles to one producer, and its consumers, share.
@@ -42,6 +42,8 @@ pub(crate) struct ProducerShared {
     outlet: Outlet<ProducerEvent, ProducerObserverEvent>,
     paused: Switch,
     scores: Mutex<Vec<ProducerScore>>,
+    /// What was told of them last.
+    wanted_layers: Mutex<Option<Option<MediaLayers>>>,
     burden: Mutex<Option<Burden>>,
     app_data: AppData,
 }
@@ -67,6 +69,7 @@ impl ProducerShared {
             outlet: Outlet::default(),
             paused: Switch::new(options.paused),
             scores: Mutex::default(),
+            wanted_layers: Mutex::default(),
             burden: Mutex::new(Some(worker.burden(&transport.link))),
             app_data: options.app_data.clone(),
         }
@@ -133,6 +136,11 @@ impl ProducerShared {
             model::ProducerEvent::VideoOrientation(orientation) => {
                 outlet.tell(&ProducerEvent::VideoOrientationChange(orientation));
                 outlet.observe(&ProducerObserverEvent::VideoOrientationChange(orientation));
+            }
+            model::ProducerEvent::WantedLayers(layers) => {
+                *lock(&self.wanted_layers) = Some(layers);
+                outlet.tell(&ProducerEvent::WantedLayersChange(layers));
+                outlet.observe(&ProducerObserverEvent::WantedLayersChange(layers));
             }
             model::ProducerEvent::Trace(trace) => {
                 outlet.tell(&ProducerEvent::Trace(trace.clone()));
@@ -288,6 +296,17 @@ impl Producer {
         lock(&self.inner.shared.scores).clone()
     }
 
+    /// The highest layers that anybody wants, of simulcast the highest encoding as spatial layer; `None` if nobody wants any. A publisher
+    /// may stop what is above them, and what rests so keeps its score. All that it has, until a change is told.
+    ///
+    /// It covers what every consumer that is not paused prefers, on all shards, and what it is sent meanwhile; one that pipes wants all.
+    /// What is wanted again counts at once, what is not wanted any more after
+    /// [`UNWANTED_LAYERS_DELAY`](tureen_media_model::UNWANTED_LAYERS_DELAY). Audio is always wanted.
+    pub fn wanted_layers(&self) -> Option<MediaLayers> {
+        let told = *lock(&self.inner.shared.wanted_layers);
+        told.unwrap_or_else(|| Some(highest_layers(&self.inner.info.rtp_parameters)))
+    }
+
     /// The program's own data.
     pub fn app_data(&self) -> &AppData {
         &self.inner.shared.app_data
@@ -405,6 +424,9 @@ impl Producer {
         on_score => Score([ProducerScore]);
         /// The source was turned; needs the header extension `urn:3gpp:video-orientation`.
         on_video_orientation_change => VideoOrientationChange(VideoOrientation);
+        /// [`Producer::wanted_layers`] changed: the publisher may stop the layers above, or is to send them again. `None` if nobody
+        /// wants any.
+        on_wanted_layers_change => WantedLayersChange(Option<MediaLayers>);
         /// A trace that [`Producer::enable_trace_event`] asked for.
         on_trace => Trace(ProducerTrace);
         /// A listener of it or its observer panicked.
@@ -450,6 +472,8 @@ impl ProducerObserver {
         on_score => Score([ProducerScore]);
         /// As [`Producer::on_video_orientation_change`].
         on_video_orientation_change => VideoOrientationChange(VideoOrientation);
+        /// As [`Producer::on_wanted_layers_change`].
+        on_wanted_layers_change => WantedLayersChange(Option<MediaLayers>);
         /// As [`Producer::on_trace`].
         on_trace => Trace(ProducerTrace);
     }

@@ -290,6 +290,34 @@ fn key_frame(picture_id: u16) -> [u8; 14] {
 }
 
 #[test]
+fn the_layers_that_anybody_wants_are_told() {
+    let stage = Stage::new();
+    let (source, sink) = (stage.transport(), stage.transport());
+    let mut parameters = support::vp8(3000);
+    parameters.encodings = support::from_json(serde_json::json!([{"ssrc": 3000}, {"ssrc": 3001}]));
+    let options = tureen::ProducerOptions::new(tureen::dictionaries::MediaKind::Video, parameters);
+    let producer = block_on(source.produce(options)).expect("a producer");
+    let spatial = |layers: Option<tureen::dictionaries::MediaLayers>| layers.map(|it| it.spatial_layer);
+    assert_eq!(spatial(producer.wanted_layers()), Some(1), "a publisher begins with all");
+    let log = Log::default();
+    let mut kept = Kept::default();
+    let write = |name: &'static str| {
+        let log = log.clone();
+        move |layers: &Option<tureen::dictionaries::MediaLayers>| {
+            log.write(format!("{name} {:?}", layers.map(|layers| layers.spatial_layer)));
+        }
+    };
+    kept.add(producer.on_wanted_layers_change(write("public")));
+    kept.add(producer.observer().on_wanted_layers_change(write("observer")));
+    assert_eq!(log.wait(2)[..2], ["public None", "observer None"]);
+    assert_eq!(producer.wanted_layers(), None);
+    let consumer = consumer(&sink, &producer);
+    assert_eq!(log.wait(4)[2..4], ["public Some(1)", "observer Some(1)"]);
+    assert_eq!(spatial(producer.wanted_layers()), Some(1));
+    consumer.close();
+}
+
+#[test]
 fn the_layers_in_use_are_told() {
     let stage = Stage::new();
     let (source, sink) = (stage.transport(), stage.transport());

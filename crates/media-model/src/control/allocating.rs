@@ -185,17 +185,21 @@ fn ladder(now: Time, consumer: &Consumer, source: &Source) -> Option<Ladder> {
     let is_svc = consumer.definition.consumer_type == ConsumerType::Svc;
     let mut steps: SmallVec<[Step; MAX_STEPS]> = SmallVec::new();
     for (encoding, stream) in (0_u8..).zip(&source.streams) {
-        if stream.score == 0 {
+        if stream.score == 0 && !stream.resting {
             continue;
         }
         for spatial in 0..if is_svc { mode.spatial_layers.max(1) } else { 1 } {
             for temporal in 0..mode.temporal_layers.max(1) {
-                let all = stream.rates.up_to(now, if is_svc { spatial } else { u8::MAX }, temporal);
+                let rate = |spatial| match stream.resting {
+                    true => stream.rates.known_up_to(spatial, temporal),
+                    false => stream.rates.up_to(now, spatial, temporal),
+                };
                 let below = match spatial.checked_sub(1) {
                     // Each layer stands by itself, but for key frames.
-                    Some(below) if mode.ksvc => stream.rates.up_to(now, below, temporal),
+                    Some(below) if mode.ksvc => rate(below),
                     _ => 0,
                 };
+                let all = rate(if is_svc { spatial } else { u8::MAX });
                 let spatial = if is_svc { spatial } else { encoding };
                 steps.push(Step { spatial, temporal, bitrate: all.saturating_sub(below) });
             }

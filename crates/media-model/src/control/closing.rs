@@ -167,6 +167,7 @@ impl<T: Transport> Core<T> {
         if let Some(source) = self.sources.get_mut(consumer.source) {
             source.consumers.retain(|other| *other != key);
         }
+        self.wishes_changed(consumer.source);
         self.events.push(Event::Consumer(id, ConsumerEvent::Closed(cause)));
     }
 }

@@ -16,6 +16,7 @@ use crate::switches::{SwitchCause, SwitchLog};
 use crate::transport_state::TransportTag;
 use rand_core::Rng;
 use smallvec::SmallVec;
+use tureen_forwarding::repair::{REPAIR_DEADLINE_AUDIO, REPAIR_DEADLINE_VIDEO};
 use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
 use tureen_forwarding::{
@@ -93,6 +94,7 @@ impl<T: Transport> Core<T> {
         if let Some(source) = self.sources.get_mut(source_key) {
             source.consumers.push(key);
         }
+        self.wishes_changed(source_key);
         self.choose_layers_of(now, key, SwitchCause::Started);
         self.reallocate_for(now, key);
         self.note_switches(now);
@@ -303,6 +305,8 @@ impl<T: Transport> Core<T> {
         let definition = &consumer.definition;
         let layers = clamp_layers(&definition.rtp_parameters, definition.consumer_type, request.layers);
         consumer.preferred_layers = layers;
+        let source = consumer.source;
+        self.wishes_changed(source);
         self.choose_layers_of(now, key, SwitchCause::Preferred);
         self.reallocate_for(now, key);
         self.note_switches(now);
@@ -390,6 +394,10 @@ fn build_streams(
         (true, MediaKind::Video) => SENT_LOG_VIDEO,
         (true, MediaKind::Audio) => SENT_LOG_AUDIO,
     };
+    let deadline = match kind {
+        MediaKind::Video => REPAIR_DEADLINE_VIDEO,
+        MediaKind::Audio => REPAIR_DEADLINE_AUDIO,
+    };
     let mut build = |(index, encoding): (usize, &RtpEncodingParameters)| {
         let rtx = encoding.rtx.as_ref().zip(rtx_of(parameters, media.payload_type));
         let ssrc = encoding.ssrc.unwrap_or(0);
@@ -403,7 +411,8 @@ fn build_streams(
                 rtx: rtx.map(|(rtx, payload_type)| RtxConfig { ssrc: rtx.ssrc, payload_type }),
                 rtx_first_sequence_number: first(rtx.map(|(rtx, _)| rtx.ssrc)),
                 log_capacity,
-            }),
+            })
+            .with_repair_deadline(deadline),
             told_score: MAX_SCORE,
         }
     };

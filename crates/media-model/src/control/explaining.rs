@@ -2,15 +2,17 @@
 
 use crate::command::ExplainConsumer;
 use crate::consumer::Consumer;
-use crate::control::reporting::{clamp_rate, millis};
+use crate::control::reporting::{clamp_rate, millis, refusals_by_name};
 use crate::core::Core;
 use crate::error::NotFoundError;
-use crate::explanation::{ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate};
+use crate::explanation::{
+    ConsumerExplanation, ConsumerFigures, EncodingState, Obstacle, PathEstimate, Repairs,
+};
 use crate::id::ConsumerId;
 use crate::sending::SendControl;
 use crate::source::{Source, SourceStream};
 use crate::transport_state::TransportState;
-use tureen_forwarding::Selector;
+use tureen_forwarding::{ResendRefusals, Selector};
 use tureen_rtp_dictionaries::{ConsumerType, MediaLayers};
 use tureen_rtp_wire::Time;
 use tureen_transport::{Component, Transport};
@@ -42,6 +44,7 @@ impl<T: Transport> Core<T> {
                 .collect(),
             packets_sent: consumer.streams.iter().map(|stream| stream.send.stats().packet_count).sum(),
             packets_dropped: drops.map(|(reason, count)| (reason.name(), count)).collect(),
+            repairs: repairs(consumer),
             switches: consumer.switches.iter().collect(),
             switch_count: consumer.switches.count(),
         })
@@ -86,11 +89,22 @@ impl<T: Transport> Core<T> {
             (!connected, Obstacle::NotConnected),
             (consumer.pause.starved, Obstacle::Bandwidth { available_bitrate: available }),
             (source.streams.iter().all(|stream| stream.packets == 0), Obstacle::NothingCame),
-            (source.streams.iter().all(|stream| stream.score == 0), Obstacle::SourceSilent),
+            (source.streams.iter().all(|stream| stream.score == 0 || stream.resting), Obstacle::SourceSilent),
         ];
         let first = checks.into_iter().find_map(|(applies, obstacle)| applies.then_some(obstacle));
         first.or_else(|| start_obstacle(consumer)).or_else(|| layer_obstacle(consumer, source, available))
     }
+}
+
+fn repairs(consumer: &Consumer) -> Repairs {
+    let mut refused = ResendRefusals::default();
+    let mut repairs = Repairs::default();
+    for stats in consumer.streams.iter().map(|stream| stream.send.stats()) {
+        repairs.asked += stats.nack_packet_count;
+        repairs.sent += stats.packets_retransmitted;
+        refused.merge(&stats.refused);
+    }
+    Repairs { refused: refusals_by_name(&refused), ..repairs }
 }
 
 /// A key frame that is waited for, of any encoding.
@@ -137,7 +151,13 @@ fn encoding_state(encoding_idx: u8, stream: &SourceStream) -> EncodingState {
         spatial_layer: active.highest_spatial,
         temporal_layer: Some(active.highest_temporal),
     });
-    EncodingState { encoding_idx, score: stream.score, packet_count: stream.packets, active_layers }
+    EncodingState {
+        encoding_idx,
+        score: stream.score,
+        packet_count: stream.packets,
+        resting: stream.resting,
+        active_layers,
+    }
 }
 
 /// What is known of the path of a transport, where somebody says.

@@ -11,6 +11,7 @@ pub(crate) mod reporting;
 mod routers;
 mod sources;
 mod transports;
+mod wanting;
 
 /// The longest MID in bytes: an element in the one-byte form has no more room (RFC 8285 section 4.2).
 const MAX_MID_LEN: usize = 16;

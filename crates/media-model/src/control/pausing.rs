@@ -134,12 +134,14 @@ impl<T: Transport> Core<T> {
             return Ok(());
         }
         consumer.pause.own = paused;
+        let source = consumer.source;
         let effective = !consumer.pause.producer;
         let event =
             if paused { ConsumerEvent::Paused { effective } } else { ConsumerEvent::Resumed { effective } };
         self.events.push(Event::Consumer(id, event));
         let cause = if paused { SwitchCause::Paused } else { SwitchCause::Resumed };
         self.flow_changed(now, key, cause);
+        self.wishes_changed(source);
         Ok(())
     }
 

@@ -80,6 +80,7 @@ impl<T: Transport> Core<T> {
             key_frame_cache: cache,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            wanted: Default::default(),
             burst: Default::default(),
         };
         let source_key = self.insert_source(source);
@@ -106,6 +107,7 @@ impl<T: Transport> Core<T> {
             },
         };
         self.insert_producer(producer, &identity);
+        self.wishes_changed(source_key);
         self.start_reports(now, transport_key);
         Ok(ProducerInfo {
             id: options.id,
@@ -189,6 +191,7 @@ pub(crate) fn source_streams(
             score: 0,
             packets: 0,
             rates: LayerRates::default(),
+            resting: false,
             alignment: None,
             active_layers: None,
             targets: None,

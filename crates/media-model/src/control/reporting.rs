@@ -21,6 +21,7 @@ use crate::stats::{
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tureen_forwarding::ResendRefusals;
 use tureen_rtp_dictionaries::{RtpCodecParameters, RtpEncodingParameters, RtpParameters};
 use tureen_rtp_wire::Time;
 use tureen_transport::{RejectReason, Transport};
@@ -333,6 +334,7 @@ fn outbound(now: Time, consumer: &Consumer, stream: &ConsumerStream) -> Outbound
         packet_count: stats.packet_count,
         byte_count: stats.byte_count,
         bitrate: clamp_rate(stream.send.bitrate(now)),
+        retransmissions_refused: refusals_by_name(&stats.refused),
     }
 }
 
@@ -388,4 +390,9 @@ fn dump_outbound(consumer: &Consumer, index: usize, stream: &ConsumerStream) -> 
         temporal_layers: mode.temporal_layers,
         score: stream.send.score(),
     })
+}
+
+/// Reasons without packets are left out.
+pub(crate) fn refusals_by_name(refused: &ResendRefusals) -> BTreeMap<&'static str, u64> {
+    refused.iter().filter(|(_, count)| *count > 0).map(|(reason, count)| (reason.name(), count)).collect()
 }

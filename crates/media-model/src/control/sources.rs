@@ -9,6 +9,7 @@ use crate::error::NotFoundError;
 use crate::extensions::SourceExtensions;
 use crate::relay::{RelayNews, Subscription};
 use crate::source::{Mirror, Origin, Source};
+use crate::wanted::Wish;
 use smallvec::SmallVec;
 use tureen_rtp_wire::Time;
 use tureen_transport::Transport;
@@ -83,6 +84,7 @@ impl<T: Transport> Core<T> {
             streams,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
+            wanted: Default::default(),
             burst: Default::default(),
         });
         self.relay.to(home).push_news(RelayNews::Subscribed(subscribed, self.config.shard));
@@ -101,6 +103,9 @@ impl<T: Transport> Core<T> {
             && source.key_frame_cache == description.key_frame_cache;
         if same {
             *subscription = description.subscription.max(*subscription);
+            // The home keeps what is wanted for the newest publication alone.
+            source.wanted.relayed = Wish::Nothing;
+            self.wishes_changed(key);
         } else {
             self.end_source(key, Closing::Nothing);
         }

@@ -114,12 +114,14 @@ impl<T: Transport> Core<T> {
 
     pub(crate) fn set_max_incoming_bitrate(
         &mut self,
-        _now: Time,
+        now: Time,
         request: SetMaxIncomingBitrate,
     ) -> Result<(), NotFoundError> {
+        let key = self.transport_key(request.id)?;
         let state = self.transport_mut(request.id)?;
         state.incoming_limit.set(request.bitrate);
         state.feedback.set_limit(state.incoming_limit.bitrate.map(u64::from));
+        self.report_at_once(now, key);
         Ok(())
     }
 

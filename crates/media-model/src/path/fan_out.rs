@@ -123,7 +123,7 @@ impl<T: Transport> Core<T> {
         if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
             stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
         }
-        let is_first = stream.packets == 1;
+        let is_first = std::mem::take(&mut stream.resting) | (stream.packets == 1);
         let stored = stream.store.as_mut().map(|store| store.insert(packet.bytes(), packet.layout(), meta));
         if is_first {
             self.send_burst(now, source_key, out);

@@ -144,11 +144,16 @@ impl<T: Transport> Core<T> {
             let Some(stream) = stream else { continue };
             stream.frames_beside =
                 if encoding == came.encoding { 0 } else { stream.frames_beside.saturating_add(1) };
-            if stream.frames_beside >= ABANDONED_FRAMES && stream.recv.poll_abandonment(now) {
+            if stream.frames_beside >= ABANDONED_FRAMES && stream.recv.is_abandoned(now) {
                 abandoned.push(encoding);
             }
         }
         for encoding in abandoned {
+            self.rest_unwanted(now, came.producer, encoding);
+            if let Some(stream) = self.producers.get_mut(came.producer).and_then(|it| it.stream_mut(encoding))
+            {
+                stream.recv.poll_abandonment(now);
+            }
             self.follow_score(now, came.producer, encoding);
         }
     }

@@ -71,6 +71,8 @@ impl<T: Transport> Core<T> {
             if let (Some(layers), Some(stream)) = (consumer.selected(), consumer.streams.first_mut()) {
                 stream.encoding = Some(layers.encoding);
             }
+            let source = consumer.source;
+            self.wishes_changed(source);
             self.time_hold(key);
             self.request_key_frames_for(key);
             self.note_layers(now, key);

@@ -117,7 +117,8 @@ impl<T: Transport> Core<T> {
                 Release::Packet(packet) if packet.token.again => {
                     let Queued { ssrc, sequence_number, .. } = packet.token;
                     if let Some(consumer) = self.consumer_of(key, ssrc) {
-                        self.retransmit_one(now, consumer, ssrc, sequence_number, None, out);
+                        // Whoever still misses it asks again.
+                        let _ = self.retransmit_one(now, consumer, ssrc, sequence_number, out);
                     }
                 }
                 Release::Packet(packet) => self.send_late(now, key, packet.token, packet.probe, out),
@@ -177,7 +178,7 @@ impl<T: Transport> Core<T> {
         let (first, before) = (transport.sending.sequence_number, transport.meters.probation_sent.bytes);
         match self.like_padding(now, &transport.consumers, size) {
             Some((consumer, ssrc, sequence_number)) => {
-                self.retransmit_one(now, consumer, ssrc, sequence_number, Some(probe), out);
+                self.repeat_for(now, consumer, ssrc, sequence_number, probe, out);
             }
             None => self.send_padding(now, key, size, Some(probe), out),
         }

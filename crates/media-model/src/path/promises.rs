@@ -19,6 +19,7 @@ impl<T: Transport> Core<T> {
                 Pending::Ready(event) => Some(event),
                 Pending::ProducerScore(key) => self.describe_producer_score(key),
                 Pending::ProducerOrientation(key) => self.describe_orientation(key),
+                Pending::WantedLayers(key) => self.describe_wanted(key),
                 Pending::ConsumerScore(key) => self.describe_consumer_score(key),
                 Pending::ConsumerLayers(key) => self.describe_layers(key),
                 Pending::Finding(key) => self.describe_finding(key),

@@ -100,6 +100,8 @@ impl<T: Transport> Core<T> {
                 self.leave_out_here(subscription, shard, left_out);
             }
             RelayNews::Unheard(subscription) => self.end_listening(subscription),
+            RelayNews::Resting(producer, encoding) => self.hear_resting(now, producer, encoding),
+            RelayNews::Wanted(subscription, shard, wish) => self.hear_wish(subscription, shard, wish),
             RelayNews::Data(news) => self.handle_data_news(now, news),
         }
     }
@@ -128,6 +130,9 @@ impl<T: Transport> Core<T> {
         for (encoding, stream) in (0..).zip(&source.streams) {
             way.push_news(RelayNews::Score(subscription.producer, encoding, stream.score));
             way.push_news(RelayNews::ActiveLayers(subscription.producer, encoding, stream.active_layers));
+            if stream.resting {
+                way.push_news(RelayNews::Resting(subscription.producer, encoding));
+            }
             if let Some(alignment) = stream.alignment {
                 way.push_news(RelayNews::Alignment(subscription.producer, encoding, alignment));
             }
@@ -143,5 +148,6 @@ impl<T: Transport> Core<T> {
         if let Some(source) = self.sources.get_mut(key) {
             source.mirrors.retain(|mirror| mirror.shard != shard || mirror.subscription != ended.number);
         }
+        self.wishes_changed(key);
     }
 }

@@ -34,6 +34,15 @@ impl<T: Transport> Core<T> {
         transport.reports.timer.arm(&mut self.timers, now + FIRST_REPORT, Timer::Reports(key));
     }
 
+    /// Has reports leave with the next timeout, which is now, if there is anything to report about.
+    pub(crate) fn report_at_once(&mut self, now: Time, key: Key<TransportTag>) {
+        if self.received_ssrcs(key).is_empty() {
+            return;
+        }
+        let Some(transport) = self.transports.get_mut(key) else { return };
+        transport.reports.timer.arm(&mut self.timers, now, Timer::Reports(key));
+    }
+
     pub(crate) fn reports_due(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         if !transport.reports.timer.fired(now) {

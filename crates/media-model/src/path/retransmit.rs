@@ -1,15 +1,15 @@
 //! Answers to NACKs: the stored packet is sealed again, in a stream of its own where RTX was negotiated (RFC 4588).
 
 use crate::arena::Key;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, ConsumerStream};
 use crate::core::Core;
 use crate::extensions::Elements;
 use crate::path::forms::Forms;
 use crate::path::seal::{Outgoing, Payload, seal};
 use crate::sending::Queued;
-use crate::transport_state::lane;
+use crate::transport_state::{Meters, lane};
 use tureen_congestion::send::{PacketKind, ProbeId};
-use tureen_forwarding::{RtxHeader, SentPacket};
+use tureen_forwarding::{ResendRefusal, RtxHeader, SentPacket};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
 use tureen_transport::{Component, Egress, Transport};
@@ -48,18 +48,29 @@ impl<T: Transport> Core<T> {
         let mut asked = 0usize;
         for sequence_number in lost {
             asked += 1;
-            if budget > 0 && self.repair(now, key, ssrc, sequence_number, out).is_some() {
-                budget -= 1;
+            let sent = match budget {
+                0 => Err(ResendRefusal::TooMany),
+                _ => self.repair(now, key, ssrc, sequence_number, out),
+            };
+            match sent {
+                Ok(()) => budget -= 1,
+                Err(reason) => {
+                    if let Some(stream) = self.sent_stream(key, ssrc) {
+                        stream.send.refuse(reason);
+                    }
+                }
             }
         }
-        if let Some(consumer) = self.consumers.get_mut(key)
-            && let Some(stream) = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
-        {
+        if let Some(stream) = self.sent_stream(key, ssrc) {
             stream.send.on_nack(asked);
         }
     }
 
-    /// Sends a packet again, if that is not too soon; later, where the path has no room for it now.
+    fn sent_stream(&mut self, key: Key<Consumer>, ssrc: u32) -> Option<&mut ConsumerStream> {
+        self.consumers.get_mut(key)?.streams.iter_mut().find(|stream| stream.ssrc == ssrc)
+    }
+
+    /// Sends a packet again, if it is of use and not too soon; later, where the path has no room for it now.
     fn repair(
         &mut self,
         now: Time,
@@ -67,50 +78,60 @@ impl<T: Transport> Core<T> {
         ssrc: u32,
         sequence_number: u16,
         out: &mut impl Egress,
-    ) -> Option<()> {
+    ) -> Result<(), ResendRefusal> {
         let packet = Queued { ssrc, sequence_number, again: true };
-        if self.waits_its_turn(now, key, packet)? {
-            return Some(());
+        if self.waits_its_turn(now, key, packet).ok_or(ResendRefusal::Unknown)? {
+            return Ok(());
         }
-        self.retransmit_one(now, key, ssrc, sequence_number, None, out)
+        self.retransmit_one(now, key, ssrc, sequence_number, out)
     }
 
-    /// Sends a packet again, in the stream of retransmissions if there is one: a repair, or with `probe` what fills one up.
-    pub(crate) fn retransmit_one(
+    /// Sends a packet again, in the stream of retransmissions if there is one.
+    pub(super) fn retransmit_one(
         &mut self,
         now: Time,
         key: Key<Consumer>,
         ssrc: u32,
         sequence_number: u16,
-        probe: Option<ProbeId>,
         out: &mut impl Egress,
-    ) -> Option<()> {
-        let consumer = self.consumers.get_mut(key).filter(|consumer| consumer.pause.flows())?;
-        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
-        let (packet, rtx) = match probe {
-            None => {
-                stream.send.resend(now, sequence_number).ok().map(|resend| (resend.packet, resend.rtx))?
-            }
-            Some(_) => {
-                let rtx = stream.send.rtx_mut()?.encapsulate(sequence_number);
-                (stream.send.logged(sequence_number)?, Some(rtx))
-            }
-        };
-        let kind = if probe.is_some() { PacketKind::Padding } else { PacketKind::Retransmission };
-        let sealed = self.seal_stored(now, key, ssrc, packet, Turn { rtx, kind, probe }, out)?;
-        let consumer = self.consumers.get_mut(key)?;
-        let stream = consumer.streams.iter_mut().find(|stream| stream.ssrc == ssrc)?;
+    ) -> Result<(), ResendRefusal> {
+        let gone = ResendRefusal::Unknown;
+        let flows = self.consumers.get(key).is_some_and(|consumer| consumer.pause.flows());
+        let stream = self.sent_stream(key, ssrc).filter(|_| flows).ok_or(gone)?;
+        let resend = stream.send.resend(now, sequence_number)?;
+        let turn = Turn { rtx: resend.rtx, kind: PacketKind::Retransmission, probe: None };
+        let sealed = self.seal_stored(now, key, ssrc, resend.packet, turn, out).ok_or(gone)?;
+        self.sent_stream(key, ssrc).ok_or(gone)?.send.on_resent(now, sealed.len);
+        self.meters_of(key).ok_or(gone)?.rtx_sent.add(now, sealed.len);
         self.counters.packets_sent += 1;
         self.counters.bytes_sent += sealed.len as u64;
-        let meters = &mut self.transports.get_mut(consumer.transport)?.meters;
-        if probe.is_some() {
-            meters.probation_sent.add(now, sealed.len);
-            return Some(());
-        }
-        stream.send.on_resent(now, sealed.len);
-        meters.rtx_sent.add(now, sealed.len);
         self.counters.retransmissions += 1;
+        Ok(())
+    }
+
+    /// Fills up a probe with a packet that was sent before, in the stream of retransmissions.
+    pub(super) fn repeat_for(
+        &mut self,
+        now: Time,
+        key: Key<Consumer>,
+        ssrc: u32,
+        sequence_number: u16,
+        probe: ProbeId,
+        out: &mut impl Egress,
+    ) -> Option<()> {
+        let stream = self.sent_stream(key, ssrc)?;
+        let packet = stream.send.logged(sequence_number)?;
+        let rtx = stream.send.rtx_mut()?.encapsulate(sequence_number);
+        let turn = Turn { rtx: Some(rtx), kind: PacketKind::Padding, probe: Some(probe) };
+        let sealed = self.seal_stored(now, key, ssrc, packet, turn, out)?;
+        self.meters_of(key)?.probation_sent.add(now, sealed.len);
+        self.counters.packets_sent += 1;
+        self.counters.bytes_sent += sealed.len as u64;
         Some(())
+    }
+
+    fn meters_of(&mut self, key: Key<Consumer>) -> Option<&mut Meters> {
+        Some(&mut self.transports.get_mut(self.consumers.get(key)?.transport)?.meters)
     }
 
     /// Seals a packet that a consumer was given its number of before, out of the store.

@@ -29,6 +29,7 @@ impl<T: Transport> Core<T> {
                 Timer::Sending(transport) => self.sending_due(now, transport, out),
                 Timer::Data(transport) => self.data_due(now, transport, out),
                 Timer::Replay(consumer) => self.replay_due(now, consumer, out),
+                Timer::WantedLayers(source) => self.wanted_due(now, source),
                 Timer::Levels => self.levels_due(now),
                 Timer::Observer(observer) => self.observer_due(now, observer),
             }
@@ -70,6 +71,11 @@ impl<T: Transport> Core<T> {
         if !stream.timer.fired(now) {
             return;
         }
+        self.rest_unwanted(now, key, encoding);
+        let Some(stream) = self.producers.get_mut(key).and_then(|producer| producer.stream_mut(encoding))
+        else {
+            return;
+        };
         stream.recv.poll_inactivity(now);
         let mut lost: SmallVec<[u16; MAX_NACKED]> = SmallVec::new();
         stream.recv.poll_nack(now, &mut |sequence_number| {

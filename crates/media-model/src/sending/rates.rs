@@ -49,7 +49,8 @@ impl LayerRates {
     #[cold]
     fn turn(&mut self, now: Time, passed: Duration) {
         if passed > FRESH {
-            *self = Self { since: Some(now), ..Self::default() };
+            // What it took before is the best guess until there is something to go by.
+            *self = Self { since: Some(now), bitrates: self.bitrates, ..Self::default() };
             return;
         }
         self.since = Some(now);
@@ -82,11 +83,14 @@ impl LayerRates {
         }
     }
 
-    /// Bits per second of the layers up to these, and 0 where nothing is known.
+    /// Bits per second of the layers up to these, and 0 where nothing is known, or nothing came of late.
     pub(crate) fn up_to(&self, now: Time, spatial: u8, temporal: u8) -> u64 {
-        if self.since.is_none_or(|since| now.since(since) > FRESH) {
-            return 0;
-        }
+        let fresh = self.since.is_some_and(|since| now.since(since) <= FRESH);
+        if fresh { self.known_up_to(spatial, temporal) } else { 0 }
+    }
+
+    /// The same of a stream that rests: what its layers took before that.
+    pub(crate) fn known_up_to(&self, spatial: u8, temporal: u8) -> u64 {
         let rows = self.bitrates.iter().take(usize::from(spatial) + 1);
         rows.flat_map(|row| row.iter().take(usize::from(temporal) + 1)).sum::<f32>() as u64
     }

@@ -37,6 +37,7 @@ files! {
     "app/media/receive.js",
     "app/media/sdp.js",
     "app/media/send.js",
+    "app/media/wanted.js",
     "app/meter.js",
     "app/options.js",
     "app/profile.js",

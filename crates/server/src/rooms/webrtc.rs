@@ -28,6 +28,8 @@ pub(crate) struct WebRtc {
     max_outgoing_bitrate: u32,
     ice_servers: Vec<Value>,
     grace: Duration,
+    /// Bits a second, 0 for no limit.
+    max_incoming_bitrate: u32,
     sctp: SctpTransportOptions,
 }
 
@@ -56,6 +58,7 @@ impl WebRtc {
             max_outgoing_bitrate: settings.max_outgoing_bitrate,
             ice_servers: settings.ice_servers.iter().map(crate::IceServer::dictionary).collect(),
             grace: Duration::from_secs(settings.peer_grace.into()),
+            max_incoming_bitrate: settings.max_incoming_bitrate,
             sctp: sctp_options(settings),
         })
     }
@@ -106,6 +109,10 @@ impl WebRtc {
         options.max_outgoing_bitrate = self.max_outgoing_bitrate;
         options.sctp = sctp;
         let transport = peer.router().create_webrtc_transport(options).await?;
+        if self.max_incoming_bitrate > 0 {
+            let limited = transport.set_max_incoming_bitrate(self.max_incoming_bitrate).await;
+            limited.map_err(|error| Refusal::request(error, "transport", transport.id()))?;
+        }
         self.watch(peer, &transport);
         peer.add_transport(transport.clone(), direction)?;
         Ok(transport)

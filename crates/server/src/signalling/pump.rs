@@ -6,8 +6,9 @@ use super::seat::Seat;
 use crate::rooms::PeerJson;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tureen::DataProducerId;
-use tureen_room::{DataOffer, Offer, PeerEvent};
+use tureen::dictionaries::{MediaKind, MediaLayers};
+use tureen::{DataProducerId, ProducerId};
+use tureen_room::{DataOffer, Offer, Peer, PeerEvent};
 
 /// Tells the client what its peer has to know, until the peer is closed. Of its messages over data channels so many go further in a second.
 pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox, max_messages: u32) {
@@ -17,6 +18,13 @@ pub(super) async fn run(seat: Arc<Seat>, outbox: Outbox, max_messages: u32) {
         offer(&outbox, offered).await;
     }
     let Some(inbox) = inbox.as_mut() else { return };
+    // A publisher that missed that its layers are wanted again would not send them.
+    for producer in inbox.peer().iter().flat_map(Peer::producers) {
+        if producer.kind() == MediaKind::Video {
+            let (method, data) = wanted_layers(producer.id(), producer.wanted_layers());
+            outbox.send_in_turn(message::notification(method, &data)).await;
+        }
+    }
     while let Some(event) = inbox.next().await {
         match event {
             PeerEvent::ConsumerAdded(added) => offer(&outbox, Offered::Media(added)).await,
@@ -74,6 +82,19 @@ fn describe(offer: &Offer) -> Value {
     })
 }
 
+/// Spatial and temporal layer, `null` for none.
+fn spell(layers: Option<MediaLayers>) -> (Value, Value) {
+    layers.map_or((Value::Null, Value::Null), |layers| {
+        (json!(layers.spatial_layer), json!(layers.temporal_layer))
+    })
+}
+
+fn wanted_layers(id: ProducerId, layers: Option<MediaLayers>) -> (&'static str, Value) {
+    let (spatial, temporal) = spell(layers);
+    let data = json!({ "producerId": id, "spatialLayer": spatial, "temporalLayer": temporal });
+    ("producerWantedLayersChanged", data)
+}
+
 /// The notification that tells of an event.
 fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
     Some(match event {
@@ -90,9 +111,7 @@ fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
         PeerEvent::ConsumerPaused(id, false) => ("consumerResumed", json!({ "consumerId": id })),
         PeerEvent::ConsumerScore(id, score) => ("consumerScore", json!({ "consumerId": id, "score": score })),
         PeerEvent::ConsumerLayers(id, layers) => {
-            let (spatial, temporal) = layers.map_or((Value::Null, Value::Null), |layers| {
-                (json!(layers.spatial_layer), json!(layers.temporal_layer))
-            });
+            let (spatial, temporal) = spell(layers);
             let data = json!({ "consumerId": id, "spatialLayer": spatial, "temporalLayer": temporal });
             ("consumerLayersChanged", data)
         }
@@ -100,6 +119,7 @@ fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
             ("activeSpeaker", json!({ "peerId": peer_id, "volume": volume }))
         }
         PeerEvent::ProducerScore(id, score) => ("producerScore", json!({ "producerId": id, "score": score })),
+        PeerEvent::ProducerWantedLayers(id, layers) => wanted_layers(id, layers),
         // Told by others means, or of no interest to clients.
         _ => return None,
     })

@@ -18,5 +18,6 @@ mod process;
 mod signalling;
 mod signalling_errors;
 mod support;
+mod wanted;
 mod whip;
 mod whip_hostile;

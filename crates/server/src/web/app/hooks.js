@@ -4,7 +4,7 @@
 //   roomId, peerId  of this stay
 //   peers           [{ id, displayName }]
 //   consumers       [{ id, peerId, producerId, kind, type, source, paused, score, current, preferred, layers, mid }]
-//   producers       { mic, cam, screen }, each { on, producerId, mid, score }
+//   producers       { mic, cam, screen }, each { on, producerId, mid, score, wanted }
 //   sendTransport, receiveTransport
 //                   { id, state, pc }: pc is the RTCPeerConnection, for getStats()
 //   stats           { [consumer id | mic | cam | screen]: numbers }, renewed once a second
@@ -51,7 +51,7 @@ const hooks = {
     });
   },
   get producers() {
-    const read = ({ active, producerId, mid, score }) => ({ on: active, producerId, mid, score });
+    const read = ({ active, producerId, mid, score, wanted }) => ({ on: active, producerId, mid, score, wanted });
     const sources = Object.entries(session?.publisher.sources ?? {});
     return Object.fromEntries(sources.map(([name, source]) => [name, read(source)]));
   },

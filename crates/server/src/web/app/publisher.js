@@ -4,6 +4,7 @@
 // Event: `change` (detail.source).
 
 import { OperationQueue } from "./media/queue.js";
+import { WANT_ALL, limitEncodings } from "./media/wanted.js";
 import { camera, microphone, screen } from "./profile.js";
 import { SocketLostError } from "./protoo.js";
 
@@ -17,7 +18,7 @@ const APP_DATA = {
 const PROFILES = { mic: () => microphone, cam: camera, screen };
 
 function newSource() {
-  return { track: null, active: false, mid: null, sender: null, producerId: null, score: null };
+  return { track: null, active: false, mid: null, sender: null, producerId: null, score: null, wanted: WANT_ALL };
 }
 
 export class Publisher extends EventTarget {
@@ -26,6 +27,8 @@ export class Publisher extends EventTarget {
   #transport = null;
   #request = null;
   #peerId = null;
+  /** producer id -> the highest layers that anybody wants, as the server told. */
+  #wanted = new Map();
 
   /** Takes a new transport into use, and sends over it what is on. `request` is `(method, data) => Promise`. */
   attach(transport, request, peerId) {
@@ -35,7 +38,7 @@ export class Publisher extends EventTarget {
     return this.#queue.run(async () => {
       const failures = [];
       for (const [name, source] of Object.entries(this.sources)) {
-        Object.assign(source, { mid: null, sender: null, producerId: null, score: null });
+        Object.assign(source, { mid: null, sender: null, producerId: null, score: null, wanted: WANT_ALL });
         if (!source.track) continue;
         try {
           await this.#produce(name);
@@ -51,6 +54,7 @@ export class Publisher extends EventTarget {
   detach() {
     this.#transport = null;
     this.#request = null;
+    this.#wanted.clear();
   }
 
   isOn(name) {
@@ -119,6 +123,25 @@ export class Publisher extends EventTarget {
     this.#changed(found[0]);
   }
 
+  /** Sends no layers that nobody wants, and those again that somebody does. */
+  onWantedLayers({ producerId, spatialLayer, temporalLayer }) {
+    // The server may tell of a producer before it has answered that it made it.
+    this.#wanted.set(producerId, { spatialLayer, temporalLayer });
+    const source = Object.values(this.sources).find((source) => source.producerId === producerId);
+    return source ? this.#limit(source) : undefined;
+  }
+
+  async #limit(source) {
+    const wanted = this.#wanted.get(source.producerId);
+    if (!wanted || !source.sender) return;
+    source.wanted = wanted;
+    try {
+      await limitEncodings(source.sender, wanted);
+    } catch {
+      // All that it has is sent on.
+    }
+  }
+
   /** Ends all tracks: the devices' lights go out. */
   stop() {
     for (const source of Object.values(this.sources)) {
@@ -152,6 +175,7 @@ export class Publisher extends EventTarget {
       const data = { transportId: transport.id, kind, rtpParameters, appData: APP_DATA[name] };
       const { id } = await request("produce", data);
       Object.assign(source, { mid: sent.mid, sender: sent.sender, producerId: id });
+      this.#limit(source);
       return sent;
     } catch (error) {
       await transport.stopSending(sent.mid).catch(() => {});
@@ -168,7 +192,8 @@ export class Publisher extends EventTarget {
 
   async #closeProducer(source) {
     const { producerId, mid } = source;
-    Object.assign(source, { producerId: null, mid: null, sender: null, score: null });
+    Object.assign(source, { producerId: null, mid: null, sender: null, score: null, wanted: WANT_ALL });
+    this.#wanted.delete(producerId);
     if (!producerId) return;
     await this.#transport?.stopSending(mid);
     await this.#request?.("closeProducer", { producerId });

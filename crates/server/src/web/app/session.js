@@ -202,6 +202,7 @@ export class Session extends EventTarget {
 
   #onNotification({ method, data }) {
     if (method === "producerScore") this.publisher.onProducerScore(data);
+    else if (method === "producerWantedLayersChanged") this.publisher.onWantedLayers(data);
     else if (method === "dataConsumerClosed") this.chat.stop(data.dataConsumerId);
     else if (method === "dataProducerLimited") this.#problem("You write too fast: not all of it was passed on.");
     else this.remote.onNotification({ method, data: data ?? {} });

@@ -54,6 +54,9 @@ pub(super) struct Path {
     pub(super) srtp: Option<String>,
     pub(super) protocol: Option<String>,
     pub(super) remote: Option<String>,
+    /// Bits a second that the browser believes its way carries.
+    #[serde(rename = "availableOutgoing")]
+    pub(super) available_outgoing: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,3 +12,4 @@ pub(crate) mod namespace;
 mod networks;
 mod road;
 mod scenario;
+mod wanted;
