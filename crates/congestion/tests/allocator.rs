@@ -126,7 +126,7 @@ fn the_key_frame_of_a_rise_is_no_layer_that_takes_too_much() {
     }
     assert_eq!(rates[4], 1_500_000);
     assert_eq!(rates[18], 1_500_000, "the key frame is still on its way");
-    assert_eq!(rates[29], 500_000, "what stays for so long is the layer");
+    assert_eq!(rates[24], 500_000, "what stays for so long is the layer");
 }
 
 #[test]
