@@ -92,7 +92,7 @@ impl Call {
 
 /// The virtual time of an NTP time: the bench's wall clock began at 3900000000 s.
 fn millis(ntp: NtpTime) -> u64 {
-    u64::from(ntp.seconds() - 3_900_000_000) * 1000 + (u64::from(ntp.fraction()) * 1000 >> 32)
+    u64::from(ntp.seconds() - 3_900_000_000) * 1000 + ((u64::from(ntp.fraction()) * 1000) >> 32)
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn who_asks_for_everything_gets_a_share() {
         let mut buffer = [0; 100];
         let mut writer = RtcpWriter::new(&mut buffer);
         writer.receiver_report(9, &[]).unwrap();
-        writer.nack(9, call.ssrc, [wanted].into_iter()).unwrap();
+        writer.nack(9, call.ssrc, [wanted]).unwrap();
         let len = writer.finish();
         call.bench.receive(2, &buffer[..len]);
         asked += 1;
