@@ -194,6 +194,7 @@ pub struct RecvStream {
     inactive: bool,
     paused: bool,
     resting: bool,
+    rest_ended: Time,
 }
 
 impl RecvStream {
@@ -225,6 +226,7 @@ impl RecvStream {
             inactive: false,
             paused: false,
             resting: false,
+            rest_ended: Time::ZERO,
         }
     }
 
@@ -400,7 +402,7 @@ impl RecvStream {
     /// Silence is no longer allowed; it counts from `now`. Says whether the stream rested.
     pub fn end_rest(&mut self, now: Time) -> bool {
         if self.resting {
-            self.last_packet = Some(now);
+            self.rest_ended = now;
         }
         std::mem::take(&mut self.resting)
     }
@@ -586,7 +588,9 @@ impl RecvStream {
     /// When a silence that began with the last packet has lasted for `timeout`.
     fn silent_until(&self, timeout: Duration) -> Time {
         match self.last_packet {
-            Some(last) if self.config.check_inactivity && !self.paused && !self.resting => last + timeout,
+            Some(last) if self.config.check_inactivity && !self.paused && !self.resting => {
+                last.max(self.rest_ended) + timeout
+            }
             _ => Time::NEVER,
         }
     }

@@ -61,7 +61,6 @@ impl<T: Transport> Core<T> {
         let capabilities = router_capabilities(self, router_key);
         let consumable = get_consumable_rtp_parameters(options.kind, &parameters, &capabilities, &mapping)?;
         let codecs = CodecTable::new(&parameters, &mapping);
-        let clock = self.transports.get(transport_key).and_then(|transport| transport.clock.offset());
         let source = Source {
             producer_id: options.id,
             router: router_key,
@@ -75,7 +74,7 @@ impl<T: Transport> Core<T> {
             dependency_descriptor: SourceExtensions::new(&parameters.header_extensions).dependency_descriptor,
             paused: options.paused,
             left_out: false,
-            clock,
+            clock: self.transports.get(transport_key).and_then(|transport| transport.clock.offset()),
             streams: source_streams(options.kind, &consumable, cache),
             key_frame_cache: cache,
             consumers: Vec::new(),
@@ -107,7 +106,6 @@ impl<T: Transport> Core<T> {
             },
         };
         self.insert_producer(producer, &identity);
-        self.wishes_changed(source_key);
         self.start_reports(now, transport_key);
         Ok(ProducerInfo {
             id: options.id,
@@ -146,6 +144,7 @@ impl<T: Transport> Core<T> {
         if let Some(router) = self.routers.get_mut(router) {
             router.sources.push(key);
         }
+        self.wishes_changed(key);
         key
     }
 
