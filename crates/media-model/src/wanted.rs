@@ -234,7 +234,7 @@ mod tests {
         ) {
             let (mut wanted, mut now) = (WantedLayers::default(), Time::ZERO);
             for (millis, wish) in &wishes {
-                now = now + Duration::from_millis(*millis);
+                now += Duration::from_millis(*millis);
                 let before = wanted.told;
                 let changed = wanted.follow(now, *wish);
                 prop_assert_eq!(changed, wanted.told != before);
@@ -242,7 +242,7 @@ mod tests {
             }
             let last = wishes[wishes.len() - 1].1;
             for _ in 0..2 {
-                now = now + UNWANTED_LAYERS_DELAY;
+                now += UNWANTED_LAYERS_DELAY;
                 wanted.follow(now, last);
             }
             prop_assert_eq!(wanted.told, last);
