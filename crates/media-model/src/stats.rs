@@ -120,6 +120,25 @@ impl Serialize for ConsumerStats {
     }
 }
 
+/// What is known of the path from a transport to its remote, among the statistics of the transport.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutgoingPathStats {
+    /// Bytes of probes that carried nothing new.
+    pub probation_bytes_sent: u64,
+    /// Bits per second of that.
+    pub probation_send_bitrate: u32,
+    /// Bits per second that the path to the remote is believed to carry, where somebody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available_outgoing_bitrate: Option<u32>,
+    /// The most that it is taken for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_outgoing_bitrate: Option<u32>,
+    /// The least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_outgoing_bitrate: Option<u32>,
+}
+
 /// Statistics of a transport.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -155,19 +174,9 @@ pub struct TransportStats {
     pub rtx_bytes_sent: u64,
     /// Bits per second of that.
     pub rtx_send_bitrate: u32,
-    /// Bytes of probes that carried nothing new.
-    pub probation_bytes_sent: u64,
-    /// Bits per second of that.
-    pub probation_send_bitrate: u32,
-    /// Bits per second that the path to the remote is believed to carry, where somebody says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub available_outgoing_bitrate: Option<u32>,
-    /// The most that it is taken for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_outgoing_bitrate: Option<u32>,
-    /// The least.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_outgoing_bitrate: Option<u32>,
+    /// What the path to the remote is believed to carry.
+    #[serde(flatten)]
+    pub outgoing: OutgoingPathStats,
     /// Bits per second that the path from the remote is believed to carry: known where we estimate (REMB), not where the
     /// remote does (transport-wide feedback).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -292,7 +292,7 @@ fn a_path_that_does_not_carry_the_lowest_layer_gets_none_until_it_does() {
     call.link.capacity = 5_000_000;
     let back = call.layers(20, 500);
     assert!(back.last().unwrap().is_some(), "{back:?}");
-    assert!(call.stats().probation_bytes_sent > 0, "where nothing is sent, padding finds out");
+    assert!(call.stats().outgoing.probation_bytes_sent > 0, "where nothing is sent, padding finds out");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_viewer_who_does_not_report_is_sent_everything_after_two_seconds() {
     call.run(1500);
     assert_eq!(call.layer(), Some(2));
     assert_eq!(call.explain().obstacle, None);
-    assert_eq!(call.stats().available_outgoing_bitrate, None);
+    assert_eq!(call.stats().outgoing.available_outgoing_bitrate, None);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn a_viewer_who_estimates_is_believed() {
     call.telling = Telling::Remb(3_000_000);
     call.run(4000);
     assert_eq!(call.layer(), Some(2));
-    assert_eq!(call.stats().available_outgoing_bitrate, Some(3_000_000));
+    assert_eq!(call.stats().outgoing.available_outgoing_bitrate, Some(3_000_000));
 }
 
 #[test]
@@ -327,8 +327,8 @@ fn bounds_hold_and_wrong_ones_are_refused() {
     call.run(500);
     assert_eq!(call.layer(), Some(1));
     let stats = call.stats();
-    assert_eq!(stats.max_outgoing_bitrate, Some(600_000));
-    assert!(stats.available_outgoing_bitrate.unwrap() <= 600_000);
+    assert_eq!(stats.outgoing.max_outgoing_bitrate, Some(600_000));
+    assert!(stats.outgoing.available_outgoing_bitrate.unwrap() <= 600_000);
     let refused = call.bench.ask(SetMinOutgoingBitrate { id, bitrate: 700_000 });
     assert_eq!(refused, Err(OutgoingBitrateError::MinAboveMax { min: 700_000, max: 600_000 }));
     let refused = call.bench.ask(SetMaxOutgoingBitrate { id, bitrate: 29_999 });

@@ -152,15 +152,14 @@ impl<T: Transport> Core<T> {
     ) -> Result<Consumer, ConsumeError> {
         let Negotiated { mut parameters, payload_types, renumbering } = negotiated;
         let missing = NotFoundError::Producer(options.producer_id);
-        let identity = options.identity;
-        let cname = identity.cname.unwrap_or_else(|| self.transport_cname(transport_key));
+        let cname = options.identity.cname.unwrap_or_else(|| self.transport_cname(transport_key));
         let state = self.transports.get_mut(transport_key).ok_or(missing)?;
         let source = self.sources.get(source_key).ok_or(missing)?;
         if state.router != source.router {
             return Err(ConsumeError::OtherRouter(options.producer_id));
         }
-        let is_pipe = state.options.pipe.is_some();
-        let mid = options.mid.or_else(|| (!is_pipe).then(|| state.identities.draw_mid()));
+        let named = options.mid.is_some() || state.options.pipe.is_some();
+        let mid = if named { options.mid } else { Some(state.identities.draw_mid()) };
         parameters.mid.clone_from(&mid);
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
@@ -195,7 +194,7 @@ impl<T: Transport> Core<T> {
                 consumer_type,
                 rtp_parameters: parameters,
                 pipe: options.pipe,
-                keeps_ssrc: identity.ssrc.is_some(),
+                keeps_ssrc: options.identity.ssrc.is_some(),
             }),
             transport: transport_key,
             source: source_key,

@@ -17,7 +17,8 @@ use crate::producer::{Producer, ProducerStream};
 use crate::sending::SendControl;
 use crate::source::Origin;
 use crate::stats::{
-    ConsumerStats, InboundRtpStats, OutboundRtpStats, ProducerStats, RtpStreamStats, TransportStats,
+    ConsumerStats, InboundRtpStats, OutboundRtpStats, OutgoingPathStats, ProducerStats, RtpStreamStats,
+    TransportStats,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -75,6 +76,13 @@ impl<T: Transport> Core<T> {
         let bound = |of: fn(OutgoingBitrates) -> u32| transport.options.outgoing.map(of).filter(|it| *it > 0);
         let rejected =
             RejectReason::ALL.iter().map(|reason| (reason.name(), transport.rejected[reason.index()]));
+        let outgoing = OutgoingPathStats {
+            probation_bytes_sent: meters.probation_sent.bytes,
+            probation_send_bitrate: meters.probation_sent.bitrate(now),
+            available_outgoing_bitrate: available.map(clamp_rate),
+            max_outgoing_bitrate: bound(|bitrates| bitrates.max),
+            min_outgoing_bitrate: bound(|bitrates| bitrates.min),
+        };
         Ok(TransportStats {
             transport_id: transport.id,
             timestamp: now.as_millis(),
@@ -91,11 +99,7 @@ impl<T: Transport> Core<T> {
             rtx_recv_bitrate: meters.rtx_received.bitrate(now),
             rtx_bytes_sent: meters.rtx_sent.bytes,
             rtx_send_bitrate: meters.rtx_sent.bitrate(now),
-            probation_bytes_sent: meters.probation_sent.bytes,
-            probation_send_bitrate: meters.probation_sent.bitrate(now),
-            available_outgoing_bitrate: available.map(clamp_rate),
-            max_outgoing_bitrate: bound(|bitrates| bitrates.max),
-            min_outgoing_bitrate: bound(|bitrates| bitrates.min),
+            outgoing,
             available_incoming_bitrate: transport.feedback.estimate().map(clamp_rate),
             max_incoming_bitrate: transport.incoming_limit.bitrate,
             datagrams_rejected: rejected.filter(|(_, count)| *count > 0).collect(),
