@@ -15,6 +15,7 @@ use tureen_forwarding::{
     ActiveLayers, ClockOffset, PacketStore, PacketStoreConfig, RunLimits, StreamTargets,
 };
 use tureen_rtp_dictionaries::{MediaKind, ProducerType, RtpMapping, RtpParameters};
+use tureen_rtp_wire::Time;
 
 /// Where a source's packets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,12 @@ impl Burst {
 }
 
 impl Source {
+    /// Bits per second of all that it sends, but for key frames; 0 while it is paused.
+    pub(crate) fn bitrate(&self, now: Time) -> u64 {
+        let rates = self.streams.iter().map(|stream| stream.rates.up_to(now, u8::MAX, u8::MAX));
+        if self.paused { 0 } else { rates.fold(0, u64::saturating_add) }
+    }
+
     /// Scores by encoding.
     pub fn scores(&self) -> impl Iterator<Item = u8> {
         self.streams.iter().map(|stream| stream.score)

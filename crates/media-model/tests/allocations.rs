@@ -1,16 +1,18 @@
 //! In steady state the packet path allocates nothing: not for media, not for what is lost and repaired, not for reports.
 //!
 //! Endpoints around the Core behave like clients: the source answers NACKs and sends reports, consumers ask for packets, for
-//! key frames, and report. What they do, and reading events and statistics, may allocate; [`Core::handle_batch`] may not.
+//! key frames, and report. What they do, and reading events and statistics, may allocate; [`Core::handle_batch`] and
+//! [`Core::handle_timeout`] may not.
 
 mod support;
 
 use std::collections::VecDeque;
-use support::{address, capabilities, congestion_parameters, packet_with};
+use support::{address, capabilities, congestion_parameters, packet_with, reporting_capabilities};
+use tureen_congestion::TransportFeedbackGenerator;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
-    GetConsumerStats, GetProducerStats, GetTransportStats, PipeOptions, Produce, ProducerId, ProducerOptions,
-    Request, RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
+    GetConsumerStats, GetProducerStats, GetTransportStats, OutgoingBitrates, PipeOptions, Produce,
+    ProducerId, ProducerOptions, Request, RouterId, RouterOptions, ShardId, TransportId, TransportOptions,
 };
 use tureen_rtp_dictionaries::{ConsumerType, CryptoSuite, MediaKind, SrtpParameters};
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
@@ -31,6 +33,9 @@ const WARM_UP: u32 = 5_000;
 const BATCH: usize = 64;
 const SUITE: CryptoSuite = CryptoSuite::AeadAes128Gcm;
 const SSRC: u32 = 1000;
+const TRANSPORT_WIDE: u8 = 5;
+/// The bit of the first byte that says so (RFC 3550 section 5.1).
+const PADDED: u8 = 0x20;
 /// Not a power of two, as in a driver.
 const STRIDE: usize = 25 * 64;
 const SLOTS: usize = 4096;
@@ -91,6 +96,8 @@ struct Endpoint {
     /// The stream that it receives, and the sequence number seen last.
     ssrc: u32,
     newest: u16,
+    /// What it tells of the path, if it does.
+    arrivals: Option<TransportFeedbackGenerator>,
 }
 
 impl Endpoint {
@@ -148,16 +155,20 @@ struct Call {
     key_frames: u32,
     allocations: u64,
     measuring: bool,
+    /// Whether consumers report what arrives, and packets wait for room on the path.
+    paced: bool,
+    /// Packets that left later than when they came.
+    late: u64,
 }
 
 const PRODUCER: ProducerId = ProducerId(2);
 
 impl Call {
-    fn new(srtp: bool, feedback: &str) -> Self {
+    fn new(srtp: bool, feedback: &str, paced: bool) -> Self {
         let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
         let core = Core::new(CoreConfig { shard: ShardId(0), seed: 7, wall_clock });
         let datagrams = Vec::with_capacity(BATCH);
-        let source = Endpoint { socket: 0, srtp: None, ssrc: 0, newest: 0 };
+        let source = Endpoint { socket: 0, srtp: None, ssrc: 0, newest: 0, arrivals: None };
         let mut call = Self {
             core,
             now: Time::from_millis(1000),
@@ -176,6 +187,8 @@ impl Call {
             key_frames: 0,
             allocations: 0,
             measuring: false,
+            paced,
+            late: 0,
         };
         let media_codecs = serde_json::from_value(serde_json::json!([
             {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
@@ -216,7 +229,9 @@ impl Call {
         let transport = PlainTransport::new(&options, bound, None, &from_core);
         let id = TransportId(u128::from(socket));
         let pipe = (socket == PIPE).then_some(PipeOptions { enable_rtx: true });
-        let options = TransportOptions { pipe, ..Default::default() };
+        let reports = self.paced && pipe.is_none() && socket > 0;
+        let outgoing = reports.then(OutgoingBitrates::default);
+        let options = TransportOptions { pipe, outgoing, ..Default::default() };
         self.ask(AddTransport { router: RouterId(1), id, transport, options }).unwrap();
         let remote = arrival(socket).source;
         let len = SUITE.master_len();
@@ -229,14 +244,15 @@ impl Call {
             let sender = SrtpSender::new(profile, &to_core[..len], DEFAULT_PROVIDER).unwrap();
             (sender, SrtpReceiver::new(profile, &from_core[..len], DEFAULT_PROVIDER).unwrap())
         });
-        Endpoint { socket, srtp: contexts, ssrc: 0, newest: 0 }
+        let arrivals = outgoing.map(|_| TransportFeedbackGenerator::new());
+        Endpoint { socket, srtp: contexts, ssrc: 0, newest: 0, arrivals }
     }
 
     fn consume(&mut self, socket: u32) -> tureen_media_model::ConsumerInfo {
         let options = ConsumerOptions {
             id: ConsumerId(u128::from(socket)),
             producer_id: PRODUCER,
-            rtp_capabilities: capabilities(),
+            rtp_capabilities: if self.paced { reporting_capabilities() } else { capabilities() },
             paused: false,
             mid: None,
             preferred_layers: None,
@@ -318,6 +334,17 @@ impl Call {
         for (at, consumer) in self.consumers.iter_mut().enumerate() {
             let phase = (number as usize + at * 37) % 1000;
             let (ssrc, newest) = (consumer.ssrc, consumer.newest);
+            if let Some(mut arrivals) = consumer.arrivals.take() {
+                let mut wrote = false;
+                let report = consumer.rtcp(|writer| {
+                    writer.receiver_report(1, &[]).unwrap();
+                    wrote = arrivals.poll(self.now, 1, ssrc, writer);
+                });
+                if wrote {
+                    self.waiting.push_back(report);
+                }
+                consumer.arrivals = Some(arrivals);
+            }
             if phase == 0 {
                 let block = ReportBlock {
                     ssrc,
@@ -366,6 +393,21 @@ impl Call {
         }
     }
 
+    /// Lets leave what waited for its time.
+    fn pass(&mut self) {
+        if self.core.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
+            self.out.committed.clear();
+            let (core, out, now) = (&mut self.core, &mut self.out, self.now);
+            let before = core.counters().packets_sent;
+            let measured = allocation_counter::measure(|| core.handle_timeout(now, out));
+            self.late += core.counters().packets_sent - before;
+            if self.measuring {
+                self.allocations += measured.count_total;
+            }
+            self.read_egress();
+        }
+    }
+
     fn read_egress(&mut self) {
         let mut lost = Vec::new();
         for (socket, bytes) in self.out.sent() {
@@ -388,8 +430,16 @@ impl Call {
                     }
                 }
                 (socket, false) => {
-                    let packet = RtpPacket::parse(bytes).unwrap();
+                    // Only the header is read: how much padding there is may be sealed.
+                    let mut bytes = bytes.to_vec();
+                    bytes[0] &= !PADDED;
+                    let packet = RtpPacket::parse(&bytes).unwrap();
                     let endpoint = &mut self.consumers[socket as usize - 1];
+                    let number =
+                        packet.extension(TRANSPORT_WIDE).and_then(extension::transport_sequence_number);
+                    if let (Some(arrivals), Some(number)) = (&mut endpoint.arrivals, number) {
+                        arrivals.record(self.now, number);
+                    }
                     if packet.ssrc() == endpoint.ssrc {
                         endpoint.newest = packet.sequence_number();
                     }
@@ -407,6 +457,9 @@ impl Call {
                 self.send_media();
                 self.send_reports();
                 self.now = Time::from_millis(self.now.as_millis() + 1);
+                if self.paced {
+                    self.pass();
+                }
             }
             self.deliver();
             if self.sent % 1000 < 50 {
@@ -419,24 +472,26 @@ impl Call {
 }
 
 /// `feedback` is what the source reads of its path.
-fn nothing_is_allocated(srtp: bool, feedback: &str) {
-    let mut call = Call::new(srtp, feedback);
+fn nothing_is_allocated(srtp: bool, feedback: &str, paced: bool) {
+    let mut call = Call::new(srtp, feedback, paced);
     call.run(WARM_UP);
     let before = *call.core.counters();
     let key_frames = call.key_frames;
     call.measuring = true;
     call.run(WARM_UP + PACKETS);
     assert_eq!(call.allocations, 0);
+    assert_eq!(call.late > u64::from(PACKETS), paced, "{} packets had to wait", call.late);
 
     // All of it happened, and none of it went wrong.
-    let counters = call.core.counters();
+    let counters = *call.core.counters();
     let lost = u64::from(PACKETS / 100);
     assert_eq!(
         (counters.rejected, counters.bad_rtcp, counters.bad_payload, counters.discarded),
         (0, 0, 0, 0)
     );
     let media = counters.packets_sent - counters.retransmissions;
-    assert!(media - (before.packets_sent - before.retransmissions) >= u64::from(PACKETS * CONSUMERS) - 2000);
+    let media = media - (before.packets_sent - before.retransmissions);
+    assert!(media >= u64::from(PACKETS * CONSUMERS) - 2000);
     assert!(counters.retransmissions - before.retransmissions >= lost, "NACKs of consumers are answered");
     assert!(u64::from(call.rtx_sent) >= lost, "the source was asked for what it lost");
     assert!(call.key_frames - key_frames >= 20, "the source was asked for key frames");
@@ -461,10 +516,15 @@ fn nothing_is_allocated(srtp: bool, feedback: &str) {
 
 #[test]
 fn nothing_is_allocated_between_plain_endpoints() {
-    nothing_is_allocated(false, "goog-remb");
+    nothing_is_allocated(false, "goog-remb", false);
 }
 
 #[test]
 fn nothing_is_allocated_between_srtp_endpoints() {
-    nothing_is_allocated(true, "transport-cc");
+    nothing_is_allocated(true, "transport-cc", false);
+}
+
+#[test]
+fn nothing_is_allocated_where_packets_wait_for_room() {
+    nothing_is_allocated(true, "transport-cc", true);
 }

@@ -4,7 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::collections::VecDeque;
-use support::{Bench, capabilities, packet, vp8_parameters};
+use support::{Bench, estimating_capabilities, packet, reporting_capabilities, vp8_parameters};
 use tureen_congestion::TransportFeedbackGenerator;
 use tureen_media_model::{
     Consume, ConsumerExplanation, ConsumerInfo, Event, ExplainConsumer, GetConsumerStats, GetTransportStats,
@@ -12,7 +12,7 @@ use tureen_media_model::{
     SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport, TransportEvent, TransportId,
     TransportOptions, TransportStats, TransportTraceFlags,
 };
-use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RtpCapabilities};
+use tureen_rtp_dictionaries::{MediaKind, MediaLayers};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
@@ -26,22 +26,6 @@ const FRAME_MILLIS: u64 = 33;
 const DELAY_MILLIS: u64 = 20;
 const QUEUE_MILLIS: u64 = 300;
 const TRANSPORT_WIDE: u8 = 5;
-
-fn viewer_capabilities(feedback: &str) -> RtpCapabilities {
-    let mut capabilities = serde_json::to_value(capabilities()).unwrap();
-    for codec in capabilities["codecs"].as_array_mut().unwrap() {
-        if codec["mimeType"] == "video/VP8" {
-            codec["rtcpFeedback"].as_array_mut().unwrap().push(serde_json::json!({"type": feedback}));
-        }
-    }
-    if feedback == "transport-cc" {
-        capabilities["headerExtensions"].as_array_mut().unwrap().push(serde_json::json!({
-            "kind": "video", "preferredId": TRANSPORT_WIDE,
-            "uri": "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-        }));
-    }
-    serde_json::from_value(capabilities).unwrap()
-}
 
 /// A queue in front of a bottleneck, and a delay behind it.
 struct Link {
@@ -89,6 +73,8 @@ struct Call {
     link: Link,
     telling: Telling,
     arrivals: TransportFeedbackGenerator,
+    /// Of the source's encodings.
+    bitrates: Vec<u32>,
     next: [u16; 3],
     frames: u32,
     millis: u64,
@@ -101,19 +87,24 @@ struct Call {
 
 impl Call {
     fn new(capacity: u64, telling: Telling) -> Self {
+        Self::of(&BITRATES, capacity, telling)
+    }
+
+    fn of(bitrates: &[u32], capacity: u64, telling: Telling) -> Self {
         let mut bench = Bench::new();
         let source = bench.transport(1);
         let outgoing = Some(OutgoingBitrates::default());
         let viewer = bench.transport_with(2, TransportOptions { outgoing, ..Default::default() });
         let mut parameters = serde_json::to_value(vp8_parameters(1000)).unwrap();
-        parameters["encodings"] = ENCODINGS.iter().map(|ssrc| serde_json::json!({"ssrc": ssrc})).collect();
+        let encodings = ENCODINGS.iter().take(bitrates.len());
+        parameters["encodings"] = encodings.map(|ssrc| serde_json::json!({"ssrc": ssrc})).collect();
         let parameters = serde_json::from_value(parameters).unwrap();
         let producer = bench.produce(source, MediaKind::Video, parameters);
         let mut options = bench.consumer_options(producer.id);
-        options.rtp_capabilities = viewer_capabilities(match telling {
-            Telling::Remb(_) => "goog-remb",
-            _ => "transport-cc",
-        });
+        options.rtp_capabilities = match telling {
+            Telling::Remb(_) => estimating_capabilities(),
+            _ => reporting_capabilities(),
+        };
         let consumer = bench.ask(Consume { transport: viewer, options }).unwrap();
         Self {
             bench,
@@ -122,6 +113,7 @@ impl Call {
             link: Link { capacity, busy_until: 0, under_way: VecDeque::new(), lost: 0 },
             telling,
             arrivals: TransportFeedbackGenerator::new(),
+            bitrates: bitrates.to_vec(),
             next: [100, 200, 300],
             frames: 0,
             millis: 0,
@@ -132,7 +124,7 @@ impl Call {
     }
 
     fn frame(&mut self, encoding: usize, is_key_frame: bool) {
-        let bytes = BITRATES[encoding] as usize / 8 * FRAME_MILLIS as usize / 1000;
+        let bytes = self.bitrates[encoding] as usize / 8 * FRAME_MILLIS as usize / 1000;
         let bytes = if is_key_frame { bytes * KEY_FRAME } else { bytes };
         let packets = bytes.div_ceil(1100);
         for index in 0..packets {
@@ -165,7 +157,7 @@ impl Call {
         for _ in 0..millis {
             if self.millis.is_multiple_of(FRAME_MILLIS) {
                 let asked = self.asked();
-                for encoding in 0..ENCODINGS.len() {
+                for encoding in 0..self.bitrates.len() {
                     self.frame(encoding, asked.contains(&encoding) || self.frames == 0);
                 }
                 self.frames += 1;
@@ -394,6 +386,17 @@ fn packets_that_wait_keep_their_order_and_count_once() {
     let under_way = call.link.under_way.len() as u64;
     let sent = stats.outbound[0].packet_count;
     assert!((call.got.0..=call.got.0 + under_way).contains(&sent), "{sent} sent, {} came", call.got.0);
+}
+
+#[test]
+fn what_has_no_layers_is_paced_at_what_its_source_takes() {
+    let mut call = Call::of(&[4_000_000], 10_000_000, Telling::Reports);
+    call.run(9000);
+    let told = call.explain();
+    assert_eq!((told.packets_dropped.get("congestion"), told.obstacle), (None, None));
+    let path = told.path.unwrap();
+    assert!(path.available_bitrate > 4_000_000, "it is found out that there is room: {path:?}");
+    assert!(path.send_bitrate > 3_500_000, "{path:?}");
 }
 
 #[test]

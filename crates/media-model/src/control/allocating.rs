@@ -107,10 +107,8 @@ impl<T: Transport> Core<T> {
             match ladder(now, consumer, source) {
                 Some(ladder) if wants => control.allocator.set(key.to_bits(), ladder, consumer.priority),
                 Some(_) => control.allocator.remove(key.to_bits()),
-                None => {
-                    let sent = consumer.streams.iter().map(|stream| stream.send.bitrate(now));
-                    fixed = fixed.saturating_add(sent.fold(0, u64::saturating_add));
-                }
+                None if wants => fixed = fixed.saturating_add(source.bitrate(now)),
+                None => {}
             }
         }
         control.set_fixed(fixed);

@@ -263,6 +263,31 @@ pub fn capabilities() -> RtpCapabilities {
     .unwrap()
 }
 
+/// The same of a receiver that reports what arrives, by transport-wide sequence numbers as 5.
+pub fn reporting_capabilities() -> RtpCapabilities {
+    let mut capabilities = with_feedback(capabilities(), "transport-cc");
+    let extension = serde_json::json!({
+        "kind": "video", "preferredId": 5,
+        "uri": "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+    });
+    capabilities.header_extensions.push(serde_json::from_value(extension).unwrap());
+    capabilities
+}
+
+/// The same of one that tells what it takes the path for.
+pub fn estimating_capabilities() -> RtpCapabilities {
+    with_feedback(capabilities(), "goog-remb")
+}
+
+fn with_feedback(mut capabilities: RtpCapabilities, kind: &str) -> RtpCapabilities {
+    let feedback: tureen_rtp_dictionaries::RtcpFeedback =
+        serde_json::from_value(serde_json::json!({"type": kind})).unwrap();
+    for codec in capabilities.codecs.iter_mut().filter(|codec| !codec.rtcp_feedback.is_empty()) {
+        codec.rtcp_feedback.push(feedback.clone());
+    }
+    capabilities
+}
+
 /// The same of a receiver that takes RED too.
 pub fn red_capabilities() -> RtpCapabilities {
     let mut capabilities = capabilities();
