@@ -1,5 +1,5 @@
 //! The standalone projects under `examples/`: each is built, tested, and run where its manifest says how. They are
-//! outside of the workspace, as a reader's own project would be.
+//! outside of the workspace, as a reader's own project would be. Also whether the crates can be packed for a registry at all.
 
 use crate::step::{Outcome, Step, while_doing};
 use crate::tally::{Runner, Tally};
@@ -18,6 +18,9 @@ pub(crate) fn run(tree: &Tree, step: &Step) -> Done {
         Ok(profile) => profile,
         Err(failure) => return Done { result: Err(failure), ..done },
     };
+    let packed = pack(tree, step);
+    done.tally += Tally::one(packed.is_ok());
+    done.result = packed;
     for project in projects {
         println!("    {}", project.strip_prefix(tree.root()).unwrap_or(&project).display());
         let result = try_project(tree, step, &project, &profile, &mut done.tally);
@@ -25,6 +28,13 @@ pub(crate) fn run(tree: &Tree, step: &Step) -> Done {
         done.result = done.result.and(result);
     }
     done
+}
+
+/// Packs every crate as a registry takes it; building what was packed is left to `cargo package --workspace`.
+fn pack(tree: &Tree, step: &Step) -> Outcome {
+    println!("    cargo package");
+    let mut command = tree.cargo();
+    step.run(command.args(["package", "--workspace", "--locked", "--no-verify", "--allow-dirty", "--quiet"]))
 }
 
 fn try_project(tree: &Tree, step: &Step, project: &Path, profile: &Path, tally: &mut Tally) -> Outcome {

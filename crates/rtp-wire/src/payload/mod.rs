@@ -3,6 +3,7 @@
 //! Descriptors are `Copy` and hold no bytes. Nothing here decodes video or knows streams.
 
 pub mod av1;
+pub mod flexfec;
 pub mod h264;
 pub mod h265;
 pub mod opus;
