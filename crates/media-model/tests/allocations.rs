@@ -15,7 +15,7 @@ use tureen_media_model::{
 use tureen_rtp_dictionaries::{ConsumerType, CryptoSuite, MediaKind, SrtpParameters};
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket, extension};
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_srtp::{DEFAULT_PROVIDER, Profile, SrtpReceiver, SrtpSender};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
@@ -76,7 +76,7 @@ impl Ingress for Batch {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (socket, bytes) = self.datagrams.get_mut(self.next)?;
         self.next += 1;
-        Some(Datagram { arrival: arrival(*socket), bytes })
+        Some(Datagram { arrival: arrival(*socket), bytes, ecn: Ecn::NotCapable })
     }
 }
 
@@ -190,6 +190,7 @@ impl Call {
             paused: false,
             key_frame_request_delay: Default::default(),
             key_frame_cache: None,
+            content_hint: None,
         };
         call.ask(Produce { transport: TransportId(0), options }).unwrap();
         for socket in 1..=CONSUMERS {
@@ -382,6 +383,12 @@ impl Call {
                                 let arrived = feedback.packets().filter(|status| status.delta.is_some());
                                 self.told_of += arrived.count() as u64;
                             }
+                            RtcpPacket::CongestionFeedback(feedback) => {
+                                self.feedback += 1;
+                                let packets = feedback.streams().flat_map(|stream| stream.packets());
+                                let arrived = packets.filter(|(_, report)| report.is_some());
+                                self.told_of += arrived.count() as u64;
+                            }
                             RtcpPacket::Remb(_) => self.bitrates += 1,
                             _ => {}
                         }
@@ -446,7 +453,7 @@ fn nothing_is_allocated(srtp: bool, feedback: &str) {
     );
     let stats = call.ask(GetProducerStats { id: PRODUCER }).unwrap();
     assert!(stats[0].stream.packets_repaired >= lost, "what was lost was repaired");
-    if feedback == "transport-cc" {
+    if feedback != "goog-remb" {
         assert!(call.feedback > u64::from(PACKETS / 200), "feedback left every 100 ms or so");
         let recent = call.told_of + 200 >= u64::from(call.sent);
         assert!(recent && call.bitrates == 0, "every packet is told of: {} of {}", call.told_of, call.sent);
@@ -467,4 +474,9 @@ fn nothing_is_allocated_between_plain_endpoints() {
 #[test]
 fn nothing_is_allocated_between_srtp_endpoints() {
     nothing_is_allocated(true, "transport-cc");
+}
+
+#[test]
+fn nothing_is_allocated_with_feedback_on_streams() {
+    nothing_is_allocated(false, "ack ccfb");
 }
