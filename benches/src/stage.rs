@@ -13,7 +13,7 @@ use tureen_media_model::{
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, RouterRtpCodecCapability, RtpCapabilities, RtpParameters, SrtpParameters,
 };
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Ingress, PlainConnectOptions, PlainTransport, PlainTransportOptions,
     SocketId,
@@ -56,7 +56,7 @@ impl Ingress for Batch {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let bytes = self.buffers.get_mut(self.next)?;
         self.next += 1;
-        Some(Datagram { arrival: self.arrival, bytes })
+        Some(Datagram { arrival: self.arrival, bytes, ecn: Ecn::NotCapable })
     }
 }
 
@@ -138,6 +138,7 @@ impl Stage {
             paused: false,
             key_frame_request_delay: Default::default(),
             key_frame_cache: None,
+            content_hint: None,
         };
         self.ask(Produce { transport, options }).expect("a producer");
     }

@@ -1,8 +1,9 @@
 //! Congestion control of RTP, both ends of it.
 //!
 //! Receiving: [`TransportFeedbackGenerator`] notes when packets with transport-wide sequence numbers arrive and reports it; the
-//! sender estimates. [`RembEstimator`] serves senders that cannot read such reports: it estimates here, from absolute send
-//! times, and the sender is told a bitrate. A transport needs one of the two.
+//! sender estimates. [`CongestionFeedbackGenerator`] does so by stream, with ECN marks (RFC 8888), and needs no numbers of the sender's.
+//! [`RembEstimator`] serves senders that cannot read such reports: it estimates here, from absolute send
+//! times, and the sender is told a bitrate. A transport needs one of the three.
 //!
 //! Sending: [`send`] has the estimate of what a transport may send and the pacing of what it sends, [`allocator`] who gets which
 //! layers of it.
@@ -36,6 +37,7 @@
 
 pub mod allocator;
 mod arrival_group;
+pub mod congestion_feedback;
 mod link_capacity;
 mod overuse;
 mod rate_control;
@@ -44,5 +46,6 @@ pub mod send;
 mod throughput;
 pub mod transport_feedback;
 
+pub use congestion_feedback::CongestionFeedbackGenerator;
 pub use remb_estimator::RembEstimator;
 pub use transport_feedback::TransportFeedbackGenerator;

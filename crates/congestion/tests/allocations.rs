@@ -1,11 +1,14 @@
 //! In steady state neither a packet nor a report allocates.
 
 use std::time::Duration;
+use tureen_congestion::CongestionFeedbackGenerator;
 use tureen_congestion::allocator::{Allocator, Content, Ladder, Step};
 use tureen_congestion::send::{
-    Ecn, Estimator, Outcome, Pacer, PacerConfig, PacketKind, PacketResult, ReceiverTime, Release, SentPacket,
+    Ecn, Estimator, FeedbackReader, Outcome, Pacer, PacerConfig, PacketKind, PacketResult, ReceiverTime,
+    Release, SentPacket, StreamIndex,
 };
-use tureen_rtp_wire::Time;
+use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
+use tureen_rtp_wire::{NtpTime, Time, WallClock};
 
 /// A second of packets, with reports of 100 ms, probes and changes of layers.
 fn second(estimator: &mut Estimator, pacer: &mut Pacer<u32>, allocator: &mut Allocator, second: u64) -> u64 {
@@ -73,5 +76,53 @@ fn packets_reports_and_decisions_allocate_nothing() {
         sent = (1..6).map(|at| second(&mut estimator, &mut pacer, &mut allocator, at)).sum();
     });
     assert!(sent > 9_000, "{sent}");
+    assert_eq!(measured.count_total, 0);
+}
+
+/// A packet a millisecond in one of three streams, one in twenty lost, to a receiver that reports on streams; how many it told of.
+fn stream_second(
+    estimator: &mut Estimator,
+    index: &mut StreamIndex,
+    reader: &mut FeedbackReader,
+    receiver: &mut CongestionFeedbackGenerator,
+    second: u32,
+) -> u64 {
+    let mut told = 0;
+    for millis in second * 1000..(second + 1) * 1000 {
+        let now = Time::from_millis(u64::from(millis));
+        let (ssrc, number) = (millis % 3, (millis / 3) as u16);
+        index.insert(ssrc, number, millis as u16);
+        let (size, kind) = (1000, PacketKind::Video);
+        estimator.on_sent(now, SentPacket { sequence_number: millis as u16, size, kind, probe: None });
+        if millis % 20 != 7 {
+            receiver.record(now, ssrc, number, Ecn::Capable1);
+        }
+        let mut buffer = [0; 1200];
+        let mut writer = RtcpWriter::new(&mut buffer);
+        if !receiver.poll(now, WallClock::new(NtpTime::new(7, 0)).ntp(now), 9, &mut writer) {
+            continue;
+        }
+        let len = writer.finish();
+        for packet in Compound::parse(&buffer[..len]).into_iter().flatten().flatten() {
+            let RtcpPacket::CongestionFeedback(feedback) = packet else { continue };
+            let results = reader.congestion(&feedback, index).inspect(|_| told += 1);
+            estimator.on_feedback(now, results);
+        }
+    }
+    told
+}
+
+#[test]
+fn feedback_on_streams_allocates_nothing() {
+    let mut estimator = Estimator::default();
+    let (mut index, mut reader) = (StreamIndex::new(), FeedbackReader::new());
+    let mut receiver = CongestionFeedbackGenerator::new();
+    stream_second(&mut estimator, &mut index, &mut reader, &mut receiver, 0);
+    let mut told = 0;
+    let measured = allocation_counter::measure(|| {
+        told =
+            (1..6).map(|at| stream_second(&mut estimator, &mut index, &mut reader, &mut receiver, at)).sum();
+    });
+    assert!(told > 4_900, "{told}");
     assert_eq!(measured.count_total, 0);
 }

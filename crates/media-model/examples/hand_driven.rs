@@ -7,7 +7,7 @@ use tureen_media_model::{
     TransportOptions,
 };
 use tureen_rtp_dictionaries::MediaKind;
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, SocketId,
@@ -41,7 +41,7 @@ struct Single<'a>(Option<(Arrival, &'a mut [u8])>);
 impl Ingress for Single<'_> {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (arrival, bytes) = self.0.take()?;
-        Some(Datagram { arrival, bytes })
+        Some(Datagram { arrival, bytes, ecn: Ecn::NotCapable })
     }
 }
 
@@ -95,6 +95,7 @@ fn main() -> Result<(), Error> {
         paused: false,
         key_frame_request_delay: Default::default(),
         key_frame_cache: None,
+        content_hint: None,
     };
     ask(&mut core, now, Produce { transport: source, options: producer })??;
     let consumer = ConsumerOptions {

@@ -39,6 +39,8 @@ pub struct Feedback {
     pub fir: bool,
     /// Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
     pub transport_cc: bool,
+    /// Feedback on streams (RFC 8888).
+    pub by_stream: bool,
     /// Estimates of the receiver (draft-alvestrand-rmcat-remb-03).
     pub remb: bool,
 }
@@ -54,6 +56,7 @@ impl Feedback {
             pli: has("nack", "pli"),
             fir: has("ccm", "fir"),
             transport_cc: has("transport-cc", ""),
+            by_stream: has("ack", "ccfb"),
             remb: has("goog-remb", ""),
         }
     }
@@ -66,6 +69,7 @@ impl Feedback {
             pli: self.pli | other.pli,
             fir: self.fir | other.fir,
             transport_cc: self.transport_cc | other.transport_cc,
+            by_stream: self.by_stream | other.by_stream,
             remb: self.remb | other.remb,
         }
     }

@@ -66,6 +66,10 @@ pub struct CoreCounters {
     pub discarded: u64,
     /// RTCP compounds that do not parse.
     pub bad_rtcp: u64,
+    /// Reports on what arrived (transport-wide feedback, RFC 8888) that nobody asked their sender for.
+    pub unwanted_feedback: u64,
+    /// Packets that RFC 8888 feedback told of and that were not sent, or too long ago.
+    pub unknown_reported: u64,
     /// Packets that consumers dropped.
     pub dropped: u64,
     /// Packets relayed to other shards.

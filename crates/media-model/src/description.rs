@@ -4,7 +4,7 @@ use crate::data::TransportDataDump;
 use crate::id::{
     ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId,
 };
-use crate::options::KeyFrameCache;
+use crate::options::{ContentHint, KeyFrameCache};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tureen_rtp_dictionaries::{
@@ -68,6 +68,8 @@ pub struct SourceDescription {
     pub mapping: RtpMapping,
     /// What is kept since the last key frame, for consumers to start from.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show.
+    pub content_hint: Option<ContentHint>,
     /// Whether it is paused.
     pub paused: bool,
     /// Whether it is not forwarded since others are louder.
@@ -246,6 +248,8 @@ pub struct ProducerDump {
     pub trace_event_types: Vec<&'static str>,
     /// What is kept since the last key frame, for consumers to start from; `None` if nothing is.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show, if that was said.
+    pub content_hint: Option<ContentHint>,
     /// Whether it is paused.
     pub paused: bool,
 }

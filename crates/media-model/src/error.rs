@@ -158,6 +158,9 @@ pub enum ProduceError {
     /// `keyFrameCache` is given, and the media is audio, or of a codec whose key frames cannot be told.
     #[error("keyFrameCache needs video of a codec whose key frames can be told")]
     KeyFrameCacheUnsuited,
+    /// `contentHint` is given, and the media is audio.
+    #[error("contentHint needs video")]
+    ContentHintOfAudio,
     /// A header extension id is 0 or 15, or is used for two extensions.
     #[error("rtpParameters.headerExtensions[{0}].id is out of range or in use for another extension")]
     HeaderExtensionId(usize),

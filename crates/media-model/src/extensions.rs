@@ -209,6 +209,7 @@ pub struct ExtensionPlan {
     /// The same for source ids over 15.
     long_copies: SmallVec<[(u8, u8); 2]>,
     two_byte: bool,
+    by_stream: bool,
 }
 
 impl ExtensionPlan {
@@ -324,6 +325,24 @@ impl ExtensionPlan {
     /// Whether packets say when they were sent.
     pub fn has_abs_send_time(&self) -> bool {
         self.abs_send_time.is_some()
+    }
+
+    /// The plan of packets that their receiver reports by stream and sequence number (RFC 8888), without anything in them.
+    #[must_use]
+    pub(crate) fn reported_by_stream(self, by_stream: bool) -> Self {
+        Self { by_stream, ..self }
+    }
+
+    /// Whether packets are reported by stream and sequence number.
+    #[inline]
+    pub(crate) fn is_reported_by_stream(&self) -> bool {
+        self.by_stream
+    }
+
+    /// Whether the receiver of packets reports what arrived, one way or another.
+    #[inline]
+    pub(crate) fn is_reported(&self) -> bool {
+        self.by_stream || self.has_transport_sequence_number()
     }
 
     /// Whether packets carry a transport-wide sequence number.

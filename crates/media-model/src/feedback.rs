@@ -1,4 +1,5 @@
-//! What the remote of a transport is told so that it finds its rate: when packets arrive, or what the path seems to carry.
+//! What the remote of a transport is told so that it finds its rate: when packets arrive and how they are marked, or what the path seems
+//! to carry.
 //!
 //! Must not know streams: all packets of a transport share its path.
 
@@ -6,10 +7,10 @@ use crate::codec::Feedback;
 use crate::extensions::SourceExtensions;
 use crate::timers::Armed;
 use std::time::Duration;
-use tureen_congestion::{RembEstimator, TransportFeedbackGenerator};
-use tureen_rtp_wire::Time;
+use tureen_congestion::{CongestionFeedbackGenerator, RembEstimator, TransportFeedbackGenerator};
 use tureen_rtp_wire::rtcp::RtcpWriter;
 use tureen_rtp_wire::rtp::{RtpPacket, extension};
+use tureen_rtp_wire::{Ecn, NtpTime, Time};
 
 /// Who estimates, and from which header extension.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ enum Method {
     None,
     /// The remote does, from feedback on transport-wide sequence numbers.
     TransportWide { id: u8, generator: TransportFeedbackGenerator },
+    /// The remote does, from feedback on its streams (RFC 8888).
+    ByStream { generator: CongestionFeedbackGenerator },
     /// We do, from absolute send times.
     Remb { id: u8, estimator: Box<RembEstimator> },
 }
@@ -33,8 +36,8 @@ pub(crate) struct PathFeedback {
 }
 
 impl PathFeedback {
-    /// Takes note of what a producer has negotiated. Transport-wide feedback goes before estimates of our own: a remote that
-    /// numbers its packets must hear of all of them. `limit` is the most that the remote may send, in bits per second.
+    /// Takes note of what a producer has negotiated. Transport-wide feedback goes before all else: a remote that
+    /// numbers its packets must hear of all of them. Feedback on streams goes before estimates of our own. `limit` is the most that the remote may send, in bits per second.
     pub(crate) fn negotiate(
         &mut self,
         extensions: &SourceExtensions,
@@ -44,12 +47,14 @@ impl PathFeedback {
         let transport_wide = extensions.transport_wide_cc.filter(|_| feedback.transport_cc);
         let absolute = extensions.abs_send_time.filter(|_| feedback.remb);
         match (&mut self.method, transport_wide, absolute) {
-            (Method::TransportWide { id, .. }, Some(new), _) | (Method::Remb { id, .. }, None, Some(new)) => {
-                *id = new;
-            }
-            (Method::None | Method::Remb { .. }, Some(id), _) => {
+            (Method::TransportWide { id, .. }, Some(new), _) => *id = new,
+            (_, Some(id), _) => {
                 self.method = Method::TransportWide { id, generator: TransportFeedbackGenerator::new() };
             }
+            (Method::None | Method::Remb { .. }, None, _) if feedback.by_stream => {
+                self.method = Method::ByStream { generator: CongestionFeedbackGenerator::new() };
+            }
+            (Method::Remb { id, .. }, None, Some(new)) => *id = new,
             (Method::None, None, Some(id)) => {
                 let mut estimator = Box::new(RembEstimator::new());
                 estimator.set_max(limit);
@@ -60,7 +65,7 @@ impl PathFeedback {
     }
 
     /// Takes note of a packet, whether its stream is known or not, and says when to poll.
-    pub(crate) fn on_packet(&mut self, now: Time, packet: &RtpPacket<'_>) -> Time {
+    pub(crate) fn on_packet(&mut self, now: Time, packet: &RtpPacket<'_>, ecn: Ecn) -> Time {
         match &mut self.method {
             Method::None => return Time::NEVER,
             Method::TransportWide { id, generator } => {
@@ -69,6 +74,9 @@ impl PathFeedback {
                     generator.record(now, sequence_number);
                     self.media_ssrc = packet.ssrc();
                 }
+            }
+            Method::ByStream { generator } => {
+                generator.record(now, packet.ssrc(), packet.sequence_number(), ecn);
             }
             Method::Remb { id, estimator } => {
                 if let Some(sent) = packet.extension(*id).and_then(extension::abs_send_time) {
@@ -84,19 +92,22 @@ impl PathFeedback {
         match &self.method {
             Method::None => Time::NEVER,
             Method::TransportWide { generator, .. } => generator.next_deadline(),
+            Method::ByStream { generator } => generator.next_deadline(),
             Method::Remb { estimator, .. } => estimator.next_deadline(),
         }
     }
 
-    /// Writes the transport-wide feedback that is due, as much as fits, and says whether there was any.
-    pub(crate) fn write_transport_wide(
+    /// Writes what is due of arrivals, as much as fits, and says whether there was any. `ntp` is our wall clock at `now`.
+    pub(crate) fn write_arrivals(
         &mut self,
         now: Time,
+        ntp: NtpTime,
         own_ssrc: u32,
         writer: &mut RtcpWriter<'_>,
     ) -> bool {
         match &mut self.method {
             Method::TransportWide { generator, .. } => generator.poll(now, own_ssrc, self.media_ssrc, writer),
+            Method::ByStream { generator } => generator.poll(now, ntp, own_ssrc, writer),
             _ => false,
         }
     }
@@ -110,9 +121,9 @@ impl PathFeedback {
         estimator.poll(now)
     }
 
-    /// Whether the remote waits for reports on transport-wide sequence numbers.
-    pub(crate) fn is_transport_wide(&self) -> bool {
-        matches!(self.method, Method::TransportWide { .. })
+    /// Whether the remote waits for reports of what arrived.
+    pub(crate) fn tells_arrivals(&self) -> bool {
+        matches!(self.method, Method::TransportWide { .. } | Method::ByStream { .. })
     }
 
     /// Sets the most that the remote may send, in bits per second.

@@ -53,8 +53,8 @@ pub use id::{
 };
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
-    ConsumerOptions, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache, LastNAudioOptions,
-    OutgoingBitrates, PipeOptions, ProducerOptions, RouterOptions, TransportOptions,
+    ConsumerOptions, ContentHint, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,
+    LastNAudioOptions, OutgoingBitrates, PipeOptions, ProducerOptions, RouterOptions, TransportOptions,
 };
 pub use relay::RelayBatch;
 pub use sending::LayerRates;

@@ -97,6 +97,21 @@ pub struct ProducerOptions {
     /// What is kept since the last key frame, for consumers to start from instead of asking the source. Default nothing. Of use for
     /// video whose key frames can be told, and refused for anything else.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show. Default nothing, which counts as [`ContentHint::Motion`]. Refused for audio.
+    pub content_hint: Option<ContentHint>,
+}
+
+/// What the pictures of a producer show, in the words that a track's `contentHint` has for video (W3C MediaStreamTrack Content Hints,
+/// section 5). It says which layer comes next where a path does not carry all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentHint {
+    /// Movement: a camera. A higher spatial layer comes with the higher temporal ones of the layer below.
+    Motion,
+    /// What has to stay sharp: a screen, a drawing. A higher spatial layer comes before any higher temporal one.
+    Detail,
+    /// The same, for text: sharpness goes before movement as with [`ContentHint::Detail`].
+    Text,
 }
 
 /// The range of [`KeyFrameCache::max_bytes`]: up to what a receiver that missed some of it can ask for again.

@@ -7,7 +7,7 @@ use crate::event::VideoOrientation;
 use crate::extensions::SourceExtensions;
 use crate::id::ProducerId;
 use crate::observers::LevelMeter;
-use crate::options::KeyFrameCache;
+use crate::options::{ContentHint, KeyFrameCache};
 use crate::source::Source;
 use crate::timers::Armed;
 use crate::trace::ProducerTraceFlags;
@@ -35,6 +35,8 @@ pub struct ProducerDefinition {
     pub key_frame_request_delay: Duration,
     /// What is kept since the last key frame, for consumers to start from.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show.
+    pub content_hint: Option<ContentHint>,
 }
 
 /// One stream of a producer, once its first packet was seen.

@@ -5,7 +5,7 @@
 use crate::arena::Key;
 use crate::consumer::Consumer;
 use crate::id::{ProducerId, ShardId};
-use crate::options::KeyFrameCache;
+use crate::options::{ContentHint, KeyFrameCache};
 use crate::producer::Producer;
 use crate::router::Router;
 use crate::sending::LayerRates;
@@ -86,6 +86,8 @@ pub struct Source {
     pub dependency_descriptor: Option<u8>,
     /// What is kept of its streams since the last key frame, for consumers to start from.
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show.
+    pub content_hint: Option<ContentHint>,
     /// Whether its producer is paused.
     pub paused: bool,
     /// Whether it is not forwarded since others are louder.

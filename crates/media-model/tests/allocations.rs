@@ -7,7 +7,8 @@
 mod support;
 
 use std::collections::VecDeque;
-use support::{address, capabilities, congestion_parameters, packet_with, reporting_capabilities};
+use support::call::{TRANSPORT_WIDE, Telling, viewer_capabilities};
+use support::{address, capabilities, congestion_parameters, packet_with};
 use tureen_congestion::TransportFeedbackGenerator;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
@@ -17,7 +18,7 @@ use tureen_media_model::{
 use tureen_rtp_dictionaries::{ConsumerType, CryptoSuite, MediaKind, SrtpParameters};
 use tureen_rtp_wire::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket, extension};
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_srtp::{DEFAULT_PROVIDER, Profile, SrtpReceiver, SrtpSender};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
@@ -33,7 +34,6 @@ const WARM_UP: u32 = 5_000;
 const BATCH: usize = 64;
 const SUITE: CryptoSuite = CryptoSuite::AeadAes128Gcm;
 const SSRC: u32 = 1000;
-const TRANSPORT_WIDE: u8 = 5;
 /// The bit of the first byte that says so (RFC 3550 section 5.1).
 const PADDED: u8 = 0x20;
 /// Not a power of two, as in a driver.
@@ -81,7 +81,7 @@ impl Ingress for Batch {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (socket, bytes) = self.datagrams.get_mut(self.next)?;
         self.next += 1;
-        Some(Datagram { arrival: arrival(*socket), bytes })
+        Some(Datagram { arrival: arrival(*socket), bytes, ecn: Ecn::NotCapable })
     }
 }
 
@@ -203,6 +203,7 @@ impl Call {
             paused: false,
             key_frame_request_delay: Default::default(),
             key_frame_cache: None,
+            content_hint: None,
         };
         call.ask(Produce { transport: TransportId(0), options }).unwrap();
         for socket in 1..=CONSUMERS {
@@ -252,7 +253,7 @@ impl Call {
         let options = ConsumerOptions {
             id: ConsumerId(u128::from(socket)),
             producer_id: PRODUCER,
-            rtp_capabilities: if self.paced { reporting_capabilities() } else { capabilities() },
+            rtp_capabilities: if self.paced { viewer_capabilities(Telling::Reports) } else { capabilities() },
             paused: false,
             mid: None,
             preferred_layers: None,
@@ -424,6 +425,12 @@ impl Call {
                                 let arrived = feedback.packets().filter(|status| status.delta.is_some());
                                 self.told_of += arrived.count() as u64;
                             }
+                            RtcpPacket::CongestionFeedback(feedback) => {
+                                self.feedback += 1;
+                                let packets = feedback.streams().flat_map(|stream| stream.packets());
+                                let arrived = packets.filter(|(_, report)| report.is_some());
+                                self.told_of += arrived.count() as u64;
+                            }
                             RtcpPacket::Remb(_) => self.bitrates += 1,
                             _ => {}
                         }
@@ -501,7 +508,7 @@ fn nothing_is_allocated(srtp: bool, feedback: &str, paced: bool) {
     );
     let stats = call.ask(GetProducerStats { id: PRODUCER }).unwrap();
     assert!(stats[0].stream.packets_repaired >= lost, "what was lost was repaired");
-    if feedback == "transport-cc" {
+    if feedback != "goog-remb" {
         assert!(call.feedback > u64::from(PACKETS / 200), "feedback left every 100 ms or so");
         let recent = call.told_of + 200 >= u64::from(call.sent);
         assert!(recent && call.bitrates == 0, "every packet is told of: {} of {}", call.told_of, call.sent);
@@ -527,4 +534,9 @@ fn nothing_is_allocated_between_srtp_endpoints() {
 #[test]
 fn nothing_is_allocated_where_packets_wait_for_room() {
     nothing_is_allocated(true, "transport-cc", true);
+}
+
+#[test]
+fn nothing_is_allocated_with_feedback_on_streams() {
+    nothing_is_allocated(false, "ack ccfb", false);
 }

@@ -3,233 +3,13 @@
 mod support;
 
 use proptest::prelude::*;
-use std::collections::VecDeque;
-use support::{Bench, estimating_capabilities, packet, reporting_capabilities, vp8_parameters};
-use tureen_congestion::TransportFeedbackGenerator;
+use support::call::{Call, Show, Telling};
 use tureen_media_model::{
-    Consume, ConsumerExplanation, ConsumerInfo, Event, ExplainConsumer, GetConsumerStats, GetTransportStats,
-    Obstacle, OutgoingBitrateError, OutgoingBitrates, SetMaxOutgoingBitrate, SetMinOutgoingBitrate,
-    SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport, TransportEvent, TransportId,
-    TransportOptions, TransportStats, TransportTraceFlags,
+    ContentHint, Event, GetConsumerStats, Obstacle, OutgoingBitrateError, SetMaxOutgoingBitrate,
+    SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport, TransportEvent,
+    TransportTraceFlags,
 };
-use tureen_rtp_dictionaries::{MediaKind, MediaLayers};
-use tureen_rtp_wire::Time;
-use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
-use tureen_rtp_wire::rtp::{RtpHeader, RtpPacket};
-
-const ENCODINGS: [u32; 3] = [1000, 2000, 3000];
-/// Bits per second of each, at 30 frames a second.
-const BITRATES: [u32; 3] = [150_000, 500_000, 1_500_000];
-/// A key frame is as large as so many others.
-const KEY_FRAME: usize = 6;
-const FRAME_MILLIS: u64 = 33;
-const DELAY_MILLIS: u64 = 20;
-const QUEUE_MILLIS: u64 = 300;
-const TRANSPORT_WIDE: u8 = 5;
-
-/// A queue in front of a bottleneck, and a delay behind it.
-struct Link {
-    /// Bits per second.
-    capacity: u64,
-    /// When what waits has gone through, in microseconds.
-    busy_until: u64,
-    under_way: VecDeque<(u64, Vec<u8>)>,
-    lost: u64,
-}
-
-impl Link {
-    fn queue_millis(&self, now: Time) -> u64 {
-        self.busy_until.saturating_sub(now.as_nanos() / 1000) / 1000
-    }
-
-    fn send(&mut self, now: Time, bytes: Vec<u8>) {
-        if self.queue_millis(now) > QUEUE_MILLIS {
-            self.lost += 1;
-            return;
-        }
-        let start = self.busy_until.max(now.as_nanos() / 1000);
-        self.busy_until = start + bytes.len() as u64 * 8_000_000 / self.capacity;
-        self.under_way.push_back((self.busy_until + DELAY_MILLIS * 1000, bytes));
-    }
-
-    fn arrived(&mut self, now: Time) -> Option<Vec<u8>> {
-        let due = self.under_way.front().is_some_and(|(at, _)| *at <= now.as_nanos() / 1000);
-        due.then(|| self.under_way.pop_front()).flatten().map(|(_, bytes)| bytes)
-    }
-}
-
-/// How the viewer lets itself be known.
-#[derive(Clone, Copy, PartialEq)]
-enum Telling {
-    Reports,
-    Nothing,
-    Remb(u64),
-}
-
-struct Call {
-    bench: Bench,
-    viewer: TransportId,
-    consumer: ConsumerInfo,
-    link: Link,
-    telling: Telling,
-    arrivals: TransportFeedbackGenerator,
-    /// Of the source's encodings.
-    bitrates: Vec<u32>,
-    next: [u16; 3],
-    frames: u32,
-    millis: u64,
-    events: Vec<Event>,
-    /// Of the media that arrived: how many packets, and the highest sequence number.
-    got: (u64, Option<u16>),
-    /// Sequence numbers that were left out.
-    holes: u64,
-}
-
-impl Call {
-    fn new(capacity: u64, telling: Telling) -> Self {
-        Self::of(&BITRATES, capacity, telling)
-    }
-
-    fn of(bitrates: &[u32], capacity: u64, telling: Telling) -> Self {
-        let mut bench = Bench::new();
-        let source = bench.transport(1);
-        let outgoing = Some(OutgoingBitrates::default());
-        let viewer = bench.transport_with(2, TransportOptions { outgoing, ..Default::default() });
-        let mut parameters = serde_json::to_value(vp8_parameters(1000)).unwrap();
-        let encodings = ENCODINGS.iter().take(bitrates.len());
-        parameters["encodings"] = encodings.map(|ssrc| serde_json::json!({"ssrc": ssrc})).collect();
-        let parameters = serde_json::from_value(parameters).unwrap();
-        let producer = bench.produce(source, MediaKind::Video, parameters);
-        let mut options = bench.consumer_options(producer.id);
-        options.rtp_capabilities = match telling {
-            Telling::Remb(_) => estimating_capabilities(),
-            _ => reporting_capabilities(),
-        };
-        let consumer = bench.ask(Consume { transport: viewer, options }).unwrap();
-        Self {
-            bench,
-            viewer,
-            consumer,
-            link: Link { capacity, busy_until: 0, under_way: VecDeque::new(), lost: 0 },
-            telling,
-            arrivals: TransportFeedbackGenerator::new(),
-            bitrates: bitrates.to_vec(),
-            next: [100, 200, 300],
-            frames: 0,
-            millis: 0,
-            events: Vec::new(),
-            got: (0, None),
-            holes: 0,
-        }
-    }
-
-    fn frame(&mut self, encoding: usize, is_key_frame: bool) {
-        let bytes = self.bitrates[encoding] as usize / 8 * FRAME_MILLIS as usize / 1000;
-        let bytes = if is_key_frame { bytes * KEY_FRAME } else { bytes };
-        let packets = bytes.div_ceil(1100);
-        for index in 0..packets {
-            let sequence_number = self.next[encoding];
-            self.next[encoding] = sequence_number.wrapping_add(1);
-            let [high, low] = (self.frames as u16 & 0x7fff).to_be_bytes();
-            let starts = u8::from(index == 0) << 4;
-            let mut payload = vec![0x80 | starts, 0x80, high | 0x80, low, u8::from(!is_key_frame)];
-            payload.extend([0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00]);
-            payload.resize(bytes / packets, 0);
-            let (marker, ssrc) = (index + 1 == packets, ENCODINGS[encoding]);
-            let timestamp = ssrc * 1000 + self.frames * 90 * FRAME_MILLIS as u32;
-            let header = RtpHeader { marker, payload_type: 96, sequence_number, timestamp, ssrc };
-            self.bench.receive(1, &packet(&header, &payload));
-        }
-    }
-
-    /// The encodings whose key frames were asked for.
-    fn asked(&mut self) -> Vec<usize> {
-        let (_, compounds) = self.bench.sent_to(1);
-        let packets = compounds.iter().flat_map(|bytes| Compound::parse(bytes).unwrap());
-        let asked = packets.filter_map(|packet| match packet.unwrap() {
-            RtcpPacket::Pli(pli) => ENCODINGS.iter().position(|ssrc| *ssrc == pli.media_ssrc),
-            _ => None,
-        });
-        asked.collect()
-    }
-
-    fn run(&mut self, millis: u64) {
-        for _ in 0..millis {
-            if self.millis.is_multiple_of(FRAME_MILLIS) {
-                let asked = self.asked();
-                for encoding in 0..self.bitrates.len() {
-                    self.frame(encoding, asked.contains(&encoding) || self.frames == 0);
-                }
-                self.frames += 1;
-            }
-            self.bench.pass(1);
-            let now = self.bench.now;
-            let (media, _) = self.bench.sent_to(2);
-            media.into_iter().for_each(|bytes| self.link.send(now, bytes));
-            while let Some(bytes) = self.link.arrived(now) {
-                self.take(&bytes);
-            }
-            self.tell();
-            self.events.extend(self.bench.events());
-            self.millis += 1;
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        let packet = RtpPacket::parse(bytes).unwrap();
-        let number = packet.extension(TRANSPORT_WIDE).map(|value| u16::from_be_bytes([value[0], value[1]]));
-        if let Some(number) = number {
-            self.arrivals.record(self.bench.now, number);
-        }
-        if packet.payload_type() == 101 {
-            let number = packet.sequence_number();
-            let newer = self.got.1.map_or(1, |last| number.wrapping_sub(last));
-            if (1..0x8000).contains(&newer) {
-                self.holes += u64::from(newer - 1);
-                self.got.1 = Some(number);
-            }
-            self.got.0 += 1;
-        }
-    }
-
-    fn tell(&mut self) {
-        let mut buffer = [0; 1200];
-        let mut writer = RtcpWriter::new(&mut buffer);
-        let ssrc = self.consumer.rtp_parameters.encodings[0].ssrc.unwrap();
-        writer.receiver_report(9, &[]).unwrap();
-        let wrote = match self.telling {
-            Telling::Reports => self.arrivals.poll(self.bench.now, 9, ssrc, &mut writer),
-            Telling::Remb(bitrate) if self.millis % 500 == 499 => writer.remb(9, bitrate, &[ssrc]).is_ok(),
-            Telling::Remb(_) | Telling::Nothing => false,
-        };
-        if wrote {
-            let len = writer.finish();
-            self.bench.receive(2, &buffer[..len]);
-        }
-    }
-
-    fn explain(&mut self) -> ConsumerExplanation {
-        self.bench.ask(ExplainConsumer { id: self.consumer.id }).unwrap()
-    }
-
-    fn layer(&mut self) -> Option<u8> {
-        self.explain().current_layers.map(|layers| layers.spatial_layer)
-    }
-
-    fn stats(&mut self) -> TransportStats {
-        self.bench.ask(GetTransportStats { id: self.viewer }).unwrap()
-    }
-
-    /// The layer after each of so many steps of time.
-    fn layers(&mut self, steps: usize, millis: u64) -> Vec<Option<u8>> {
-        (0..steps)
-            .map(|_| {
-                self.run(millis);
-                self.layer()
-            })
-            .collect()
-    }
-}
+use tureen_rtp_dictionaries::MediaLayers;
 
 #[test]
 fn a_viewer_gets_what_its_path_carries() {
@@ -390,7 +170,8 @@ fn packets_that_wait_keep_their_order_and_count_once() {
 
 #[test]
 fn what_has_no_layers_is_paced_at_what_its_source_takes() {
-    let mut call = Call::of(&[4_000_000], 10_000_000, Telling::Reports);
+    let show = Show { bitrates: &[4_000_000], ..Show::default() };
+    let mut call = Call::showing(10_000_000, Telling::Reports, show);
     call.run(9000);
     let told = call.explain();
     assert_eq!((told.packets_dropped.get("congestion"), told.obstacle), (None, None));
@@ -406,6 +187,24 @@ fn a_path_that_was_narrow_from_the_first_is_found_to_be_wide() {
     call.link.capacity = 8_000_000;
     call.run(5000);
     assert!(call.layer().is_some());
+}
+
+#[test]
+fn of_a_screen_motion_is_given_up_before_sharpness() {
+    let layers = |content_hint| {
+        let show = Show { content_hint, has_temporal_layers: true };
+        let mut call = Call::showing(400_000, Telling::Reports, show);
+        call.run(12_000);
+        let layers = call.explain().current_layers.unwrap();
+        (layers.spatial_layer, layers.temporal_layer.unwrap())
+    };
+    // The lower encoding takes 150,000 bits per second, the next one 250,000 with half of its pictures and 500,000 with all.
+    for camera in [None, Some(ContentHint::Motion)] {
+        assert_eq!(layers(camera), (0, 1), "{camera:?}");
+    }
+    for screen in [ContentHint::Detail, ContentHint::Text] {
+        assert_eq!(layers(Some(screen)), (1, 0), "{screen:?}");
+    }
 }
 
 proptest! {

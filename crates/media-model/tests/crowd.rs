@@ -50,6 +50,7 @@ fn crowd(key_frame_cache: Option<KeyFrameCache>, quiet: u64) -> Outcome {
         paused: false,
         key_frame_request_delay: Duration::ZERO,
         key_frame_cache,
+        content_hint: None,
     };
     bench.ask(Produce { transport: source, options }).unwrap();
     let mut outcome = Outcome::default();

@@ -9,8 +9,8 @@ use tureen_media_model::{
     RtpObserverId, ShardId,
 };
 use tureen_rtp_dictionaries::MediaKind;
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpHeader;
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane, SocketId};
 
 const WARM_UP: u16 = 500;
@@ -32,7 +32,7 @@ struct One<'a>(Option<(Arrival, &'a mut [u8])>);
 impl Ingress for One<'_> {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (arrival, bytes) = self.0.take()?;
-        Some(Datagram { arrival, bytes })
+        Some(Datagram { arrival, bytes, ecn: Ecn::NotCapable })
     }
 }
 

@@ -5,8 +5,8 @@ mod support;
 use support::{Bench, address, audio, capabilities, red_capabilities, red_parameters, red_payload};
 use tureen_media_model::{Consume, ConsumerOptions};
 use tureen_rtp_dictionaries::MediaKind;
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::RtcpWriter;
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane, SocketId};
 
 const CONSUMERS: usize = 6;
@@ -43,7 +43,7 @@ struct One<'a>(Option<(Arrival, &'a mut [u8])>);
 impl Ingress for One<'_> {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (arrival, bytes) = self.0.take()?;
-        Some(Datagram { arrival, bytes })
+        Some(Datagram { arrival, bytes, ecn: Ecn::NotCapable })
     }
 }
 

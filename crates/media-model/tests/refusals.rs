@@ -5,19 +5,28 @@ mod support;
 use std::time::Duration;
 use support::{Bench, vp8_parameters};
 use tureen_media_model::{
-    Consume, ConsumeError, ConsumerOptions, KeyFrameCache, Produce, ProduceError, ProducerId, ProducerInfo,
-    ProducerOptions,
+    Consume, ConsumeError, ConsumerOptions, ContentHint, KeyFrameCache, Produce, ProduceError, ProducerId,
+    ProducerInfo, ProducerOptions,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
 
 fn produce(kind: MediaKind, rtp_parameters: RtpParameters) -> Result<ProducerInfo, ProduceError> {
-    produce_keeping(kind, rtp_parameters, None)
+    produce_with(kind, rtp_parameters, None, None)
 }
 
 fn produce_keeping(
     kind: MediaKind,
     rtp_parameters: RtpParameters,
     key_frame_cache: Option<KeyFrameCache>,
+) -> Result<ProducerInfo, ProduceError> {
+    produce_with(kind, rtp_parameters, key_frame_cache, None)
+}
+
+fn produce_with(
+    kind: MediaKind,
+    rtp_parameters: RtpParameters,
+    key_frame_cache: Option<KeyFrameCache>,
+    content_hint: Option<ContentHint>,
 ) -> Result<ProducerInfo, ProduceError> {
     let mut bench = Bench::new();
     let transport = bench.transport(1);
@@ -29,6 +38,7 @@ fn produce_keeping(
         paused: false,
         key_frame_request_delay: Default::default(),
         key_frame_cache,
+        content_hint,
     };
     bench.ask(Produce { transport, options })
 }
@@ -104,4 +114,22 @@ fn a_key_frame_cache_reads_and_writes_as_json() {
     assert_eq!(cache, KeyFrameCache { max_bytes: 524_288, max_age: Duration::from_millis(1500) });
     assert_eq!(serde_json::to_string(&cache).unwrap(), r#"{"maxBytes":524288,"maxAge":1500}"#);
     assert!(serde_json::from_str::<KeyFrameCache>(r#"{"maxage": 1}"#).is_err());
+}
+
+#[test]
+fn a_content_hint_is_for_video() {
+    let hint = |name: &str| serde_json::from_value::<ContentHint>(name.into());
+    let hints = ["motion", "detail", "text"].map(|name| hint(name).unwrap());
+    assert_eq!(hints, [ContentHint::Motion, ContentHint::Detail, ContentHint::Text]);
+    assert!(hint("speech").is_err());
+    let audio: RtpParameters = serde_json::from_value(serde_json::json!({
+        "codecs": [{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2, "payloadType": 111}],
+        "encodings": [{"ssrc": 1000}]
+    }))
+    .unwrap();
+    for hint in hints {
+        assert!(produce_with(MediaKind::Video, vp8_parameters(1000), None, Some(hint)).is_ok());
+        let refused = produce_with(MediaKind::Audio, audio.clone(), None, Some(hint)).err();
+        assert_eq!(refused, Some(ProduceError::ContentHintOfAudio));
+    }
 }

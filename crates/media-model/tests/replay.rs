@@ -55,6 +55,7 @@ impl Stage {
             paused: false,
             key_frame_request_delay: Duration::ZERO,
             key_frame_cache,
+            content_hint: None,
         };
         bench.ask(Produce { transport, options }).unwrap();
         Self { bench, producer: id, ssrcs: ssrcs.to_vec(), next: vec![65_500; ssrcs.len()], frame: 1 }

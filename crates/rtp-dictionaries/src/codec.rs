@@ -13,7 +13,7 @@ use crate::parameter_map::ParameterMap;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RtcpFeedback {
-    /// Such as `nack`, `ccm`, `goog-remb` or `transport-cc`.
+    /// Such as `nack`, `ccm`, `ack`, `goog-remb` or `transport-cc`.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
     /// Such as `pli` or `fir`; empty by default.
@@ -32,6 +32,8 @@ impl RtcpFeedback {
     pub const GOOG_REMB: Self = Self::new("goog-remb", "");
     /// Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions).
     pub const TRANSPORT_CC: Self = Self::new("transport-cc", "");
+    /// Congestion control feedback by stream (RFC 8888 section 6), for all payload types of a session or for none.
+    pub const ACK_CCFB: Self = Self::new("ack", "ccfb");
 
     const fn new(kind: &'static str, parameter: &'static str) -> Self {
         Self { kind: Cow::Borrowed(kind), parameter: Cow::Borrowed(parameter) }
@@ -77,7 +79,8 @@ pub struct RouterRtpCodecCapability {
     /// Format parameters; empty by default.
     #[serde(default)]
     pub parameters: ParameterMap,
-    /// Feedback; a router takes what this crate supports, whatever stands here. Empty by default.
+    /// Feedback; a router takes what this crate supports, whatever stands here, and [`RtcpFeedback::ACK_CCFB`] if any of its codecs
+    /// has it here. Empty by default.
     #[serde(default, deserialize_with = "or_default")]
     pub rtcp_feedback: Vec<RtcpFeedback>,
 }

@@ -293,3 +293,30 @@ fn the_type_of_a_producer_follows_its_encodings() {
     }
     assert_eq!(serde_json::to_string(&ProducerType::Svc).unwrap(), "\"svc\"");
 }
+
+/// A router, a producer of it, and a receiver, that take feedback by stream where it is so.
+fn by_stream(has_router: bool, has_receiver: bool) -> RtpParameters {
+    let mut codecs: Vec<RouterRtpCodecCapability> = read(ROUTER_CODECS);
+    if has_router {
+        codecs[0].rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+    }
+    let router = generate_router_rtp_capabilities(&codecs).unwrap();
+    let mut capabilities = capabilities();
+    for codec in
+        capabilities.codecs.iter_mut().filter(|codec| has_receiver && codec.mime_type.codec().is_media())
+    {
+        codec.rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+    }
+    consume(&consumable(&router, &parameters(SIMULCAST)), &capabilities)
+}
+
+#[test]
+fn feedback_by_stream_takes_the_place_of_transport_wide_feedback_where_both_have_it() {
+    let without = by_stream(false, false);
+    assert_eq!(by_stream(true, false), without);
+    assert_eq!(by_stream(false, true), without);
+    assert!(extension_ids(&without).contains(&5));
+    let with = by_stream(true, true);
+    assert_eq!(feedback(&with, 0), ["ccm fir", "nack", "nack pli", "ack ccfb"]);
+    assert!(!extension_ids(&with).contains(&5));
+}

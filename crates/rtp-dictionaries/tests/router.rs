@@ -110,3 +110,17 @@ fn bad_codecs_and_too_many_are_named() {
     let field = "mediaCodecs[1]".to_owned();
     assert_eq!(error(red), RouterCapabilitiesError::RedWithoutOpus { field });
 }
+
+#[test]
+fn feedback_by_stream_is_there_if_asked_for_and_then_for_all_media() {
+    let by_stream = |router: &RtpCapabilities| {
+        let codecs = router.codecs.iter();
+        let with = codecs.filter(|codec| codec.rtcp_feedback.contains(&RtcpFeedback::ACK_CCFB));
+        with.map(|codec| codec.mime_type.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(by_stream(&router(ROUTER_CODECS)).is_empty());
+    let mut codecs: Vec<RouterRtpCodecCapability> = read(ROUTER_CODECS);
+    codecs[0].rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+    let router = generate_router_rtp_capabilities(&codecs).unwrap();
+    assert_eq!(by_stream(&router), ["audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1"]);
+}

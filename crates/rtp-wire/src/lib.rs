@@ -37,6 +37,7 @@
 //! ```
 
 pub mod dependency_descriptor;
+mod ecn;
 mod error;
 mod octets;
 pub mod payload;
@@ -46,6 +47,7 @@ pub mod stun;
 mod time;
 pub mod validate;
 
+pub use ecn::Ecn;
 pub use error::WireError;
 pub use time::{NtpTime, Time, WallClock};
 

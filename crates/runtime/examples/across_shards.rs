@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         paused: false,
         key_frame_request_delay: Duration::ZERO,
         key_frame_cache: None,
+        content_hint: None,
     };
     block_on(home.call(Produce { transport: TransportId(10), options }))??;
     let source = block_on(home.call(PublishSource { producer: PRODUCER, to: far.id() }))??;

@@ -36,6 +36,9 @@ pub struct SocketListen {
     /// Whether other sockets may share the port (SO_REUSEPORT); not with a range, where it would hide collisions.
     /// Default `false`.
     pub udp_reuse_port: bool,
+    /// Whether ECN marks of IP headers (RFC 3168) are read, for those who send, and set on media to those who report them (RFC 8888): UDP
+    /// only. Default `false`.
+    pub ecn: bool,
     /// SO_SNDBUF in bytes. Default: the system's.
     pub send_buffer_size: Option<u32>,
     /// SO_RCVBUF in bytes. Default: the system's.
@@ -50,6 +53,7 @@ impl SocketListen {
             port: PortChoice::Any,
             ipv6_only: false,
             udp_reuse_port: false,
+            ecn: false,
             send_buffer_size: None,
             recv_buffer_size: None,
         }
@@ -280,6 +284,7 @@ impl Binder {
             reuse_port: listen.udp_reuse_port,
             send_buffer: listen.send_buffer_size.map(|size| size as usize),
             recv_buffer: listen.recv_buffer_size.map(|size| size as usize),
+            ecn: listen.ecn,
             portable: self.portable,
             ..SocketConfig::new(address)
         };

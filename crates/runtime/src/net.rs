@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
-use tureen_rtp_wire::Time;
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane, SocketId};
 use tureen_udp::{Poller, RecvBatch, SendBatch, Socket, Waker};
 
@@ -233,7 +233,7 @@ impl StreamDatagrams {
 impl Ingress for StreamDatagrams {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let bytes = self.datagrams.next()?;
-        Some(Datagram { arrival: self.arrival, bytes })
+        Some(Datagram { arrival: self.arrival, bytes, ecn: Ecn::NotCapable })
     }
 }
 
@@ -317,7 +317,7 @@ impl<'a, I: Iterator<Item = tureen_udp::Datagram<'a>>> Ingress for Received<'a, 
     fn next(&mut self) -> Option<Datagram<'_>> {
         let datagram = self.datagrams.next()?;
         let arrival = Arrival { socket: self.socket, source: datagram.source };
-        Some(Datagram { arrival, bytes: datagram.bytes })
+        Some(Datagram { arrival, bytes: datagram.bytes, ecn: Ecn::from_bits(datagram.ecn) })
     }
 }
 
@@ -366,9 +366,13 @@ impl Egress for Outgoing<'_> {
     }
 
     fn commit(&mut self, len: usize) {
+        self.commit_marked(len, Ecn::NotCapable);
+    }
+
+    fn commit_marked(&mut self, len: usize, mark: Ecn) {
         match self.open {
             Open::Batch => {
-                self.batch.commit(len);
+                self.batch.commit_marked(len, mark.bits());
             }
             Open::Program => self.program.commit(len),
             Open::Stream(socket) => {

@@ -151,6 +151,7 @@ fn producer() -> ProducerOptions {
         paused: false,
         key_frame_request_delay: Duration::ZERO,
         key_frame_cache: None,
+        content_hint: None,
     }
 }
 

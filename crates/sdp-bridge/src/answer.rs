@@ -4,7 +4,7 @@ use sdp::SessionDescription;
 use sdp::description::common::{Address, ConnectionInformation};
 use sdp::description::session::{Origin, TimeDescription};
 use tureen_rtp_dictionaries::{
-    DtlsParameters, DtlsRole, HeaderExtensionUri, IceCandidate, IceParameters, RtpParameters,
+    DtlsParameters, DtlsRole, HeaderExtensionUri, IceCandidate, IceParameters, RtcpFeedback, RtpParameters,
 };
 
 use crate::media::{OfferedMedia, SectionKind};
@@ -231,6 +231,16 @@ impl<'a> Answer<'a> {
             return Err(AnswerError::ControlCharacter("m".to_owned()));
         }
         Ok(text)
+    }
+
+    /// Whether media in it has congestion control feedback by stream (RFC 8888).
+    pub(crate) fn has_stream_feedback(&self) -> bool {
+        let parameters = self.sections.iter().flat_map(|section| match section {
+            SectionAnswer::Media { receive, send } => [*receive, *send],
+            _ => [None, None],
+        });
+        let mut codecs = parameters.flatten().flat_map(|parameters| &parameters.codecs);
+        codecs.any(|codec| codec.rtcp_feedback.contains(&RtcpFeedback::ACK_CCFB))
     }
 
     fn section(

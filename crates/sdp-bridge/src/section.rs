@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use sdp::description::common::Attribute;
 use sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use tureen_rtp_dictionaries::{
-    DtlsFingerprint, FingerprintAlgorithm, IceCandidate, RtpCodecParameters,
+    DtlsFingerprint, FingerprintAlgorithm, IceCandidate, RtcpFeedback, RtpCodecParameters,
     RtpHeaderExtensionDirection as ExtensionDirection, RtpParameters, TransportProtocol,
 };
 
@@ -20,12 +20,14 @@ pub(crate) struct SectionWriter<'a> {
     answer: &'a Answer<'a>,
     offered: &'a OfferedMedia,
     formats: Vec<String>,
+    /// Feedback by stream has been written.
+    by_stream: bool,
     attributes: Vec<Attribute>,
 }
 
 impl<'a> SectionWriter<'a> {
     pub(crate) fn new(answer: &'a Answer<'a>, offered: &'a OfferedMedia) -> Self {
-        Self { answer, offered, formats: Vec::new(), attributes: Vec::new() }
+        Self { answer, offered, formats: Vec::new(), by_stream: false, attributes: Vec::new() }
     }
 
     pub(crate) fn write(mut self, answer: &SectionAnswer<'_>) -> MediaDescription {
@@ -135,7 +137,11 @@ impl<'a> SectionWriter<'a> {
         let codecs = &self.offered.codecs;
         let primary = codecs.iter().find(|codec| is_primary(codec)).or_else(|| codecs.first());
         if let Some(codec) = primary {
-            self.codec(codec);
+            let mut codec = codec.clone();
+            // It is for all sections of a session or for none.
+            let by_stream = self.answer.has_stream_feedback();
+            codec.rtcp_feedback.retain(|feedback| by_stream || *feedback != RtcpFeedback::ACK_CCFB);
+            self.codec(&codec);
         }
     }
 
@@ -159,7 +165,12 @@ impl<'a> SectionWriter<'a> {
         self.formats.push(format);
         self.value("rtpmap", rtpmap_value(codec));
         for feedback in &codec.rtcp_feedback {
-            self.value("rtcp-fb", rtcp_feedback_value(codec.payload_type, feedback));
+            if *feedback != RtcpFeedback::ACK_CCFB {
+                self.value("rtcp-fb", rtcp_feedback_value(codec.payload_type, feedback));
+            } else if !std::mem::replace(&mut self.by_stream, true) {
+                // Its payload type must be the wildcard (RFC 8888 section 6).
+                self.value("rtcp-fb", format!("* {} {}", feedback.kind, feedback.parameter));
+            }
         }
         if let Some(fmtp) = fmtp_value(codec) {
             self.value("fmtp", fmtp);

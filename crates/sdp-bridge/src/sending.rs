@@ -62,11 +62,11 @@ impl OfferedMedia {
         }
         let (mut codecs, known) =
             self.supported_codecs(router).ok_or(UnsupportedMediaError::NoSupportedCodec { line })?;
-        let header_extensions = self.supported_extensions(router);
+        let mut header_extensions = self.supported_extensions(router);
         for (codec, known) in codecs.iter_mut().zip(known) {
             codec.rtcp_feedback.retain(|feedback| known.rtcp_feedback.contains(feedback));
         }
-        keep_one_bandwidth_estimation(&mut codecs, &header_extensions);
+        keep_one_bandwidth_estimation(&mut codecs, &mut header_extensions);
         let with_rtx = codecs.iter().any(RtpCodecParameters::is_rtx);
         let encodings = self.encodings(&header_extensions, with_rtx, scalability_mode)?;
         let streams = &self.streams;

@@ -82,6 +82,12 @@ settings! {
     webrtc_dtls_13: bool = false, "TUREEN_WEBRTC_DTLS_13" [value_name = "BOOL"];
     /// Whether what WebRTC viewers are sent is fitted to what their paths carry, by their reports. Default: true.
     webrtc_bwe: bool = true, "TUREEN_WEBRTC_BWE" [value_name = "BOOL"];
+    /// Whether bandwidth is estimated by congestion control feedback on streams (RFC 8888, `ack ccfb`) with clients that offer it, instead of
+    /// by transport-wide feedback. Default: false.
+    stream_feedback: bool = false, "TUREEN_STREAM_FEEDBACK" [value_name = "BOOL"];
+    /// Whether marks of congestion in IP headers (ECN) are read, and media is sent as ECT(1) to those WebRTC viewers who report marks; needs
+    /// stream_feedback. Default: false.
+    webrtc_ecn: bool = false, "TUREEN_WEBRTC_ECN" [value_name = "BOOL"];
     /// Bits per second that a WebRTC viewer is sent at most, 30000 or more; 0 for no limit. Default: 0.
     max_outgoing_bitrate: u32 = 0, "TUREEN_MAX_OUTGOING_BITRATE" [value_name = "BITRATE"];
     /// Bits a second that the remote of a WebRTC transport is told to send at most (REMB), up to 4294967295; 0 for no limit. Default: 0.
@@ -246,6 +252,9 @@ impl Settings {
         }
         if (1..30_000).contains(&self.max_outgoing_bitrate) {
             return refuse("max_outgoing_bitrate", "must be 0, or 30000 or more".into());
+        }
+        if self.webrtc_ecn && !self.stream_feedback {
+            return refuse("webrtc_ecn", "needs stream_feedback, which tells of marks".into());
         }
         if self.key_frame_cache > 10_000 {
             return refuse("key_frame_cache", "must be 0 to 10000".into());

@@ -76,6 +76,8 @@ fn record(snapshot: &ShardSnapshot) {
         ("tureen_data_messages_dropped_total", core.data.messages_dropped),
         ("tureen_data_messages_relayed_total", core.data.messages_relayed),
         ("tureen_data_messages_limited_total", core.data.messages_limited),
+        ("tureen_feedback_unwanted_total", core.unwanted_feedback),
+        ("tureen_feedback_unknown_packets_total", core.unknown_reported),
         ("tureen_receive_errors_total", io.receive_errors),
         ("tureen_datagrams_sent_total", io.datagrams_sent),
         ("tureen_send_calls_total", io.send_calls),

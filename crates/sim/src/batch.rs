@@ -1,5 +1,6 @@
 //! The I/O seam of a Core in virtual time: one datagram in, packets out into a list.
 
+use tureen_rtp_wire::Ecn;
 use tureen_transport::{Arrival, Datagram, Destination, Egress, Ingress, Lane};
 
 /// One datagram as a batch.
@@ -21,7 +22,7 @@ impl Ingress for One {
         if std::mem::replace(&mut self.taken, true) {
             return None;
         }
-        Some(Datagram { arrival: self.arrival, bytes: &mut self.bytes })
+        Some(Datagram { arrival: self.arrival, bytes: &mut self.bytes, ecn: Ecn::NotCapable })
     }
 }
 

@@ -152,6 +152,7 @@ impl World {
                 paused: options.paused,
                 key_frame_request_delay: std::time::Duration::ZERO,
                 key_frame_cache: options.key_frame_cache,
+                content_hint: None,
             },
         };
         let shard = self.shard_of(host);

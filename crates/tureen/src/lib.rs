@@ -142,8 +142,9 @@ pub use tureen_data as data_channels;
 /// The objects' own words below the handles: ids, what they are described by, why they refuse.
 pub use tureen_media_model as model;
 pub use tureen_media_model::{
-    AnnouncedDataChannel, ConsumerId, ConsumerIdentity, ConsumerNumbering, DataConsumerId, DataMessage,
-    DataProducerId, DataType, KeyFrameCache, ProducerId, RouterId, RtpObserverId, TransportId, WorkerId,
+    AnnouncedDataChannel, ConsumerId, ConsumerIdentity, ConsumerNumbering, ContentHint, DataConsumerId,
+    DataMessage, DataProducerId, DataType, KeyFrameCache, ProducerId, RouterId, RtpObserverId, TransportId,
+    WorkerId,
 };
 /// RTP capabilities and parameters, and their negotiation.
 pub use tureen_rtp_dictionaries as dictionaries;

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tureen_data::AssociationOptions;
 use tureen_media_model::{
-    ConsumerIdentity, ConsumerNumbering, KeyFrameCache, OutgoingBitrates, ProducerId, SctpOptions,
+    ConsumerIdentity, ConsumerNumbering, ContentHint, KeyFrameCache, OutgoingBitrates, ProducerId,
+    SctpOptions,
 };
 use tureen_rtp_dictionaries::{
     CryptoSuite, MediaKind, MediaLayers, NumSctpStreams, RouterRtpCodecCapability, RtpCapabilities,
@@ -167,6 +168,10 @@ pub struct SocketFlags {
     pub ipv6_only: bool,
     /// Whether other sockets may share the port; needs a fixed `port`. Default `false`.
     pub udp_reuse_port: bool,
+    /// Whether marks of congestion in IP headers (ECN, RFC 3168) are taken part in, over UDP and where the system has them (Linux): those of
+    /// what comes in are told to senders that get RFC 8888 feedback, and media to WebRTC remotes that give it is sent as ECT(1) (RFC 9331),
+    /// for as long as they tell of marks. Default `false`.
+    pub ecn: bool,
 }
 
 /// How a WebRtcServer is made.
@@ -426,6 +431,10 @@ pub struct ProducerOptions {
     /// What is kept since the last key frame, so that consumers start from it and the source is not asked for a key frame of their own.
     /// Default nothing. Refused for what is no video, or of a codec whose key frames cannot be told, see [`KeyFrameCache::suits`].
     pub key_frame_cache: Option<KeyFrameCache>,
+    /// What its pictures show, for the order in which layers are given up where a path does not carry all: of a screen
+    /// ([`ContentHint::Detail`], [`ContentHint::Text`]) motion goes before sharpness. Default nothing, which counts as
+    /// [`ContentHint::Motion`]. Refused for audio.
+    pub content_hint: Option<ContentHint>,
     /// The program's own data. Default `()`.
     pub app_data: AppData,
 }
@@ -440,6 +449,7 @@ impl ProducerOptions {
             paused: false,
             key_frame_request_delay: Duration::ZERO,
             key_frame_cache: None,
+            content_hint: None,
             app_data: AppData::default(),
         }
     }

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tureen_media_model as model;
 use tureen_media_model::{
-    CloseCause, CloseProducer, DumpProducer, GetProducerStats, PauseProducer, Produce, ProducerDump,
-    ProducerId, ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags,
+    CloseCause, CloseProducer, ContentHint, DumpProducer, GetProducerStats, PauseProducer, Produce,
+    ProducerDump, ProducerId, ProducerInfo, ProducerScore, ProducerStats, ProducerTrace, ProducerTraceFlags,
     ResumeProducer, TraceProducer, VideoOrientation, highest_layers,
 };
 use tureen_rtp_dictionaries::{MediaKind, MediaLayers, ProducerType, RtpParameters};
@@ -36,6 +36,7 @@ pub(crate) struct ProducerShared {
     /// Set once the shard has made it.
     pub(crate) info: OnceLock<Arc<ProducerInfo>>,
     pub(crate) kind: MediaKind,
+    pub(crate) content_hint: Option<ContentHint>,
     /// What its handles own; set with the first.
     handle: OnceLock<Weak<ProducerInner>>,
     serial: u64,
@@ -64,6 +65,7 @@ impl ProducerShared {
             consumers: Children::default(),
             info: OnceLock::new(),
             kind: options.kind,
+            content_hint: options.content_hint,
             handle: OnceLock::new(),
             serial: worker.serial(),
             outlet: Outlet::default(),
@@ -188,6 +190,7 @@ pub(crate) async fn produce(
         paused: options.paused,
         key_frame_request_delay: options.key_frame_request_delay,
         key_frame_cache: options.key_frame_cache,
+        content_hint: options.content_hint,
     };
     let info = match parent.link.call(Produce { transport: parent.id, options: request }).await? {
         Ok(info) => Arc::new(info),
@@ -269,6 +272,11 @@ impl Producer {
     /// Audio or video.
     pub fn kind(&self) -> MediaKind {
         self.inner.shared.kind
+    }
+
+    /// What its pictures show, if that was said.
+    pub fn content_hint(&self) -> Option<ContentHint> {
+        self.inner.shared.content_hint
     }
 
     /// What its endpoint sends, defaults filled in.

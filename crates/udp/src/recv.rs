@@ -34,6 +34,8 @@ pub struct Datagram<'a> {
     /// When it reached the kernel, in nanoseconds since the Unix epoch, where
     /// [`SocketConfig::timestamps`](crate::SocketConfig::timestamps) asks for it.
     pub received: Option<u64>,
+    /// The two bits of its ECN mark (RFC 3168), where [`SocketConfig::ecn`](crate::SocketConfig::ecn) asks for it; else 0.
+    pub ecn: u8,
 }
 
 impl RecvBatch {
@@ -55,8 +57,9 @@ impl RecvBatch {
         let messages = self.messages.iter().take(self.filled);
         self.buf.chunks_mut(STRIDE).zip(messages).flat_map(|(chunk, message)| {
             let bytes = chunk.get_mut(..message.len).unwrap_or_default();
-            let (source, received) = (message.source, message.received);
-            bytes.chunks_mut(message.segment_len()).map(move |bytes| Datagram { bytes, source, received })
+            let Received { source, received, ecn, .. } = *message;
+            let segments = bytes.chunks_mut(message.segment_len());
+            segments.map(move |bytes| Datagram { bytes, source, received, ecn })
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::slots::{Run, Slots};
 use crate::socket::Socket;
-use crate::sys::{Outgoing, SendHeaders};
+use crate::sys::{Mark, Outgoing, SendHeaders, send_marked};
 use std::io;
 use std::net::SocketAddr;
 
@@ -84,7 +84,15 @@ impl SendBatch {
     /// `len` is more than a slot holds.
     #[inline]
     pub fn commit(&mut self, len: usize) -> bool {
-        self.slots.commit(len)
+        self.slots.commit(len, 0)
+    }
+
+    /// The same for a packet that leaves with a mark in its IP header: the two bits of ECN (RFC 3168), higher ones are ignored. It leaves
+    /// without if the socket was not bound with [`SocketConfig::ecn`](crate::SocketConfig::ecn). What follows each other in a lane
+    /// with different marks is not one message.
+    #[inline]
+    pub fn commit_marked(&mut self, len: usize, ecn: u8) -> bool {
+        self.slots.commit(len, ecn & 3)
     }
 
     /// How many packets wait.
@@ -165,10 +173,11 @@ impl Flush<'_> {
         for (index, part) in runs.chunks(MAX_MESSAGES).enumerate() {
             let mut outgoing = headers.begin();
             for run in part {
+                let mark = self.mark(run);
                 let destination = self.socket.reachable(run.destination);
                 let destination = (!self.socket.is_connected_to(destination)).then_some(destination);
                 let segment = (run.packets > 1).then_some(run.segment);
-                outgoing.push(destination, segment, self.slots.packets(*run));
+                outgoing.push(destination, segment, mark, self.slots.packets(*run));
             }
             if !self.send_part(part, &mut outgoing) {
                 // The send buffer is full: what is behind this part would fare no better.
@@ -231,18 +240,29 @@ impl Flush<'_> {
 
     fn send_one_by_one(&mut self, runs: &[Run]) {
         for run in runs {
-            let destination = self.socket.reachable(run.destination);
+            let (mark, destination) = (self.mark(run), self.socket.reachable(run.destination));
             for packet in self.slots.packets(*run) {
-                self.send_packet(packet, destination);
+                self.send_packet(packet, destination, mark);
             }
         }
     }
 
-    fn send_packet(&mut self, packet: &[u8], destination: SocketAddr) {
+    /// What the headers of a run are marked with, if with anything.
+    fn mark(&self, run: &Run) -> Option<Mark> {
+        let Run { ecn, destination, .. } = *run;
+        let ipv6 = matches!(destination, SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_none());
+        (ecn != 0 && self.socket.has_ecn()).then_some(Mark { ecn, ipv6 })
+    }
+
+    fn send_packet(&mut self, packet: &[u8], destination: SocketAddr, mark: Option<Mark>) {
         let mut stale_errors = 0;
         loop {
             self.stats.system_calls += 1;
-            let Err(error) = self.socket.udp().send_to(packet, destination) else {
+            let sent = match mark {
+                Some(mark) => send_marked(self.socket, packet, destination, mark),
+                None => self.socket.udp().send_to(packet, destination).map(drop),
+            };
+            let Err(error) = sent else {
                 self.stats.packets += 1;
                 self.stats.bytes += packet.len() as u64;
                 return;

@@ -35,7 +35,7 @@ impl Bench {
         let (here, there, mut slots) = (bind(), bind(), Slots::new(9, 100));
         for packet in 0..9_u8 {
             slots.reserve(u32::from(packet / 3), 0, there.local_addr(), 10).unwrap().fill(packet);
-            assert!(slots.commit(10));
+            assert!(slots.commit(10, 0));
         }
         let mut runs = Vec::new();
         slots.for_each_run(0, 64, |run| runs.push(run));

@@ -43,12 +43,14 @@ struct Packet {
     next: u32,
 }
 
-/// The packets of one lane to one destination.
+/// The packets of one lane to one destination with one mark.
 #[derive(Debug)]
 struct Chain {
     lane: u32,
     socket: u32,
     destination: SocketAddr,
+    /// The two bits of their mark.
+    ecn: u8,
     first: u32,
     last: u32,
     /// The next chain of the same socket.
@@ -59,6 +61,8 @@ struct Chain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) destination: SocketAddr,
+    /// The two bits of the mark that they have in common.
+    pub(crate) ecn: u8,
     pub(crate) first: u32,
     pub(crate) packets: u32,
     pub(crate) segment: u16,
@@ -115,7 +119,7 @@ impl Slots {
         self.buf.get_mut(start..start + capacity)
     }
 
-    pub(crate) fn commit(&mut self, len: usize) -> bool {
+    pub(crate) fn commit(&mut self, len: usize, ecn: u8) -> bool {
         let packet = self.packets.len() as u32;
         match self.pending {
             Pending::Nothing => return false,
@@ -123,9 +127,9 @@ impl Slots {
                 self.pending = Pending::Nothing;
                 return false;
             }
-            Pending::Open(chain) => self.follow(chain, packet),
+            Pending::Open(chain) => self.follow(chain, packet, ecn),
             Pending::New { lane, socket, destination } => {
-                self.start_chain(lane, socket, destination, packet);
+                self.start_chain(lane, socket, destination, packet, ecn);
             }
         }
         self.packets.push(Packet { len: len as u32, next: NONE });
@@ -140,18 +144,22 @@ impl Slots {
         (chain.socket == socket && chain.destination == *destination).then_some(number)
     }
 
-    /// Appends a packet to a chain.
-    fn follow(&mut self, chain: u32, packet: u32) {
+    /// Appends a packet to a chain, or to a new one behind it if it has another mark.
+    fn follow(&mut self, chain: u32, packet: u32, ecn: u8) {
         let Some(chain) = self.chains.get_mut(chain as usize) else { return };
+        if chain.ecn != ecn {
+            let Chain { lane, socket, destination, .. } = *chain;
+            return self.start_chain(lane, socket, destination, packet, ecn);
+        }
         let last = std::mem::replace(&mut chain.last, packet);
         if let Some(last) = self.packets.get_mut(last as usize) {
             last.next = packet;
         }
     }
 
-    fn start_chain(&mut self, lane: u32, socket: u32, destination: SocketAddr, packet: u32) {
+    fn start_chain(&mut self, lane: u32, socket: u32, destination: SocketAddr, packet: u32, ecn: u8) {
         let chain = self.chains.len() as u32;
-        self.chains.push(Chain { lane, socket, destination, first: packet, last: packet, next: NONE });
+        self.chains.push(Chain { lane, socket, destination, ecn, first: packet, last: packet, next: NONE });
         if self.lanes.len() <= lane as usize {
             self.lanes.resize(lane as usize + 1, NONE);
         }
@@ -182,7 +190,7 @@ impl Slots {
         while let Some(current) = self.chains.get(chain as usize) {
             let mut packet = current.first;
             while packet != NONE {
-                let (run, next) = self.cut_run(current.destination, packet, max_segments);
+                let (run, next) = self.cut_run(current, packet, max_segments);
                 each(run);
                 packet = next;
             }
@@ -191,7 +199,8 @@ impl Slots {
     }
 
     /// The longest run from `first` on, and the packet behind it.
-    fn cut_run(&self, destination: SocketAddr, first: u32, max_segments: usize) -> (Run, u32) {
+    fn cut_run(&self, chain: &Chain, first: u32, max_segments: usize) -> (Run, u32) {
+        let Chain { destination, ecn, .. } = *chain;
         let packet = |index: u32| self.packets.get(index as usize).copied();
         let (segment, mut next) = packet(first).map_or((0, NONE), |packet| (packet.len, packet.next));
         let (mut packets, mut total) = (1, segment as usize);
@@ -207,7 +216,7 @@ impl Slots {
                 break;
             }
         }
-        (Run { destination, first, packets: packets as u32, segment: segment as u16 }, next)
+        (Run { destination, ecn, first, packets: packets as u32, segment: segment as u16 }, next)
     }
 
     /// The packets of a run.
@@ -249,7 +258,7 @@ mod tests {
 
     fn put(slots: &mut Slots, lane: u32, socket: u32, port: u16, len: usize) {
         slots.reserve(lane, socket, to(port), len).unwrap().fill(len as u8);
-        assert!(slots.commit(len));
+        assert!(slots.commit(len, 0));
     }
 
     fn shape(slots: &Slots, socket: u32, max_segments: usize) -> Vec<(u16, Vec<usize>)> {
@@ -300,6 +309,18 @@ mod tests {
     }
 
     #[test]
+    fn packets_of_one_message_have_one_mark() {
+        let mut slots = Slots::new(8, 1500);
+        for ecn in [0, 1, 1, 1, 0] {
+            slots.reserve(0, 0, to(1), 9).unwrap().fill(9);
+            assert!(slots.commit(9, ecn));
+        }
+        let mut runs = Vec::new();
+        slots.for_each_run(0, 64, |run| runs.push((run.ecn, run.packets)));
+        assert_eq!(runs, [(0, 1), (1, 3), (0, 1)]);
+    }
+
+    #[test]
     fn a_message_is_no_longer_than_a_datagram() {
         let mut slots = Slots::new(100, 1500);
         for _ in 0..60 {
@@ -316,9 +337,9 @@ mod tests {
         assert!(slots.reserve(0, 0, to(1), 101).is_none());
         assert!(slots.reserve(u32::MAX, 0, to(1), 1).is_none());
         assert!(slots.reserve(0, u32::MAX, to(1), 1).is_none());
-        assert!(!slots.commit(1), "nothing is reserved");
+        assert!(!slots.commit(1, 0), "nothing is reserved");
         assert!(slots.reserve(0, 0, to(1), 100).is_some());
-        assert!(!slots.commit(101));
+        assert!(!slots.commit(101, 0));
         for _ in 0..2 {
             put(&mut slots, 0, 0, 1, 100);
         }

@@ -29,6 +29,9 @@ pub struct SocketConfig {
     pub reuse_port: bool,
     /// Whether the kernel says when each datagram arrived; default `false`. Linux only, ignored by the portable path.
     pub timestamps: bool,
+    /// Whether the ECN marks of IP headers (RFC 3168) are read from what arrives, and set on packets that are committed with one;
+    /// default `false`. Linux only: the portable path reads and sets none.
+    pub ecn: bool,
     /// Whether to use the portable path even where there is a fast one; default `false`.
     pub portable: bool,
 }
@@ -44,6 +47,7 @@ impl SocketConfig {
             ipv6_only: false,
             reuse_port: false,
             timestamps: false,
+            ecn: false,
             portable: false,
         }
     }
@@ -64,6 +68,7 @@ pub struct Socket {
     local: SocketAddr,
     fast: bool,
     gro: bool,
+    ecn: bool,
     /// None for a socket that serves many remotes.
     remote: Option<OnceLock<SocketAddr>>,
     /// One where the socket does not segment.
@@ -98,11 +103,16 @@ impl Socket {
         if fast && config.timestamps {
             sys::enable_timestamps(inner.as_fd())?;
         }
+        let ecn = fast && config.ecn;
+        if ecn {
+            sys::enable_ecn(inner.as_fd(), config.addr.is_ipv6())?;
+        }
         let local = inner.local_addr()?;
         Ok(Self {
             local,
             fast,
             remote: None,
+            ecn,
             gro: fast && sys::enable_gro(inner.as_fd()),
             max_segments: AtomicU32::new(if fast { sys::max_segments() } else { 1 }),
             strikes: AtomicU32::new(0),
@@ -151,6 +161,12 @@ impl Socket {
     #[must_use]
     pub fn has_gro(&self) -> bool {
         self.gro
+    }
+
+    /// Whether marks of IP headers are read and set.
+    #[must_use]
+    pub fn has_ecn(&self) -> bool {
+        self.ecn
     }
 
     /// Whether this socket sends and receives in batches, or one datagram a call.

@@ -132,6 +132,7 @@ impl Scene {
             paused: false,
             key_frame_request_delay: Duration::ZERO,
             key_frame_cache: (is_video && self.keeps_runs).then(KeyFrameCache::default),
+            content_hint: None,
         };
         let _ =
             ask(&mut self.core, self.now, Produce { transport: TransportId(u128::from(SOURCE)), options });

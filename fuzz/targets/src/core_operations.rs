@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tureen_media_model::{
     AddTransport, CloseCause, CloseConsumer, CloseProducer, CloseRouter, CloseTransport, ConnectTransport,
-    Consume, ConsumeError, ConsumerEvent, ConsumerId, ConsumerNumbering, ConsumerOptions, Core, CreateRouter,
-    DumpConsumer, Event, KeyFrameCache, PauseConsumer, PauseProducer, Population, Produce, ProduceError,
-    ProducerEvent, ProducerId, ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent, RouterId,
-    RouterOptions, TransportEvent, TransportId,
+    Consume, ConsumeError, ConsumerEvent, ConsumerId, ConsumerNumbering, ConsumerOptions, ContentHint, Core,
+    CreateRouter, DumpConsumer, Event, KeyFrameCache, PauseConsumer, PauseProducer, Population, Produce,
+    ProduceError, ProducerEvent, ProducerId, ProducerOptions, ResumeConsumer, ResumeProducer, RouterEvent,
+    RouterId, RouterOptions, TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::Time;
@@ -184,6 +184,7 @@ fn produce(core: &mut Core<PlainTransport>, model: &mut Model, now: Time, input:
         paused,
         key_frame_request_delay: Duration::ZERO,
         key_frame_cache: (is_video && flags & 4 != 0).then(KeyFrameCache::default),
+        content_hint: (is_video && flags & 8 != 0).then_some(ContentHint::Detail),
     };
     let result = ask(core, now, Produce { transport: TransportId(transport), options });
     let taken = model.producers.values().any(|other| other.transport == transport && other.ssrc == ssrc);

@@ -6,7 +6,7 @@ use tureen_media_model::{Core, CoreConfig, Request, ShardId};
 use tureen_rtp_dictionaries::{
     RouterRtpCodecCapability, RtpCapabilities, RtpParameters, from_json, generate_router_rtp_capabilities,
 };
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainTransport,
     PlainTransportOptions, SocketId, Transport,
@@ -87,7 +87,7 @@ impl Ingress for One {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (arrival, bytes) = self.0.take()?;
         self.1 = bytes;
-        Some(Datagram { arrival, bytes: &mut self.1 })
+        Some(Datagram { arrival, bytes: &mut self.1, ecn: Ecn::NotCapable })
     }
 }
 

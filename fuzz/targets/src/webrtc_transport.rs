@@ -128,6 +128,7 @@ impl Scene {
             paused: false,
             key_frame_request_delay: Duration::ZERO,
             key_frame_cache: None,
+            content_hint: None,
         };
         ask(&mut self.core, self.now, Produce { transport: id(SOURCE), options }).expect("a producer");
         for which in [KEYED, KEYED + 1] {

@@ -9,10 +9,10 @@ use super::history::{History, PacketKind, SentPacket};
 use super::loss::LossTracker;
 use super::probe::{Probe, Prober, Want};
 use super::rate::{Bounds, Judgement, RateController, RateReason};
-use super::report::{Ecn, Outcome, PacketResult};
+use super::report::{Outcome, PacketResult};
 use crate::throughput::Throughput;
 use std::time::Duration;
-use tureen_rtp_wire::Time;
+use tureen_rtp_wire::{Ecn, Time};
 
 /// The lowest bitrate that a bound may have, in bits per second.
 pub const LEAST_BITRATE: u64 = 5_000;

@@ -47,4 +47,5 @@ pub use history::{HISTORY, PacketKind, SentPacket};
 pub use pacer::{Pacer, PacerConfig, PushError, Release, Released};
 pub use probe::{MIN_PROBE_PACKETS, Probe, ProbeId};
 pub use rate::RateReason;
-pub use report::{Ecn, FeedbackReader, Outcome, PacketResult, ReceiverTime, StreamIndex};
+pub use report::{FeedbackReader, Outcome, PacketResult, ReceiverTime, StreamIndex};
+pub use tureen_rtp_wire::Ecn;

@@ -2,33 +2,8 @@
 //!
 //! Readers fill it from transport-wide feedback and from RFC 8888. Must not know what an estimator makes of it.
 
+use tureen_rtp_wire::Ecn;
 use tureen_rtp_wire::rtcp::{Arrival, CongestionFeedback, TransportFeedback};
-
-/// The mark of a packet's IP header as it arrived (RFC 3168 section 5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Ecn {
-    /// Not capable, or nothing was said: the default.
-    #[default]
-    NotCapable,
-    /// ECT(1): of an L4S sender (RFC 9331).
-    Capable1,
-    /// ECT(0).
-    Capable0,
-    /// A queue on the way marked it.
-    CongestionExperienced,
-}
-
-impl Ecn {
-    /// From the two bits of the header; higher bits are ignored.
-    pub const fn from_bits(bits: u8) -> Self {
-        match bits & 3 {
-            0 => Self::NotCapable,
-            1 => Self::Capable1,
-            2 => Self::Capable0,
-            _ => Self::CongestionExperienced,
-        }
-    }
-}
 
 /// A reading of the receiver's clock: microseconds from an origin of its own. It rises over the wraps of the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,8 +130,9 @@ const fn micros(units: i64) -> ReceiverTime {
     ReceiverTime(units.wrapping_mul(15_625) >> 10)
 }
 
-/// Packets that are remembered by their stream.
-const STREAM_SLOTS: usize = 4096;
+/// Places of an index, and packets that each remembers.
+const STREAM_PLACES: usize = 2048;
+const PER_PLACE: usize = 2;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct StreamSlot {
@@ -165,12 +141,14 @@ struct StreamSlot {
     transport: u16,
 }
 
+type StreamPlace = [Option<StreamSlot>; PER_PLACE];
+
 /// Which transport-wide number the packets of streams were sent under, for reports that name streams (RFC 8888).
 ///
-/// It remembers 4096 packets at the most; two may want the same place, and then the later one has it.
+/// It remembers 4096 packets at the most. Of more than two that want the same place the last two have it.
 #[derive(Clone, Debug)]
 pub struct StreamIndex {
-    slots: Box<[Option<StreamSlot>]>,
+    places: Box<[StreamPlace]>,
 }
 
 impl Default for StreamIndex {
@@ -182,27 +160,33 @@ impl Default for StreamIndex {
 impl StreamIndex {
     /// An index without packets. All its memory, 48 KiB, is reserved here.
     pub fn new() -> Self {
-        Self { slots: vec![None; STREAM_SLOTS].into_boxed_slice() }
+        Self { places: vec![[None; PER_PLACE]; STREAM_PLACES].into_boxed_slice() }
     }
 
     /// Remembers that a packet of a stream was sent as number `transport`.
+    #[inline]
     pub fn insert(&mut self, ssrc: u32, sequence_number: u16, transport: u16) {
-        if let Some(slot) = self.slots.get_mut(place(ssrc, sequence_number)) {
-            *slot = Some(StreamSlot { ssrc, sequence_number, transport });
+        if let Some([newest, before]) = self.places.get_mut(place(ssrc, sequence_number)) {
+            let again = newest.is_some_and(|it| (it.ssrc, it.sequence_number) == (ssrc, sequence_number));
+            if !again {
+                *before = *newest;
+            }
+            *newest = Some(StreamSlot { ssrc, sequence_number, transport });
         }
     }
 
-    /// The transport-wide number of a packet that is remembered.
+    /// The transport-wide number of a packet that is remembered: of one that was sent more than once the last.
     pub fn get(&self, ssrc: u32, sequence_number: u16) -> Option<u16> {
-        let slot = (*self.slots.get(place(ssrc, sequence_number))?)?;
-        (slot.ssrc == ssrc && slot.sequence_number == sequence_number).then_some(slot.transport)
+        let mut known = self.places.get(place(ssrc, sequence_number))?.iter().flatten();
+        let found = known.find(|slot| slot.ssrc == ssrc && slot.sequence_number == sequence_number);
+        found.map(|slot| slot.transport)
     }
 }
 
 /// Packets that follow each other in a stream lie beside each other, each stream from a place of its own.
 const fn place(ssrc: u32, sequence_number: u16) -> usize {
     let start = ssrc.wrapping_mul(0x9e37_79b1) >> 16;
-    (start as usize + sequence_number as usize) % STREAM_SLOTS
+    (start as usize + sequence_number as usize) % STREAM_PLACES
 }
 
 #[cfg(test)]
@@ -267,5 +251,32 @@ mod tests {
             ],
             "the packet that the index does not know is left out"
         );
+    }
+
+    #[test]
+    fn two_streams_that_meet_in_the_index_are_both_found() {
+        let mut index = StreamIndex::new();
+        let (first, second) = (1, 1 + (1 << 27));
+        for number in 0..u16::MAX {
+            index.insert(first, number, number);
+            index.insert(second, number.wrapping_add(7), number.wrapping_add(1));
+            for back in 0..100.min(number) {
+                let number = number - back;
+                assert_eq!(index.get(first, number), Some(number));
+                assert_eq!(index.get(second, number.wrapping_add(7)), Some(number.wrapping_add(1)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_that_is_sent_again_has_its_last_number_and_drives_out_nobody() {
+        let mut index = StreamIndex::new();
+        let beside = 9 + STREAM_PLACES as u16;
+        index.insert(7, beside, 1);
+        for transport in 2..5 {
+            index.insert(7, 9, transport);
+        }
+        assert_eq!((index.get(7, 9), index.get(7, beside)), (Some(4), Some(1)));
+        assert_eq!(index.get(8, 9), None);
     }
 }

@@ -8,9 +8,9 @@ use crate::consumer::{Consumer, PauseState};
 use crate::core::Core;
 use crate::event::{Event, TransportEvent};
 use crate::extensions::ExtensionPlan;
-use crate::options::OutgoingBitrates;
+use crate::options::{ContentHint, OutgoingBitrates};
 use crate::path::pacing::break_off;
-use crate::sending::{SendControl, is_starved};
+use crate::sending::{SendControl, Told, Unwanted, is_starved};
 use crate::source::Source;
 use crate::switches::SwitchCause;
 use crate::trace::{BweTrace, BweType, Trace, TraceDirection, TraceInfo};
@@ -29,25 +29,36 @@ impl<T> TransportState<T> {
     /// Begins to estimate what may be sent, if a new consumer lets the remote tell.
     pub(crate) fn estimate_for(&mut self, kind: MediaKind, feedback: Feedback, extensions: &ExtensionPlan) {
         let Some(bitrates) = self.options.outgoing else { return };
-        let reports = feedback.transport_cc && extensions.has_transport_sequence_number();
+        let transport_wide = feedback.transport_cc && extensions.has_transport_sequence_number();
         let remb = feedback.remb && extensions.has_abs_send_time();
-        if kind == MediaKind::Video && (reports || remb) && self.sending.control.is_none() {
+        let by_stream = extensions.is_reported_by_stream();
+        if kind == MediaKind::Video && (transport_wide || remb || by_stream) && self.sending.control.is_none()
+        {
             self.sending.control = Some(Box::new(SendControl::new(bitrates)));
+        }
+        if let Some(control) = self.sending.control.as_mut().filter(|_| by_stream) {
+            control.expect_stream_reports();
         }
     }
 }
 
 impl<T: Transport> Core<T> {
-    /// Takes what the remote says of the path, and shares anew.
+    /// Takes what the remote says of the path, and shares anew. What `take` does not take changes nothing and is counted.
     pub(crate) fn follow_path(
         &mut self,
         now: Time,
         key: Key<TransportTag>,
-        take: impl FnOnce(&mut SendControl),
+        take: impl FnOnce(&mut SendControl) -> Result<Told, Unwanted>,
     ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
         let Some(control) = &mut transport.sending.control else { return };
-        take(control);
+        match take(control) {
+            Ok(Told { unknown }) => self.counters.unknown_reported += unknown,
+            Err(Unwanted) => {
+                self.counters.unwanted_feedback += 1;
+                return;
+            }
+        }
         self.allocate(now, key);
         if let Some(transport) = self.transports.get_mut(key) {
             transport.sending.arm(&mut self.timers, key);
@@ -205,7 +216,15 @@ fn ladder(now: Time, consumer: &Consumer, source: &Source) -> Option<Ladder> {
     }
     let preferred = consumer.preferred_layers;
     let preferred = preferred.map(|layers| (layers.spatial_layer, layers.temporal_layer.unwrap_or(u8::MAX)));
-    Some(Ladder::new(&steps, Content::Camera, preferred))
+    Some(Ladder::new(&steps, content(source.content_hint), preferred))
+}
+
+/// What of a picture matters.
+const fn content(hint: Option<ContentHint>) -> Content {
+    match hint {
+        None | Some(ContentHint::Motion) => Content::Camera,
+        Some(ContentHint::Detail | ContentHint::Text) => Content::Screen,
+    }
 }
 
 fn bwe_trace(bitrates: OutgoingBitrates, control: &mut SendControl) -> BweTrace {

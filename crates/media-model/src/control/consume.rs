@@ -175,7 +175,8 @@ impl<T: Transport> Core<T> {
             &source.rtp_parameters.header_extensions,
             mid.as_deref(),
             per_send,
-        );
+        )
+        .reported_by_stream(feedback.by_stream);
         state.estimate_for(source.kind, feedback, &extensions);
         let mut first = |ssrc: Option<u32>| {
             let left_off = ssrc.and_then(|ssrc| state.identities.go_on(ssrc));

@@ -49,6 +49,9 @@ impl<T: Transport> Core<T> {
         check_simulcast(&parameters)?;
         let cache = options.key_frame_cache;
         cache.map_or(Ok(()), |cache| cache.check(options.kind, &parameters))?;
+        if options.content_hint.is_some() && options.kind == MediaKind::Audio {
+            return Err(ProduceError::ContentHintOfAudio);
+        }
         check_extension_ids(&parameters.header_extensions)?;
         let ssrc_base = self.draw_ssrc(u32::try_from(parameters.encodings.len()).unwrap_or(0));
         let state = self.transport_mut(request.transport)?;
@@ -77,6 +80,7 @@ impl<T: Transport> Core<T> {
             clock: self.transports.get(transport_key).and_then(|transport| transport.clock.offset()),
             streams: source_streams(options.kind, &consumable, cache),
             key_frame_cache: cache,
+            content_hint: options.content_hint,
             consumers: Vec::new(),
             mirrors: SmallVec::new(),
             wanted: Default::default(),
@@ -103,6 +107,7 @@ impl<T: Transport> Core<T> {
                 mapping,
                 key_frame_request_delay: options.key_frame_request_delay,
                 key_frame_cache: cache,
+                content_hint: options.content_hint,
             },
         };
         self.insert_producer(producer, &identity);

@@ -216,6 +216,7 @@ impl<T: Transport> Core<T> {
                 .collect(),
             trace_event_types: producer.trace.names(),
             key_frame_cache: definition.key_frame_cache,
+            content_hint: definition.content_hint,
             paused: producer.paused,
         })
     }

@@ -42,6 +42,7 @@ impl<T: Transport> Core<T> {
             consumable_rtp_parameters: source.consumable.clone(),
             mapping: source.mapping.clone(),
             key_frame_cache: source.key_frame_cache,
+            content_hint: source.content_hint,
             paused: source.paused,
             left_out: source.left_out,
             scores: source.scores().collect(),
@@ -78,6 +79,7 @@ impl<T: Transport> Core<T> {
             mapping: description.mapping,
             dependency_descriptor: extensions.dependency_descriptor,
             key_frame_cache: cache,
+            content_hint: description.content_hint,
             paused: description.paused,
             left_out: description.left_out,
             clock: None,
@@ -100,7 +102,8 @@ impl<T: Transport> Core<T> {
         let same = *home == description.home
             && source.rtp_parameters == description.rtp_parameters
             && source.mapping == description.mapping
-            && source.key_frame_cache == description.key_frame_cache;
+            && source.key_frame_cache == description.key_frame_cache
+            && source.content_hint == description.content_hint;
         if same {
             *subscription = description.subscription.max(*subscription);
             // The home keeps what is wanted for the newest publication alone.

@@ -11,8 +11,8 @@ use crate::transport_state::TransportTag;
 use smallvec::SmallVec;
 use tureen_forwarding::rtx::decapsulate;
 use tureen_forwarding::{PacketInfo, PacketMeta, Received};
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{self, RtpLayout, RtpPacket, extension};
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Egress, Transport};
 
 /// As many frames on other streams show that the picture does not just stand still.
@@ -26,11 +26,12 @@ impl<T: Transport> Core<T> {
         transport_key: Key<TransportTag>,
         bytes: &mut [u8],
         layout: RtpLayout,
+        ecn: Ecn,
         out: &mut impl Egress,
     ) {
         let Some(packet) = RtpPacket::from_parts(bytes, layout) else { return };
         // Of every packet, whatever becomes of it: the remote's estimate is about the path.
-        self.note_arrival(now, transport_key, &packet);
+        self.note_arrival(now, transport_key, &packet, ecn);
         let Some(stream) = self.find_stream(now, transport_key, &packet) else {
             self.counters.unknown_stream += 1;
             return;

@@ -4,18 +4,24 @@ use crate::arena::Key;
 use crate::core::Core;
 use crate::timers::Timer;
 use crate::transport_state::TransportTag;
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Egress, Transport};
 
-/// Compounds of transport-wide feedback that leave at one time: more than a window of packets takes.
+/// Compounds that tell of arrivals and leave at one time: more than a window of packets takes.
 const MAX_COMPOUNDS: usize = 16;
 
 impl<T: Transport> Core<T> {
     /// Takes note of a packet's arrival.
-    pub(crate) fn note_arrival(&mut self, now: Time, key: Key<TransportTag>, packet: &RtpPacket<'_>) {
+    pub(crate) fn note_arrival(
+        &mut self,
+        now: Time,
+        key: Key<TransportTag>,
+        packet: &RtpPacket<'_>,
+        ecn: Ecn,
+    ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
-        let deadline = transport.feedback.on_packet(now, packet);
+        let deadline = transport.feedback.on_packet(now, packet, ecn);
         transport.feedback.timer.arm(&mut self.timers, deadline, Timer::Feedback(key));
     }
 
@@ -24,8 +30,8 @@ impl<T: Transport> Core<T> {
         if !transport.feedback.timer.fired(now) {
             return;
         }
-        if transport.feedback.is_transport_wide() {
-            self.send_transport_feedback(now, key, out);
+        if transport.feedback.tells_arrivals() {
+            self.send_arrivals(now, key, out);
         } else {
             self.send_estimate(now, key, out);
         }
@@ -37,7 +43,8 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn send_transport_feedback(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+    fn send_arrivals(&mut self, now: Time, key: Key<TransportTag>, out: &mut impl Egress) {
+        let ntp = self.config.wall_clock.ntp(now);
         let Some(transport) = self.transports.get_mut(key) else { return };
         let mut feedback = std::mem::take(&mut transport.feedback);
         for _ in 0..MAX_COMPOUNDS {
@@ -46,7 +53,7 @@ impl<T: Transport> Core<T> {
             }
             let mut wrote = false;
             self.send_rtcp(now, key, out, |writer, own_ssrc| {
-                wrote = feedback.write_transport_wide(now, own_ssrc, writer);
+                wrote = feedback.write_arrivals(now, ntp, own_ssrc, writer);
                 wrote.then_some(())
             });
             if !wrote {

@@ -6,8 +6,8 @@ use crate::error::NotFoundError;
 use crate::id::TransportId;
 use crate::transport_state::TransportTag;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use tureen_rtp_wire::Time;
-use tureen_transport::{Arrival, Egress, Ingress, Opened, SocketId, Transport};
+use tureen_rtp_wire::{Ecn, Time};
+use tureen_transport::{Arrival, Datagram, Egress, Ingress, Opened, SocketId, Transport};
 
 impl<T: Transport> Core<T> {
     /// Takes a batch of datagrams; packets that follow from it go to `out`.
@@ -21,7 +21,8 @@ impl<T: Transport> Core<T> {
             if let Some(listener) = route.accepted_by {
                 self.join_connection(route.transport, arrival.socket, listener);
             }
-            self.handle_datagram(now, route.transport, arrival, datagram.bytes, out);
+            let Datagram { bytes, ecn, .. } = datagram;
+            self.handle_datagram(now, route.transport, arrival, bytes, ecn, out);
         }
         self.handle_timeout(now, out);
     }
@@ -40,7 +41,7 @@ impl<T: Transport> Core<T> {
         let key = self.transport_key(transport)?;
         let nowhere = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
         let arrival = Arrival { socket: SocketId(u32::MAX), source: nowhere };
-        self.handle_datagram(now, key, arrival, packet, out);
+        self.handle_datagram(now, key, arrival, packet, Ecn::NotCapable, out);
         self.handle_timeout(now, out);
         Ok(())
     }
@@ -51,6 +52,7 @@ impl<T: Transport> Core<T> {
         key: Key<TransportTag>,
         arrival: Arrival,
         bytes: &mut [u8],
+        ecn: Ecn,
         out: &mut impl Egress,
     ) {
         let Some(transport) = self.transports.get_mut(key) else { return };
@@ -62,7 +64,7 @@ impl<T: Transport> Core<T> {
         match opened {
             Opened::Rtp { len, layout } => {
                 if let Some(packet) = bytes.get_mut(..len) {
-                    self.handle_rtp(now, key, packet, layout, out);
+                    self.handle_rtp(now, key, packet, layout, ecn, out);
                 }
             }
             Opened::Rtcp { len } => {

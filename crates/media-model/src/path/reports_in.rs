@@ -65,7 +65,12 @@ impl<T: Transport> Core<T> {
             RtcpPacket::TransportFeedback(feedback) => {
                 self.follow_path(now, key, |control| control.on_transport_feedback(now, feedback));
             }
-            RtcpPacket::Remb(remb) => self.follow_path(now, key, |control| control.on_remb(remb.bitrate())),
+            RtcpPacket::CongestionFeedback(feedback) => {
+                self.follow_path(now, key, |control| control.on_stream_feedback(now, feedback));
+            }
+            RtcpPacket::Remb(remb) => {
+                self.follow_path(now, key, |control| Ok(control.on_remb(remb.bitrate())));
+            }
             _ => {}
         }
     }

@@ -5,12 +5,13 @@
 
 use crate::extensions::{Elements, ExtensionPlan, SendValues};
 use crate::path::forms::BlockNumbers;
+use crate::sending::PacketName;
 use crate::transport_state::TransportState;
 use tureen_congestion::send::{PacketKind, ProbeId};
 use tureen_forwarding::{ActiveTargets, DropReason, PayloadPatch, Rewrite, RtxHeader};
-use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
+use tureen_rtp_wire::{Ecn, Time};
 use tureen_transport::{Cipher as _, Destination, Egress, Lane, Transport};
 
 /// Bytes that a packet may grow by: our own extensions, the two-byte form of the others, and the original sequence number
@@ -39,6 +40,17 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) frame_number_offset: u16,
     /// What a dependency descriptor is to say of decode targets.
     pub(crate) active_targets: Option<ActiveTargets>,
+}
+
+impl Outgoing<'_> {
+    /// What it is known by to its receiver.
+    #[inline]
+    fn name(&self) -> PacketName {
+        match &self.rtx {
+            Some(rtx) => PacketName { ssrc: rtx.ssrc, sequence_number: rtx.sequence_number },
+            None => PacketName { ssrc: self.ssrc, sequence_number: self.rewrite.sequence_number },
+        }
+    }
 }
 
 /// The padding of one packet (RFC 3550 section 5.1): its count is one octet.
@@ -110,14 +122,15 @@ pub(crate) fn seal<T: Transport>(
         }
     };
     let len = sealed.map_err(|_| DropReason::NotConnected)?;
-    if plan.has_transport_sequence_number() {
-        let number = transport.sending.sequence_number;
-        transport.sending.sequence_number = number.wrapping_add(1);
-        if let Some(control) = &mut transport.sending.control {
-            control.on_sent(outgoing.now, number, len, outgoing.kind, outgoing.probe);
-        }
+    let mut mark = Ecn::NotCapable;
+    if plan.is_reported() {
+        let name = outgoing.name();
+        mark = transport.sending.on_sent(outgoing.now, name, len, outgoing.kind, outgoing.probe);
     }
-    out.commit(len);
+    match plan.is_reported_by_stream() {
+        true => out.commit_marked(len, mark),
+        false => out.commit(len),
+    }
     Ok(len)
 }
 
@@ -131,10 +144,9 @@ pub(crate) fn seal_padding<T: Transport>(
     let cipher = transport.adapter.cipher();
     let capacity = FIXED_HEADER_LEN + usize::from(MOST_PADDING) + GROWTH + cipher.rtp_overhead();
     let slot = out.reserve(padding.lane, padding.to, capacity)?;
-    let number = transport.sending.sequence_number;
     let values = SendValues {
         abs_send_time: padding.abs_send_time,
-        transport_sequence_number: number,
+        transport_sequence_number: transport.sending.sequence_number,
         frame_number_offset: 0,
         active_targets: None,
     };
@@ -146,11 +158,13 @@ pub(crate) fn seal_padding<T: Transport>(
     let len = writer.finish();
     let header_len = len.checked_sub(usize::from(MOST_PADDING))?;
     let len = cipher.protect_rtp(slot, header_len, len).ok()?;
-    transport.sending.sequence_number = number.wrapping_add(1);
-    if let Some(control) = &mut transport.sending.control {
-        control.on_sent(padding.now, number, len, PacketKind::Padding, padding.probe);
+    let RtpHeader { ssrc, sequence_number, .. } = padding.header;
+    let name = PacketName { ssrc, sequence_number };
+    let mark = transport.sending.on_sent(padding.now, name, len, PacketKind::Padding, padding.probe);
+    match plan.is_reported_by_stream() {
+        true => out.commit_marked(len, mark),
+        false => out.commit(len),
     }
-    out.commit(len);
     Some(len)
 }
 

@@ -3,10 +3,12 @@
 //! Puts the parts of `tureen_congestion` together for one transport. Must not know packets, selectors or other transports; who carries out
 //! what is said here is `path::pacing` and `control::allocating`.
 
+mod marks;
 mod rates;
 
 pub use rates::LayerRates;
 
+use self::marks::Marks;
 use crate::arena::Key;
 use crate::options::OutgoingBitrates;
 use crate::timers::{Armed, Timer, Timers};
@@ -15,10 +17,10 @@ use std::time::Duration;
 use tureen_congestion::allocator::{Allocator, Grant, GrantReason};
 use tureen_congestion::send::{
     Estimator, EstimatorConfig, EstimatorState, FeedbackReader, Pacer, PacerConfig, PacketKind, ProbeId,
-    PushError, Release, SentPacket,
+    PushError, Release, SentPacket, StreamIndex,
 };
-use tureen_rtp_wire::Time;
-use tureen_rtp_wire::rtcp::TransportFeedback;
+use tureen_rtp_wire::rtcp::{CongestionFeedback, TransportFeedback};
+use tureen_rtp_wire::{Ecn, Time};
 
 /// A remote that has told nothing of what arrives this long after the first numbered packet will not: nothing is held back from it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,6 +58,22 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
+    /// Takes note of a packet that left under the next number; how it is to be marked.
+    #[inline]
+    pub(crate) fn on_sent(
+        &mut self,
+        now: Time,
+        name: PacketName,
+        size: usize,
+        kind: PacketKind,
+        probe: Option<ProbeId>,
+    ) -> Ecn {
+        let number = self.sequence_number;
+        self.sequence_number = number.wrapping_add(1);
+        let control = self.control.as_mut();
+        control.map_or(Ecn::NotCapable, |control| control.on_sent(now, name, number, size, kind, probe))
+    }
+
     /// Sees that what waits leaves in time.
     #[inline]
     pub(crate) fn arm(&mut self, timers: &mut Timers, key: Key<TransportTag>) {
@@ -66,6 +84,31 @@ impl Sending {
     }
 }
 
+/// By what reports name packets. A remote keeps to one way: the clocks of two would be told apart by nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reports {
+    TransportWide,
+    ByStream,
+}
+
+/// A report that was not asked for, and is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unwanted;
+
+/// What came of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Packets in it that nobody remembers.
+    pub(crate) unknown: u64,
+}
+
+/// The stream and number of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PacketName {
+    pub(crate) ssrc: u32,
+    pub(crate) sequence_number: u16,
+}
+
 /// How the path from the remote's reports is known, as mediasoup names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
@@ -73,8 +116,8 @@ enum Heard {
     Nothing { first: Option<Time> },
     /// Nothing, for too long.
     Silence,
-    /// Reports of what arrived.
-    Reports,
+    /// Reports of what arrived, by transport-wide sequence numbers or by streams.
+    Reports(Reports),
     /// Estimates of the remote.
     Remb,
 }
@@ -84,6 +127,9 @@ enum Heard {
 pub(crate) struct SendControl {
     estimator: Estimator,
     reader: FeedbackReader,
+    /// Packets by their names, where reports name them so.
+    streams: Option<StreamIndex>,
+    marks: Marks,
     pacer: Pacer<Queued>,
     pub(crate) allocator: Allocator,
     heard: Heard,
@@ -103,6 +149,8 @@ impl SendControl {
         let mut control = Self {
             estimator: Estimator::new(estimator_config(bitrates)),
             reader: FeedbackReader::new(),
+            streams: None,
+            marks: Marks::default(),
             pacer: Pacer::new(config),
             allocator: Allocator::new(),
             heard: Heard::Nothing { first: None },
@@ -153,36 +201,77 @@ impl SendControl {
         self.pacer.poll(now)
     }
 
-    /// Takes note of a packet that left under a number.
+    /// From now on packets are known by their names too.
+    pub(crate) fn expect_stream_reports(&mut self) {
+        self.streams.get_or_insert_default();
+    }
+
+    /// Takes note of a packet that left under a number, and says how it is to be marked if its reports can tell of marks.
     #[inline]
     pub(crate) fn on_sent(
         &mut self,
         now: Time,
+        name: PacketName,
         sequence_number: u16,
         size: usize,
         kind: PacketKind,
         probe: Option<ProbeId>,
-    ) {
+    ) -> Ecn {
         if let Heard::Nothing { first } = &mut self.heard {
             first.get_or_insert(now);
         }
         self.last_sent = Some(now);
         self.estimator.on_sent(now, SentPacket { sequence_number, size: saturating(size), kind, probe });
+        let Some(streams) = &mut self.streams else { return Ecn::NotCapable };
+        streams.insert(name.ssrc, name.sequence_number, sequence_number);
+        self.marks.of_next()
     }
 
-    pub(crate) fn on_transport_feedback(&mut self, now: Time, feedback: &TransportFeedback<'_>) {
-        self.heard = Heard::Reports;
+    pub(crate) fn on_transport_feedback(
+        &mut self,
+        now: Time,
+        feedback: &TransportFeedback<'_>,
+    ) -> Result<Told, Unwanted> {
+        if self.heard == Heard::Reports(Reports::ByStream) {
+            return Err(Unwanted);
+        }
+        self.heard = Heard::Reports(Reports::TransportWide);
+        self.marks.give_up();
         self.estimator.on_feedback(now, self.reader.transport(feedback));
         self.follow_rate();
+        Ok(Told::default())
+    }
+
+    /// Takes RFC 8888 feedback. What it says of packets that were not sent is left out, and counted.
+    pub(crate) fn on_stream_feedback(
+        &mut self,
+        now: Time,
+        feedback: &CongestionFeedback<'_>,
+    ) -> Result<Told, Unwanted> {
+        let streams = self.streams.as_ref().ok_or(Unwanted)?;
+        if self.heard == Heard::Reports(Reports::TransportWide) {
+            return Err(Unwanted);
+        }
+        self.heard = Heard::Reports(Reports::ByStream);
+        let all: u64 = feedback.streams().map(|stream| stream.packets().len() as u64).sum();
+        let (mut known, marks) = (0, &mut self.marks);
+        let results = self.reader.congestion(feedback, streams).inspect(|result| {
+            known += 1;
+            marks.note(result);
+        });
+        self.estimator.on_feedback(now, results);
+        self.follow_rate();
+        Ok(Told { unknown: all.saturating_sub(known) })
     }
 
     /// Takes an estimate of the remote, in bits per second.
-    pub(crate) fn on_remb(&mut self, bitrate: u64) {
-        if self.heard != Heard::Reports {
+    pub(crate) fn on_remb(&mut self, bitrate: u64) -> Told {
+        if !self.has_reports() {
             self.heard = Heard::Remb;
         }
         self.estimator.on_remb(bitrate);
         self.follow_rate();
+        Told::default()
     }
 
     /// When to call [`on_timeout`](Self::on_timeout), and to ask for what leaves.
@@ -200,6 +289,7 @@ impl SendControl {
         let is_silent = now >= self.silence();
         if is_silent {
             self.heard = Heard::Silence;
+            self.marks.give_up();
         }
         if now < self.estimator.poll_timeout() {
             return is_silent || now >= self.next_look();
@@ -217,15 +307,19 @@ impl SendControl {
     }
 
     fn next_sign(&self) -> Time {
-        match self.last_sent.filter(|_| self.starves && self.heard == Heard::Reports) {
+        match self.last_sent.filter(|_| self.starves && self.has_reports()) {
             Some(last) => last + SIGN_EVERY,
             None => Time::NEVER,
         }
     }
 
+    fn has_reports(&self) -> bool {
+        matches!(self.heard, Heard::Reports(_))
+    }
+
     /// When to look at what layers take, where no report comes that often: while something is sent.
     fn next_look(&self) -> Time {
-        let reports_come = matches!(self.heard, Heard::Reports) && !self.starves;
+        let reports_come = self.has_reports() && !self.starves;
         let begun = !matches!(self.heard, Heard::Nothing { first: None } | Heard::Silence);
         let last = self.ladders_at.filter(|_| begun && !reports_come);
         last.map_or(Time::NEVER, |last| last + LADDERS_EVERY)

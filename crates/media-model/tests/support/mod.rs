@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod call;
 pub mod messages;
 pub mod microphone;
 
@@ -13,7 +14,7 @@ use tureen_media_model::{
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities, RtpParameters};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
-use tureen_rtp_wire::{NtpTime, Time, WallClock};
+use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 use tureen_transport::{
     Arrival, BoundSocket, Datagram, Destination, Egress, Ingress, Lane, PlainConnectOptions, PlainTransport,
     PlainTransportOptions, SocketId,
@@ -26,6 +27,8 @@ const SLOT_LEN: usize = 1600;
 #[derive(Debug, Default)]
 pub struct Sink {
     pub sent: Vec<(Destination, Vec<u8>)>,
+    /// The marks of what may be marked.
+    pub marks: Vec<Ecn>,
     /// Whether there is no room for anything.
     pub full: bool,
     slot: Vec<u8>,
@@ -48,16 +51,22 @@ impl Egress for Sink {
             self.sent.push((to, self.slot[..len].to_vec()));
         }
     }
+
+    fn commit_marked(&mut self, len: usize, mark: Ecn) {
+        self.commit(len);
+        self.marks.push(mark);
+    }
 }
 
 struct Batch<'a> {
     datagrams: Vec<(Arrival, &'a mut [u8])>,
+    ecn: Ecn,
 }
 
 impl Ingress for Batch<'_> {
     fn next(&mut self) -> Option<Datagram<'_>> {
         let (arrival, bytes) = self.datagrams.pop()?;
-        Some(Datagram { arrival, bytes })
+        Some(Datagram { arrival, bytes, ecn: self.ecn })
     }
 }
 
@@ -79,7 +88,16 @@ impl Bench {
         Self::on_shard(0)
     }
 
+    /// The same whose router takes feedback on streams (RFC 8888).
+    pub fn with_stream_feedback() -> Self {
+        Self::of_router(0, serde_json::json!([{"type": "ack", "parameter": "ccfb"}]))
+    }
+
     pub fn on_shard(shard: u8) -> Self {
+        Self::of_router(shard, serde_json::json!([]))
+    }
+
+    fn of_router(shard: u8, feedback: serde_json::Value) -> Self {
         let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
         let core = Core::new(CoreConfig { shard: ShardId(shard), seed: 7, wall_clock });
         let router = RouterId(1);
@@ -87,7 +105,7 @@ impl Bench {
             Self { core, now: Time::from_millis(1000), out: Sink::default(), router, next_id: 100 };
         let media_codecs = serde_json::from_value(serde_json::json!([
             {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
-            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "rtcpFeedback": feedback},
             {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000},
             {"kind": "audio", "mimeType": "audio/red", "clockRate": 48000, "channels": 2}
         ]))
@@ -149,16 +167,20 @@ impl Bench {
         kind: MediaKind,
         parameters: RtpParameters,
     ) -> ProducerInfo {
-        let id = ProducerId(self.id());
-        let options = ProducerOptions {
-            id,
+        let options = self.producer_options(kind, parameters);
+        self.ask(Produce { transport, options }).unwrap()
+    }
+
+    pub fn producer_options(&mut self, kind: MediaKind, rtp_parameters: RtpParameters) -> ProducerOptions {
+        ProducerOptions {
+            id: ProducerId(self.id()),
             kind,
-            rtp_parameters: parameters,
+            rtp_parameters,
             paused: false,
             key_frame_request_delay: Default::default(),
             key_frame_cache: None,
-        };
-        self.ask(Produce { transport, options }).unwrap()
+            content_hint: None,
+        }
     }
 
     pub fn consume(&mut self, transport: TransportId, producer: ProducerId) -> ConsumerInfo {
@@ -184,9 +206,14 @@ impl Bench {
 
     /// Hands in a datagram from the peer of a socket.
     pub fn receive(&mut self, socket: u32, bytes: &[u8]) {
+        self.receive_marked(socket, bytes, Ecn::NotCapable);
+    }
+
+    /// The same with this mark.
+    pub fn receive_marked(&mut self, socket: u32, bytes: &[u8], ecn: Ecn) {
         let mut bytes = bytes.to_vec();
         let arrival = Arrival { socket: SocketId(socket), source: address(10_000 + socket as u16) };
-        let mut batch = Batch { datagrams: vec![(arrival, &mut bytes)] };
+        let mut batch = Batch { datagrams: vec![(arrival, &mut bytes)], ecn };
         self.core.handle_batch(self.now, &mut batch, &mut self.out);
     }
 
@@ -263,31 +290,6 @@ pub fn capabilities() -> RtpCapabilities {
     .unwrap()
 }
 
-/// The same of a receiver that reports what arrives, by transport-wide sequence numbers as 5.
-pub fn reporting_capabilities() -> RtpCapabilities {
-    let mut capabilities = with_feedback(capabilities(), "transport-cc");
-    let extension = serde_json::json!({
-        "kind": "video", "preferredId": 5,
-        "uri": "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-    });
-    capabilities.header_extensions.push(serde_json::from_value(extension).unwrap());
-    capabilities
-}
-
-/// The same of one that tells what it takes the path for.
-pub fn estimating_capabilities() -> RtpCapabilities {
-    with_feedback(capabilities(), "goog-remb")
-}
-
-fn with_feedback(mut capabilities: RtpCapabilities, kind: &str) -> RtpCapabilities {
-    let feedback: tureen_rtp_dictionaries::RtcpFeedback =
-        serde_json::from_value(serde_json::json!({"type": kind})).unwrap();
-    for codec in capabilities.codecs.iter_mut().filter(|codec| !codec.rtcp_feedback.is_empty()) {
-        codec.rtcp_feedback.push(feedback.clone());
-    }
-    capabilities
-}
-
 /// The same of a receiver that takes RED too.
 pub fn red_capabilities() -> RtpCapabilities {
     let mut capabilities = capabilities();
@@ -344,11 +346,12 @@ pub fn vp8_parameters(ssrc: u32) -> RtpParameters {
 /// The same for a source that negotiated congestion feedback: abs-send-time as 3, the transport-wide sequence number as 4.
 pub fn congestion_parameters(ssrc: u32, feedback: &[&str]) -> RtpParameters {
     let mut parameters = serde_json::to_value(vp8_parameters(ssrc)).unwrap();
-    for kind in feedback {
+    for feedback in feedback {
+        let (kind, parameter) = feedback.split_once(' ').unwrap_or((feedback, ""));
         parameters["codecs"][0]["rtcpFeedback"]
             .as_array_mut()
             .unwrap()
-            .push(serde_json::json!({"type": kind}));
+            .push(serde_json::json!({"type": kind, "parameter": parameter}));
     }
     parameters["headerExtensions"].as_array_mut().unwrap().extend([
         serde_json::json!({"uri": "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", "id": 3}),

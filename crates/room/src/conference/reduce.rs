@@ -29,8 +29,8 @@ pub fn reduce(
     identity: &SenderIdentity,
 ) -> RtpParameters {
     let mut codecs = reduce_codecs(parameters, capabilities);
-    let header_extensions = reduce_header_extensions(parameters, &codecs, capabilities);
-    keep_one_bandwidth_estimation(&mut codecs, &header_extensions);
+    let mut header_extensions = reduce_header_extensions(parameters, &codecs, capabilities);
+    keep_one_bandwidth_estimation(&mut codecs, &mut header_extensions);
     let encodings = reduce_encodings(parameters, &codecs, identity.ssrc).into_iter().collect();
     RtpParameters {
         mid: Some(identity.mid.clone()),

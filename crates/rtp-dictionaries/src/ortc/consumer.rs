@@ -50,8 +50,9 @@ pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -
 ///   `enable_rtx`), a RED codec if the receiver has it and the codecs of all its blocks stay. Feedback is the
 ///   receiver's.
 /// - A header extension stays if the receiver receives it, under the same id.
-/// - Bandwidth is estimated in one way: transport-wide feedback if its extension stays, else REMB if
-///   absolute send times do, else not at all. Feedback of the other way goes.
+/// - Bandwidth is estimated in one way: by feedback on streams (RFC 8888) if the router and the receiver have it, else by
+///   transport-wide feedback if its extension stays, else by REMB if absolute send times do, else not at all. Feedback of the other
+///   ways goes, and with the first the transport-wide extension.
 ///
 /// # Errors
 /// [`ConsumerParametersError::NoCompatibleMediaCodecs`] exactly if [`can_consume`] is false.
@@ -63,8 +64,8 @@ pub fn get_consumer_rtp_parameters(
         return Err(ConsumerParametersError::NoCompatibleMediaCodecs);
     }
     let mut codecs = consumer_codecs(&offer);
-    let header_extensions = consumer_header_extensions(consumable, capabilities);
-    keep_one_bandwidth_estimation(&mut codecs, &header_extensions);
+    let mut header_extensions = consumer_header_extensions(consumable, capabilities);
+    keep_one_bandwidth_estimation(&mut codecs, &mut header_extensions);
     let with_rtx = codecs.iter().any(RtpCodecParameters::is_rtx);
     let encodings = if offer.pipe {
         every_encoding(consumable, with_rtx, offer.ssrc_base, offer.rtx_ssrc_base)
@@ -164,6 +165,8 @@ fn consumer_codecs(offer: &ConsumerOffer<'_>) -> Vec<RtpCodecParameters> {
         let Some(capability) = capability else { continue };
         let mut rtcp_feedback = capability.rtcp_feedback.clone();
         rtcp_feedback.retain(|feedback| enable_rtx || *feedback != RtcpFeedback::NACK);
+        let by_stream = codec.rtcp_feedback.contains(&RtcpFeedback::ACK_CCFB);
+        rtcp_feedback.retain(|feedback| by_stream || *feedback != RtcpFeedback::ACK_CCFB);
         codecs.push(RtpCodecParameters { rtcp_feedback, ..codec.clone() });
     }
     codecs
@@ -189,19 +192,25 @@ fn kind(params: &RtpParameters) -> Option<MediaKind> {
     params.codecs.first().map(RtpCodecParameters::kind)
 }
 
-/// Leaves the feedback of one bandwidth estimation to codecs: `transport-cc` if its header extension is there, else `goog-remb`
-/// if absolute send times are, else neither.
+/// Leaves the feedback of one bandwidth estimation to codecs: that on streams (RFC 8888) if all codecs of media have it, and then the
+/// transport-wide extension goes; else `transport-cc` if its header extension is there, else `goog-remb` if absolute send times are,
+/// else none.
 pub fn keep_one_bandwidth_estimation(
     codecs: &mut [RtpCodecParameters],
-    header_extensions: &[RtpHeaderExtensionParameters],
+    header_extensions: &mut Vec<RtpHeaderExtensionParameters>,
 ) {
+    let mut media = codecs.iter().filter(|codec| codec.mime_type.codec().is_media()).peekable();
+    let by_stream =
+        media.peek().is_some() && media.all(|codec| codec.rtcp_feedback.contains(&RtcpFeedback::ACK_CCFB));
+    header_extensions.retain(|ext| !by_stream || ext.uri != HeaderExtensionUri::TransportWideCc);
     let has = |uri: HeaderExtensionUri| header_extensions.iter().any(|ext| ext.uri == uri);
     let transport_cc = has(HeaderExtensionUri::TransportWideCc);
-    let remb = !transport_cc && has(HeaderExtensionUri::AbsSendTime);
+    let remb = !by_stream && !transport_cc && has(HeaderExtensionUri::AbsSendTime);
     for codec in codecs {
-        codec.rtcp_feedback.retain(|feedback| match &*feedback.kind {
-            "transport-cc" => transport_cc,
-            "goog-remb" => remb,
+        codec.rtcp_feedback.retain(|feedback| match (&*feedback.kind, &*feedback.parameter) {
+            ("ack", "ccfb") => by_stream,
+            ("transport-cc", _) => transport_cc,
+            ("goog-remb", _) => remb,
             _ => true,
         });
     }

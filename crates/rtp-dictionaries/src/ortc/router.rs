@@ -1,7 +1,7 @@
 //! What a router can do, from the codecs that it shall support.
 
 use crate::capabilities::RtpCapabilities;
-use crate::codec::{RouterRtpCodecCapability, RtpCodecCapability};
+use crate::codec::{RouterRtpCodecCapability, RtcpFeedback, RtpCodecCapability};
 use crate::matching::same_format;
 use crate::media::{Codec, MediaKind, MimeType};
 use crate::payload_types::PayloadTypes;
@@ -49,6 +49,10 @@ pub enum RouterCapabilitiesError {
 /// RTX codec follows each video codec. The parameters given win over the table's; feedback and header
 /// extensions are the table's. `audio/red` needs `audio/opus` beside it.
 ///
+/// Congestion control feedback by stream (RFC 8888) is not in the table, so that nobody has it who does not ask: with
+/// [`RtcpFeedback::ACK_CCFB`] among the feedback of one codec all codecs of media have it, since it goes for all payload types of a
+/// session (section 6).
+///
 /// # Errors
 /// [`RouterCapabilitiesError`] names the codec at fault, by its place in `media_codecs`.
 pub fn generate_router_rtp_capabilities(
@@ -57,6 +61,8 @@ pub fn generate_router_rtp_capabilities(
     let mut taken = PayloadTypes::default();
     let media_codecs = validated(media_codecs, &mut taken)?;
     let supported = supported_rtp_capabilities().codecs;
+    let asked = |codec: &RouterRtpCodecCapability| codec.rtcp_feedback.contains(&RtcpFeedback::ACK_CCFB);
+    let by_stream = media_codecs.iter().any(asked);
     let mut codecs = Vec::with_capacity(2 * media_codecs.len());
     for (i, wanted) in media_codecs.iter().enumerate() {
         let field = || format!("mediaCodecs[{i}]");
@@ -68,7 +74,10 @@ pub fn generate_router_rtp_capabilities(
             Some(payload_type) => payload_type,
             None => allocate(known.preferred_payload_type, &mut taken).ok_or_else(exhausted)?,
         };
-        let codec = capability(known, wanted, payload_type);
+        let mut codec = capability(known, wanted, payload_type);
+        if by_stream && codec.mime_type.codec().is_media() {
+            codec.rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+        }
         let rtx = match codec.kind() {
             MediaKind::Audio => None,
             MediaKind::Video => Some(rtx_for(&codec, allocate(None, &mut taken).ok_or_else(exhausted)?)),

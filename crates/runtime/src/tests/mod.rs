@@ -2,6 +2,8 @@
 
 mod binding;
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod marks;
 mod media;
 mod relaying;
 mod support;

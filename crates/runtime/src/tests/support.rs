@@ -50,6 +50,7 @@ pub(super) fn producer_options(id: u128, ssrc: u32) -> ProducerOptions {
         paused: false,
         key_frame_request_delay: Duration::ZERO,
         key_frame_cache: None,
+        content_hint: None,
     }
 }
 

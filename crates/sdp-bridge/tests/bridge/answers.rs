@@ -3,11 +3,15 @@
 use tureen_rtp_dictionaries::*;
 use tureen_sdp_bridge::{Answer, AnswerError, Direction, Offer, SectionKind};
 
-use crate::shared::{Local, consumer, full_router, names, offer};
+use crate::shared::{Local, consumer, full_router, names, offer, text};
 
 /// Takes all that an offer sends, and sends VP8 or Opus to all that receives.
 fn answer(offer: &Offer) -> String {
-    let (local, router) = (Local::new(DtlsRole::Auto), full_router());
+    answer_of(offer, &full_router())
+}
+
+fn answer_of(offer: &Offer, router: &RtpCapabilities) -> String {
+    let local = Local::new(DtlsRole::Auto);
     let sent = |kind: MediaKind| {
         let codec = match kind {
             MediaKind::Audio => {
@@ -22,9 +26,9 @@ fn answer(offer: &Offer) -> String {
         .media
         .iter()
         .map(|section| {
-            let producer = section.producer_rtp_parameters(&router, None).ok();
+            let producer = section.producer_rtp_parameters(router, None).ok();
             let kind = section.media_kind().filter(|_| section.receives());
-            (producer, kind.map(|kind| consumer(section, &router, &sent(kind))))
+            (producer, kind.map(|kind| consumer(section, router, &sent(kind))))
         })
         .collect();
     let mut answer = Answer::new(offer, local.transport()).unwrap();
@@ -43,6 +47,30 @@ fn answer(offer: &Offer) -> String {
     let text = answer.to_sdp().unwrap();
     assert_eq!(answer.to_sdp().unwrap(), text, "the same again");
     text
+}
+
+#[test]
+fn feedback_by_stream_is_answered_for_all_payload_types_where_it_was_offered() {
+    let offered = text("chromium-sendrecv");
+    assert!(offered.contains("a=rtcp-rsize\r\n"));
+    let offered = offered.replace("a=rtcp-rsize\r\n", "a=rtcp-rsize\r\na=rtcp-fb:* ack ccfb\r\n");
+    let offer = Offer::parse(&offered).unwrap();
+    let plain = answer_of(&offer, &full_router());
+    assert!(!plain.contains("ccfb") && plain.contains("transport-cc"), "{plain}");
+    let mut router = full_router();
+    for codec in router.codecs.iter_mut().filter(|codec| codec.mime_type.codec().is_media()) {
+        codec.rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+    }
+    let answered = answer_of(&offer, &router);
+    let sections: Vec<_> =
+        answered.split("m=").skip(1).filter(|section| !section.contains("inactive")).collect();
+    assert!(!sections.is_empty());
+    for section in sections {
+        assert_eq!(section.matches("a=rtcp-fb:* ack ccfb\r\n").count(), 1, "{answered}");
+    }
+    assert_eq!(answered.matches("ccfb").count(), answered.matches("* ack ccfb").count(), "{answered}");
+    assert!(!answered.contains("transport-cc") && !answered.contains("goog-remb"), "{answered}");
+    assert!(!answered.contains("transport-wide-cc"), "{answered}");
 }
 
 #[test]

@@ -17,7 +17,8 @@ use serde_json::json;
 use std::sync::Arc;
 use tureen::dictionaries::{CryptoSuite, MediaKind, RtpCapabilities, RtpParameters, SrtpParameters};
 use tureen::{
-    DataProducerId, KeyFrameCache, PlainTransport, ProducerId, ProducerOptions, Transport, TransportId,
+    ContentHint, DataProducerId, KeyFrameCache, PlainTransport, ProducerId, ProducerOptions, Transport,
+    TransportId,
 };
 
 type Answer = Result<Response, ApiError>;
@@ -197,6 +198,8 @@ struct ProduceRequest {
     #[serde(default)]
     key_frame_cache: Option<KeyFrameCache>,
     #[serde(default)]
+    content_hint: Option<ContentHint>,
+    #[serde(default)]
     paused: bool,
 }
 
@@ -209,6 +212,7 @@ async fn produce(
     let mut options = ProducerOptions::new(request.kind, request.rtp_parameters);
     options.paused = request.paused;
     options.key_frame_cache = request.key_frame_cache;
+    options.content_hint = request.content_hint;
     let producer = broadcaster(&app, &headers, &room, &id)?.produce(&transport, options).await?;
     Ok(axum::Json(json!({ "id": producer.id() })).into_response())
 }

@@ -218,8 +218,13 @@ async fn carry(
         to.close_producer(&ends.into, own.id).await?;
     }
     let consumer = from.consume(&ends.out, own.id).await?;
-    let (kind, rtp_parameters) = (consumer.kind, consumer.rtp_parameters);
-    let piped = PipedProducer { id: Some(own.id), kind, rtp_parameters, paused: consumer.producer_paused };
+    let piped = PipedProducer {
+        id: Some(own.id),
+        kind: consumer.kind,
+        rtp_parameters: consumer.rtp_parameters,
+        paused: consumer.producer_paused,
+        content_hint: consumer.content_hint,
+    };
     let produced = to.produce(&ends.into, piped).await;
     if produced.is_err() {
         from.close_consumer(&ends.out, consumer.id).await?;

@@ -25,7 +25,7 @@ use crate::refusal::Refusal;
 use broadcaster::Activity;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tureen::dictionaries::RtpCapabilities;
+use tureen::dictionaries::{RtcpFeedback, RtpCapabilities};
 use tureen::{AppData, KeyFrameCache, Worker};
 use tureen_room::{
     CloseReason, Inbox, Peer, PeerLimits, PeerOptions, Profile, Room, RoomsEvents, RoomsOptions, Subscription,
@@ -62,7 +62,11 @@ impl Rooms {
         webrtc: WebRtc,
         settings: Arc<Settings>,
     ) -> Result<Self, tureen::dictionaries::RouterCapabilitiesError> {
-        let codecs: Vec<_> = settings.media_codecs.iter().map(|codec| codec.0.clone()).collect();
+        let mut codecs: Vec<_> = settings.media_codecs.iter().map(|codec| codec.0.clone()).collect();
+        if let Some(codec) = codecs.first_mut().filter(|_| settings.stream_feedback) {
+            // All codecs of a router have it, or none.
+            codec.rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
+        }
         let mut options = RoomsOptions::new(codecs);
         (options.max_rooms, options.max_peers) = (settings.max_rooms, settings.max_peers);
         options.key_frame_cache = (settings.key_frame_cache > 0).then(|| KeyFrameCache {

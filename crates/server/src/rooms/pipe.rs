@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tureen::dictionaries::{ConsumerType, MediaKind, RtpParameters, SrtpParameters};
 use tureen::{
-    AnyTransport, AppData, ConsumerId, ConsumerOptions, DataProducerId, PipeConnectOptions, PipeTransport,
-    PipeTransportOptions, Producer, ProducerId, ProducerOptions, SctpTransportOptions, Transport,
+    AnyTransport, AppData, ConsumerId, ConsumerOptions, ContentHint, DataProducerId, PipeConnectOptions,
+    PipeTransport, PipeTransportOptions, Producer, ProducerId, ProducerOptions, SctpTransportOptions,
+    Transport,
 };
 use tureen_room::{CloseReason, Direction, Peer, Profile, Role, Room, Subscription};
 
@@ -83,6 +84,9 @@ pub(crate) struct PipedProducer {
     pub(crate) rtp_parameters: RtpParameters,
     #[serde(default)]
     pub(crate) paused: bool,
+    /// What its pictures show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content_hint: Option<ContentHint>,
 }
 
 /// A producer of this room on its way to the other.
@@ -96,6 +100,8 @@ pub(crate) struct PipedConsumer {
     pub(crate) consumer_type: ConsumerType,
     pub(crate) rtp_parameters: RtpParameters,
     pub(crate) producer_paused: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) content_hint: Option<ContentHint>,
 }
 
 /// What there is in a room, as a link needs to know it.
@@ -243,6 +249,7 @@ impl Pipe {
             consumer_type: consumer.consumer_type(),
             rtp_parameters: consumer.rtp_parameters().clone(),
             producer_paused: consumer.producer_paused(),
+            content_hint: self.peer.room().producer(&producer).and_then(|(_, found)| found.content_hint()),
         })
     }
 
@@ -251,6 +258,7 @@ impl Pipe {
         let mut options = ProducerOptions::new(piped.kind, piped.rtp_parameters);
         options.id = piped.id;
         options.paused = piped.paused;
+        options.content_hint = piped.content_hint;
         Ok(self.peer.produce(&self.transport()?.id(), options).await?.id())
     }
 

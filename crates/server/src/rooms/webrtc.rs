@@ -11,8 +11,9 @@ use tureen::dictionaries::{
     DtlsParameters, DtlsState, IceCandidate, IceParameters, IceState, SctpParameters,
 };
 use tureen::{
-    AnyTransport, CreateWebRtcServerError, DataTransport, ListenInfo, SctpTransportOptions, Transport,
-    TransportId, WebRtcServer, WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions, Worker,
+    AnyTransport, CreateWebRtcServerError, DataTransport, ListenInfo, SctpTransportOptions, SocketFlags,
+    Transport, TransportId, WebRtcServer, WebRtcServerOptions, WebRtcTransport, WebRtcTransportOptions,
+    Worker,
 };
 use tureen_room::{CloseReason, Direction, Peer};
 
@@ -183,6 +184,7 @@ fn listen_infos(settings: &Settings) -> Vec<ListenInfo> {
             announced_address: announced.clone(),
             expose_internal_ip: announced.is_some(),
             port,
+            flags: SocketFlags { ecn: settings.webrtc_ecn, ..SocketFlags::default() },
             ..media_listen_info(ip)
         };
         if settings.webrtc_tcp {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tureen::dictionaries::{DtlsParameters, MediaKind, MediaLayers, RtpCapabilities, RtpParameters};
 use tureen::{
-    AppData, Consumer, ConsumerId, KeyFrameCache, Producer, ProducerId, ProducerOptions, SetPriorityError,
-    Transport, TransportId,
+    AppData, Consumer, ConsumerId, ContentHint, KeyFrameCache, Producer, ProducerId, ProducerOptions,
+    SetPriorityError, Transport, TransportId,
 };
 use tureen_room::{Direction, Profile};
 
@@ -158,6 +158,8 @@ struct Produce {
     #[serde(default)]
     key_frame_cache: Option<KeyFrameCache>,
     #[serde(default)]
+    content_hint: Option<ContentHint>,
+    #[serde(default)]
     app_data: serde_json::Map<String, Value>,
     #[serde(default)]
     paused: bool,
@@ -178,6 +180,7 @@ async fn produce(session: &Session, produce: Produce) -> Answered {
     let mut options = ProducerOptions::new(produce.kind, produce.rtp_parameters);
     options.paused = produce.paused;
     options.key_frame_cache = produce.key_frame_cache;
+    options.content_hint = produce.content_hint;
     options.app_data = AppData::new(Value::Object(app_data));
     let producer = peer.produce(&transport, options).await?;
     Ok(json!({ "id": producer.id() }).into())

@@ -83,6 +83,7 @@ fn values_out_of_range_name_their_setting() {
         ("announced_address = ''", "announced_address"),
         ("media_codecs = []", "media_codecs"),
         ("key_frame_cache = 10001", "key_frame_cache"),
+        ("webrtc_ecn = true", "webrtc_ecn"),
         ("log = 'loud=everything'", "log"),
         ("max_rooms = 0", "max_rooms"),
         ("max_body_bytes = 0", "max_body_bytes"),

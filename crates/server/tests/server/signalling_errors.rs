@@ -41,6 +41,12 @@ fn every_wrong_argument_is_told_by_name() {
     let (mut speaker, _) = Client::join(&server, "speaker");
     let transport = speaker.transport();
     let producer = speaker.produce(opus(1));
+    let hinted = |hint: &str| {
+        let mut data = opus(2);
+        data["transportId"] = transport.clone().into();
+        data["contentHint"] = hint.into();
+        data
+    };
     for (method, data, part) in [
         ("fly", json!({}), "fly"),
         ("join", json!({}), "joined already"),
@@ -59,6 +65,8 @@ fn every_wrong_argument_is_told_by_name() {
         ("restartIce", Value::Null, "transportId"),
         ("produce", json!({ "transportId": transport, "kind": "smell" }), "kind"),
         ("produce", json!({ "transportId": transport, "kind": "audio" }), "rtpParameters"),
+        ("produce", hinted("loud"), "contentHint"),
+        ("produce", hinted("detail"), "contentHint"),
         ("produce", json!([]), "data"),
         ("pauseProducer", json!({}), "producerId"),
         ("setConsumerPreferredLayers", json!({ "consumerId": NOBODY, "spatialLayer": -1 }), "spatialLayer"),

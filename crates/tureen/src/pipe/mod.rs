@@ -113,6 +113,7 @@ pub(crate) async fn pipe_producer(
     let mut far = ProducerOptions::new(consumer.kind(), consumer.rtp_parameters().clone());
     far.id = options.keep_id.then_some(id);
     far.paused = paused;
+    far.content_hint = original.content_hint;
     far.app_data = original.app_data().clone();
     let producer = far_end.produce(far).await?;
     let mirror = Mirror::join(&consumer, &producer, paused);

@@ -122,6 +122,7 @@ pub(super) fn socket_listen(info: &ListenInfo, default_ports: &RangeInclusive<u1
         port,
         ipv6_only: info.flags.ipv6_only,
         udp_reuse_port: info.flags.udp_reuse_port,
+        ecn: info.flags.ecn,
         send_buffer_size: info.send_buffer_size,
         recv_buffer_size: info.recv_buffer_size,
     }

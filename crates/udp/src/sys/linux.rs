@@ -1,7 +1,7 @@
 //! Linux: `recvmmsg(2)`, `sendmmsg(2)`, `udp(7)` offloads, `epoll(7)`, `sched_setaffinity(2)`.
 
-use super::Received;
 use super::unix::nanoseconds;
+use super::{Mark, Received};
 use crate::socket::Socket;
 use std::fmt;
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 pub(crate) const FAST: bool = true;
 
-/// Large enough for every control message that is asked for: the segment length and the time of arrival.
+/// Large enough for every control message that is asked for: the segment length, the time of arrival and the mark.
 const CONTROL_LEN: usize = 128;
 /// What newer kernels segment at most, and what older ones do (`UDP_MAX_SEGMENTS`).
 const SEGMENTS: [u32; 2] = [128, 64];
@@ -139,6 +139,15 @@ fn describe(message: &libc::mmsghdr, name: &libc::sockaddr_in6) -> Received {
                 let time = unsafe { data.cast::<libc::timespec>().read_unaligned() };
                 described.received = Some(nanoseconds(time));
             }
+            (libc::IPPROTO_IP, libc::IP_TOS) => {
+                // SAFETY: the kernel puts the octet of the header here (ip(7)).
+                described.ecn = unsafe { data.read() } & 3;
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                // SAFETY: the kernel puts an int here (RFC 3542 section 6.5); it need not be aligned.
+                let class = unsafe { data.cast::<libc::c_int>().read_unaligned() };
+                described.ecn = (class & 3) as u8;
+            }
             _ => {}
         }
         // SAFETY: as for CMSG_FIRSTHDR; `control` lies within the buffer.
@@ -179,6 +188,7 @@ impl<'b> Outgoing<'_, 'b> {
         &mut self,
         destination: Option<SocketAddr>,
         segment: Option<u16>,
+        mark: Option<Mark>,
         packets: impl Iterator<Item = &'b [u8]>,
     ) {
         let Headers { messages, names, vectors, controls } = &mut *self.headers;
@@ -206,9 +216,11 @@ impl<'b> Outgoing<'_, 'b> {
         };
         (header.msg_control, header.msg_controllen) = (ptr::null_mut(), 0);
         header.msg_flags = 0;
-        if let Some(segment) = segment {
+        if segment.is_some() || mark.is_some() {
+            let len = segment.map_or(0, |segment| write_segment(control, segment));
+            let len = mark.map_or(len, |mark| write_mark(control, len, mark));
             header.msg_control = ptr::from_mut(control).cast();
-            header.msg_controllen = write_segment(control, segment) as _;
+            header.msg_controllen = len as _;
         }
         self.messages += 1;
         self.vectors += count;
@@ -234,17 +246,53 @@ impl<'b> Outgoing<'_, 'b> {
 
 /// Writes the control message that asks for segmentation; returns the length of the control data.
 fn write_segment(control: &mut Control, segment: u16) -> usize {
-    let len = size_of::<u16>() as libc::c_uint;
-    let header = ptr::from_mut(control).cast::<libc::cmsghdr>();
-    // SAFETY: `control` is aligned for a cmsghdr and, with 128 bytes, has room for one and two bytes of data; CMSG_DATA
-    // points right behind the header, within it.
-    unsafe {
-        (*header).cmsg_level = libc::SOL_UDP;
-        (*header).cmsg_type = libc::UDP_SEGMENT;
-        (*header).cmsg_len = libc::CMSG_LEN(len) as _;
-        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(segment);
-        libc::CMSG_SPACE(len) as usize
+    write_control(control, 0, (libc::SOL_UDP, libc::UDP_SEGMENT), segment)
+}
+
+/// Writes the control message that sets the mark behind `at` octets of others; returns the length of the control data.
+fn write_mark(control: &mut Control, at: usize, mark: Mark) -> usize {
+    let kind =
+        if mark.ipv6 { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) } else { (libc::IPPROTO_IP, libc::IP_TOS) };
+    write_control(control, at, kind, libc::c_int::from(mark.ecn))
+}
+
+/// Writes a control message behind `at` octets, which are whole control messages; returns the length of the control data. Nothing is
+/// written where there is no room.
+fn write_control<T: Copy>(
+    control: &mut Control,
+    at: usize,
+    (level, kind): (libc::c_int, libc::c_int),
+    value: T,
+) -> usize {
+    let len = size_of::<T>() as libc::c_uint;
+    // SAFETY: these only compute, from any length.
+    let (space, message_len) = unsafe { (libc::CMSG_SPACE(len) as usize, libc::CMSG_LEN(len)) };
+    if at + space > CONTROL_LEN || !at.is_multiple_of(align_of::<libc::cmsghdr>()) {
+        return at;
     }
+    // SAFETY: `control` is aligned for a cmsghdr, so `at` octets behind its start is too, and the header with its data ends within it;
+    // CMSG_DATA points right behind the header.
+    unsafe {
+        let header = ptr::from_mut(control).cast::<u8>().add(at).cast::<libc::cmsghdr>();
+        (*header).cmsg_level = level;
+        (*header).cmsg_type = kind;
+        (*header).cmsg_len = message_len as _;
+        libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
+    }
+    at + space
+}
+
+/// Sends one packet with a mark.
+pub(crate) fn send_marked(
+    socket: &Socket,
+    packet: &[u8],
+    destination: SocketAddr,
+    mark: Mark,
+) -> io::Result<()> {
+    let mut headers = SendHeaders::new(1, 1);
+    let mut outgoing = headers.begin();
+    outgoing.push(Some(destination), None, Some(mark), std::iter::once(packet));
+    outgoing.send(socket, 0).map(drop)
 }
 
 fn write_address(name: &mut libc::sockaddr_in6, address: SocketAddr) -> libc::socklen_t {
@@ -307,6 +355,14 @@ fn set_option(
 /// Asks the kernel to merge arriving packets; whether it does.
 pub(crate) fn enable_gro(socket: BorrowedFd<'_>) -> bool {
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok()
+}
+
+/// Asks the kernel for the mark of each message; of IPv4 on sockets of both families too.
+pub(crate) fn enable_ecn(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
+    }
+    set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)
 }
 
 /// Asks the kernel for the time of arrival of each message.

@@ -11,13 +11,13 @@ mod unix;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Epoll, FAST, Outgoing, RecvHeaders, SendHeaders, enable_gro, enable_timestamps, max_segments,
-    pin_current_thread, wake_channel,
+    Epoll, FAST, Outgoing, RecvHeaders, SendHeaders, enable_ecn, enable_gro, enable_timestamps, max_segments,
+    pin_current_thread, send_marked, wake_channel,
 };
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable::{
-    FAST, Outgoing, RecvHeaders, SendHeaders, enable_gro, enable_timestamps, max_segments,
-    pin_current_thread, wake_channel,
+    FAST, Outgoing, RecvHeaders, SendHeaders, enable_ecn, enable_gro, enable_timestamps, max_segments,
+    pin_current_thread, send_marked, wake_channel,
 };
 pub(crate) use unix::{clock, poll_readable, readable, resource_usage};
 
@@ -32,6 +32,8 @@ pub(crate) struct Received {
     pub(crate) segment: usize,
     /// Nanoseconds since the Unix epoch.
     pub(crate) received: Option<u64>,
+    /// The two bits of the ECN mark, which packets that are merged have in common.
+    pub(crate) ecn: u8,
     /// Whether a part of the message was lost for want of room.
     pub(crate) truncated: bool,
 }
@@ -39,8 +41,15 @@ pub(crate) struct Received {
 impl Default for Received {
     fn default() -> Self {
         let source = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Self { len: 0, source, segment: 0, received: None, truncated: false }
+        Self { len: 0, source, segment: 0, received: None, ecn: 0, truncated: false }
     }
+}
+
+/// The mark of a message that is sent: two bits, and whether the IP header that they go into is that of IPv6.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) ecn: u8,
+    pub(crate) ipv6: bool,
 }
 
 /// A timeout as `poll(2)` takes it: rounded up, so that a deadline has passed when the wait is over; -1 for none.

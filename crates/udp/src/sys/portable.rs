@@ -1,7 +1,7 @@
 //! What takes the place of the fast path where there is none. Sockets say that they are not batched,
 //! so that the headers are never used.
 
-use super::Received;
+use super::{Mark, Received};
 use crate::socket::Socket;
 use std::fs::File;
 use std::io;
@@ -18,6 +18,19 @@ pub(crate) fn enable_gro(_socket: BorrowedFd<'_>) -> bool {
 
 pub(crate) fn enable_timestamps(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
+}
+
+pub(crate) fn enable_ecn(_socket: BorrowedFd<'_>, _ipv6: bool) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn send_marked(
+    socket: &Socket,
+    packet: &[u8],
+    destination: SocketAddr,
+    _mark: Mark,
+) -> io::Result<()> {
+    socket.udp().send_to(packet, destination).map(drop)
 }
 
 pub(crate) fn max_segments() -> u32 {
@@ -75,6 +88,7 @@ impl<'b> Outgoing<'_, 'b> {
         &mut self,
         _destination: Option<SocketAddr>,
         _segment: Option<u16>,
+        _mark: Option<Mark>,
         _packets: impl Iterator<Item = &'b [u8]>,
     ) {
     }

@@ -15,6 +15,9 @@ const APP_DATA = {
   screen: { source: "screensharing", share: true },
 };
 
+/** What is given up first on a narrow path: of a screen motion, of a camera sharpness and motion by turns. */
+const CONTENT_HINTS = { cam: "motion", screen: "detail" };
+
 const PROFILES = { mic: () => microphone, cam: camera, screen };
 
 function newSource() {
@@ -172,7 +175,8 @@ export class Publisher extends EventTarget {
     const sent = await transport.send({ track: source.track, streamId, ...PROFILES[name]() });
     try {
       const { kind, rtpParameters } = sent;
-      const data = { transportId: transport.id, kind, rtpParameters, appData: APP_DATA[name] };
+      const [appData, contentHint] = [APP_DATA[name], CONTENT_HINTS[name]];
+      const data = { transportId: transport.id, kind, rtpParameters, appData, contentHint };
       const { id } = await request("produce", data);
       Object.assign(source, { mid: sent.mid, sender: sent.sender, producerId: id });
       this.#limit(source);

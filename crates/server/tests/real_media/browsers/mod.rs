@@ -5,6 +5,7 @@
 mod calls;
 mod capture;
 mod data;
+mod feedback;
 mod figures;
 mod layers;
 mod linked;

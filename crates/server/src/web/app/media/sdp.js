@@ -190,18 +190,29 @@ function candidateLine(candidate) {
   return `a=candidate:${foundation} 1 ${protocol} ${priority} ${address} ${port} typ ${type}${tail}`;
 }
 
+const isByStream = ({ type, parameter }) => type === "ack" && parameter === "ccfb";
+
+/** Whether the codecs of media have congestion control feedback by stream (RFC 8888). */
+export function haveStreamFeedback(codecs) {
+  const media = codecs.filter(({ mimeType }) => !/\/(rtx|red)$/i.test(mimeType));
+  return media.length > 0 && media.every(({ rtcpFeedback = [] }) => rtcpFeedback.some(isByStream));
+}
+
 /** rtpmap, fmtp and rtcp-fb of codecs in the form of `RtpCodecParameters`. */
 export function codecLines(codecs) {
-  return codecs.flatMap(({ mimeType, payloadType, clockRate, channels, parameters = {}, rtcpFeedback = [] }) => {
+  const lines = codecs.flatMap(({ mimeType, payloadType, clockRate, channels, parameters = {}, rtcpFeedback = [] }) => {
     const name = mimeType.split("/")[1];
     const suffix = channels > 1 ? `/${channels}` : "";
     const lines = [`a=rtpmap:${payloadType} ${name}/${clockRate}${suffix}`];
     if (Object.keys(parameters).length > 0) lines.push(`a=fmtp:${payloadType} ${formatParameters(parameters)}`);
-    for (const { type, parameter } of rtcpFeedback) {
-      lines.push(`a=rtcp-fb:${payloadType} ${type}${parameter ? ` ${parameter}` : ""}`);
+    for (const feedback of rtcpFeedback) {
+      const { type, parameter } = feedback;
+      if (!isByStream(feedback)) lines.push(`a=rtcp-fb:${payloadType} ${type}${parameter ? ` ${parameter}` : ""}`);
     }
     return lines;
   });
+  // It goes for all payload types of a session (RFC 8888 section 6).
+  return haveStreamFeedback(codecs) ? [...lines, "a=rtcp-fb:* ack ccfb"] : lines;
 }
 
 export function extensionLines(extensions) {

@@ -4,7 +4,7 @@
 import { sendingCodecs, sendingExtensions } from "./capabilities.js";
 import { Connection } from "./connection.js";
 import {
-  codecLines, dataLines, dtlsParametersOf, extensionLines, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
+  codecLines, dataLines, dtlsParametersOf, extensionLines, haveStreamFeedback, joinLines, parseSdp, rejectedLines, sessionLines, transportLines,
 } from "./sdp.js";
 
 /** Bits a second with which Chromium starts, in kbit/s, instead of 300. */
@@ -84,8 +84,7 @@ export class SendTransport extends Connection {
     if (!codecs) throw new Error(`this browser and the server have no ${codec ?? kind} codec in common`);
     const media = codecs.find(({ mimeType }) => !mimeType.endsWith("/red"));
     media.parameters = withoutUndefined({ ...media.parameters, ...parameters });
-    const extensions = sendingExtensions(section, this.#router);
-    reduceFeedback(codecs, extensions);
+    const extensions = reduceFeedback(codecs, sendingExtensions(section, this.#router));
     const rids = sendEncodings.length > 1 ? sendEncodings.map(({ rid }) => rid) : [];
     this.#firstMid ??= mid;
     this.#sections.set(mid, { codecs, extensions, rids, direction: "recvonly" });
@@ -199,13 +198,19 @@ function answeredCodecs(kind, codecs) {
   return codecs.map((codec, i) => (i === 0 ? { ...codec, parameters: { ...codec.parameters, ...start } } : codec));
 }
 
-/** Bandwidth is estimated in one way: transport-wide feedback where there is some. */
+/**
+ * Bandwidth is estimated in one way: by feedback on streams where both sides have it, else by transport-wide feedback where there is
+ * some. Gives the extensions that are left.
+ */
 function reduceFeedback(codecs, extensions) {
-  const transportCc = extensions.some(({ uri }) => uri.includes("transport-wide-cc"));
-  const unwanted = transportCc ? "goog-remb" : "transport-cc";
+  const isTransportWide = ({ uri }) => uri.includes("transport-wide-cc");
+  const byStream = haveStreamFeedback(codecs);
+  const transportCc = !byStream && extensions.some(isTransportWide);
+  const unwanted = [...(transportCc ? [] : ["transport-cc"]), ...(transportCc || byStream ? ["goog-remb"] : [])];
   for (const codec of codecs) {
-    codec.rtcpFeedback = codec.rtcpFeedback.filter(({ type }) => type !== unwanted);
+    codec.rtcpFeedback = codec.rtcpFeedback.filter(({ type }) => !unwanted.includes(type));
   }
+  return byStream ? extensions.filter((extension) => !isTransportWide(extension)) : extensions;
 }
 
 /** What the server is told of the encodings: rids with simulcast, else the SSRCs of the offer. */
