@@ -21,6 +21,7 @@ use crate::explanation::ConsumerExplanation;
 use crate::id::{
     ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, ShardId, TransportId,
 };
+use crate::notes::NoteTopics;
 use crate::options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerOptions, LastNAudioOptions,
     ProducerOptions, RouterOptions, TransportOptions,
@@ -136,6 +137,11 @@ macro_rules! requests {
 }
 
 requests! {
+    /// Asks for notes of some topics from now on, and no others; answers with the topics before.
+    AskForNotes {
+        /// Which.
+        topics: NoteTopics,
+    } => ask_for_notes -> NoteTopics;
     /// Makes a router.
     CreateRouter {
         /// Its id.

@@ -9,6 +9,7 @@ use crate::data::AnnouncedDataChannel;
 use crate::id::{
     ConsumerId, DataConsumerId, DataProducerId, ProducerId, RouterId, RtpObserverId, TransportId,
 };
+use crate::notes::{Note, NoteTopic, NoteTopics, Notes};
 use crate::observers::RtpObserver;
 use crate::producer::Producer;
 use crate::source::Source;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use tureen_data::Ppid;
 use tureen_rtp_dictionaries::{MediaLayers, SctpState};
+use tureen_rtp_wire::Time;
 use tureen_transport::PathEvent;
 
 /// Why an object was closed.
@@ -258,6 +260,13 @@ pub enum Event {
     DataProducer(DataProducerId, DataProducerEvent),
     /// To a data consumer.
     DataConsumer(DataConsumerId, DataConsumerEvent),
+    /// Something for a log, while it is asked for ([`AskForNotes`](crate::AskForNotes)).
+    Note {
+        /// What.
+        note: Note,
+        /// Notes of its topic that were left out before it.
+        left_out: u64,
+    },
 }
 
 /// What waits to be told: an event, or the promise to describe the newest state when asked.
@@ -287,6 +296,7 @@ pub(crate) struct EventQueue {
     message_bytes: usize,
     traces: VecDeque<Event>,
     lost_traces: u64,
+    notes: Notes,
 }
 
 impl EventQueue {
@@ -304,6 +314,21 @@ impl EventQueue {
             self.traces.push_back(event);
         } else {
             self.lost_traces += 1;
+        }
+    }
+
+    pub(crate) fn ask_for_notes(&mut self, topics: NoteTopics) -> NoteTopics {
+        self.notes.ask_for(topics)
+    }
+
+    pub(crate) fn wants_notes(&self, topic: NoteTopic) -> bool {
+        self.notes.wants(topic)
+    }
+
+    /// Tells a note, if its topic is asked for and not told of too often.
+    pub(crate) fn note(&mut self, now: Time, note: Note) {
+        if let Some(left_out) = self.notes.admit(now, note.topic()) {
+            self.trace(Event::Note { note, left_out });
         }
     }
 

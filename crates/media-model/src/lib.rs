@@ -20,6 +20,7 @@ mod extensions;
 mod feedback;
 mod id;
 mod listener;
+mod notes;
 mod observers;
 mod options;
 mod path;
@@ -51,6 +52,7 @@ pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, ParseIdError, ProducerId, RouterId, RtpObserverId, ShardId,
     TransportId, WorkerId,
 };
+pub use notes::{NOTES_PER_SECOND, Note, NoteTopic, NoteTopics};
 pub use options::{
     ActiveSpeakerObserverOptions, AudioLevelObserverOptions, ConsumerIdentity, ConsumerNumbering,
     ConsumerOptions, ContentHint, KEY_FRAME_CACHE_AGE, KEY_FRAME_CACHE_BYTES, KeyFrameCache,

@@ -5,9 +5,9 @@ mod support;
 use proptest::prelude::*;
 use support::call::{Call, Show, Telling};
 use tureen_media_model::{
-    ContentHint, Event, GetConsumerStats, Obstacle, OutgoingBitrateError, SetMaxOutgoingBitrate,
-    SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport, TransportEvent,
-    TransportTraceFlags,
+    AskForNotes, ContentHint, Event, GetConsumerStats, Note, NoteTopics, Obstacle, OutgoingBitrateError,
+    SetMaxOutgoingBitrate, SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport,
+    TransportEvent, TransportId, TransportTraceFlags,
 };
 use tureen_rtp_dictionaries::MediaLayers;
 
@@ -154,6 +154,31 @@ fn changes_of_the_estimate_and_probes_are_traced_where_asked_for() {
     assert_eq!(estimates[0].start_bitrate, 600_000);
     let last = estimates.last().unwrap();
     assert!(last.available_bitrate > 600_000 && last.desired_bitrate > 1_500_000, "{last:?}");
+}
+
+#[test]
+fn changes_of_the_estimate_are_noted_without_a_trace() {
+    let mut call = Call::new(1_200_000, Telling::Reports);
+    call.run(2000);
+    assert!(estimates_noted(&call).is_empty(), "nobody asked");
+    let topics = NoteTopics { bwe: true, ..Default::default() };
+    call.bench.ask(AskForNotes { topics });
+    call.run(8000);
+    let noted = estimates_noted(&call);
+    assert!((2..40).contains(&noted.len()), "{} in eight seconds", noted.len());
+    assert!(noted.iter().all(|(transport, bitrate)| *transport == call.viewer && *bitrate > 0));
+    let traced = |event: &Event| matches!(event, Event::Transport(_, TransportEvent::Trace(_)));
+    assert!(!call.events.iter().any(traced), "no trace was asked for");
+}
+
+fn estimates_noted(call: &Call) -> Vec<(TransportId, u32)> {
+    let noted = call.events.iter().filter_map(|event| match event {
+        Event::Note { note: Note::Estimate { transport, estimate }, .. } => {
+            Some((*transport, estimate.available_bitrate))
+        }
+        _ => None,
+    });
+    noted.collect()
 }
 
 #[test]

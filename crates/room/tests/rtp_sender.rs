@@ -318,6 +318,38 @@ fn parameters_that_change_are_told_with_what_becomes_available() {
 }
 
 #[test]
+fn user_parameters_go_from_receiver_to_sender_as_they_are() {
+    let server = server(1);
+    let room = room_of(&server);
+    let (alice, bob) = (able(&room, "alice"), able(&room, "bob"));
+    let saying = |title: &str| {
+        let mut parameters = serde_json::to_value(vp8(1000)).unwrap();
+        parameters["userParameters"] = json!({"title": title, "at": {"x": [1, null, true]}});
+        serde_json::from_value::<RtpParameters>(parameters).unwrap()
+    };
+    let receiver = showing(&alice, &transport(&alice), saying("a slide"));
+    let sender = only_sender(&bob);
+    block_on(sender.set_transport(&transport(&bob))).unwrap();
+    assert_eq!(sender.rtp_parameters().user_parameters, saying("a slide").user_parameters);
+    let dump = serde_json::to_value(block_on(sender.dump()).unwrap()).unwrap();
+    let said = json!({"title": "a slide", "at": {"x": [1, null, true]}});
+    assert_eq!(dump["rtpParameters"]["userParameters"], said);
+
+    let consumer = sender.consumer().unwrap();
+    let (log, told) = (Log::default(), Log::default());
+    let _changes = sender.on_parameters_change({
+        let log = log.clone();
+        move |change| log.write(change.rtp_parameters.user_parameters.clone().unwrap()["title"].to_string())
+    });
+    let _closes = consumer.observer().on_close(told.line("the consumer closed"));
+    block_on(receiver.receive(saying("the next slide"))).unwrap();
+    assert_eq!(log.wait(1), ["\"the next slide\""]);
+    assert_eq!(sender.consumer().unwrap().id(), consumer.id(), "media goes on");
+    assert!(!consumer.closed() && told.lines().is_empty());
+    assert!(consumer.rtp_parameters().user_parameters.is_none(), "negotiation leaves them out");
+}
+
+#[test]
 fn streams_tell_the_same_as_listeners() {
     let scene = Scene::new();
     let mut events = scene.sender.events();

@@ -28,7 +28,14 @@ pub struct RtpParameters {
     /// Media stream identification (RFC 8830).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msid: Option<String>,
+    /// What a program says of the stream beyond all this, as `userParameters` of ORTC. Only carried, and only by what says so; negotiation
+    /// leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_parameters: Option<UserParameters>,
 }
+
+/// Names and values of a program's own choice.
+pub type UserParameters = serde_json::Map<String, serde_json::Value>;
 
 /// One stream of a producer or a consumer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -82,6 +82,7 @@ impl OfferedMedia {
                 mux: Some(true),
             },
             msid: streams.msid.clone().or_else(of_ssrc),
+            user_parameters: None,
         })
     }
 

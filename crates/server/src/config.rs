@@ -110,7 +110,8 @@ settings! {
     /// Milliseconds, up to 10000, that newcomers may start from a video's last key frame for, instead of one of their own being
     /// asked for; 0 for never. Default: 0.
     key_frame_cache: u32 = 0, "TUREEN_KEY_FRAME_CACHE" [value_name = "MILLISECONDS"];
-    /// What is logged: off, error, warn, info, debug or trace, or target=level pairs separated by commas. Default: info.
+    /// What is logged: off, error, warn, info, debug or trace, or target=level pairs separated by commas. The targets of media are tureen::TAG
+    /// (ice, dtls, rtp, srtp, rtcp, rtx, bwe, score, simulcast, svc, sctp, message), and speak at level debug. Default: info.
     log: String = "info".to_owned(), "TUREEN_LOG" [value_name = "FILTER"];
     /// How log lines look. Default: text.
     log_format: LogFormat = LogFormat::Text, "TUREEN_LOG_FORMAT" [value_enum];

@@ -16,7 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
-use tureen::{WorkerManager, WorkerSettings};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tureen::{LogLevel, LogTag, WorkerManager, WorkerSettings};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -175,11 +177,22 @@ pub(crate) async fn start_rooms(settings: &Arc<Settings>) -> Result<Rooms, Start
     let mut options = WorkerSettings::default();
     options.rtc_port_range = settings.rtc_min_port..=settings.rtc_max_port;
     options.runtime.shards = Some(settings.shards).filter(|&shards| shards != 0);
+    options.log_tags = asked_tags(&settings.log);
+    if !options.log_tags.is_empty() {
+        options.log_level = LogLevel::Debug;
+    }
     let manager = WorkerManager::new().map_err(StartError::Thread)?;
     let worker = manager.create_worker(options).await?;
     worker.on_died(|reason| tracing::error!(reason, "the worker died")).detach();
     let webrtc = WebRtc::start(&worker, settings).await?;
     Ok(Rooms::new(worker, webrtc, Arc::clone(settings))?)
+}
+
+/// The tags whose details a filter of log lines lets through. The settings were checked, so that it parses.
+fn asked_tags(log: &str) -> Vec<LogTag> {
+    let filter = log.parse::<Targets>().unwrap_or_default();
+    let asked = |tag: &LogTag| filter.would_enable(&format!("tureen::{}", tag.name()), &Level::DEBUG);
+    LogTag::ALL.iter().copied().filter(asked).collect()
 }
 
 /// Starts the links of the settings.
@@ -213,5 +226,18 @@ async fn remove_silent_pipes(app: Arc<App>, limit: Duration) {
     loop {
         turns.tick().await;
         app.rooms.remove_silent_pipes(limit.max(Duration::from_secs(1))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_asked_for_by_the_filter_of_the_log() {
+        assert_eq!(asked_tags("info"), []);
+        assert_eq!(asked_tags("info,tureen::rtx=debug,tureen::bwe=trace"), [LogTag::Rtx, LogTag::Bwe]);
+        assert_eq!(asked_tags("debug,tureen::srtp=warn").len(), LogTag::ALL.len() - 1);
+        assert_eq!(asked_tags("off,tureen=debug"), LogTag::ALL);
     }
 }

@@ -95,7 +95,13 @@ impl<C: KeyedCipher> WebRtcTransport<C> {
     fn follow_keys(&mut self) {
         match self.dtls.take_key_change() {
             // The lengths are those of the profile, so installing cannot fail; without keys nothing would pass.
-            Some(KeyChange::Install(keys)) => _ = self.adapter.cipher.install_keys(&keys),
+            Some(KeyChange::Install(keys)) => {
+                if self.adapter.cipher.install_keys(&keys).is_ok()
+                    && let Some(suite) = self.dtls.profile().and_then(suite_of)
+                {
+                    self.adapter.keyed(suite);
+                }
+            }
             Some(KeyChange::Forget) => self.adapter.cipher = C::default(),
             None => {}
         }
@@ -139,8 +145,9 @@ impl<C: KeyedCipher> Transport for WebRtcTransport<C> {
     }
 
     fn poll_event(&mut self) -> Option<PathEvent> {
-        let dtls = &mut self.dtls;
-        self.adapter.path.poll_event().or_else(|| dtls.poll_state().map(PathEvent::DtlsState))
+        let Self { adapter, dtls, .. } = self;
+        let path = adapter.path.poll_event().or_else(|| dtls.poll_state().map(PathEvent::DtlsState));
+        path.or_else(|| adapter.poll_event())
     }
 
     fn sockets(&self) -> SocketIds {

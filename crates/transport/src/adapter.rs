@@ -8,7 +8,7 @@ use crate::path::{Admission, Path};
 use crate::username::UsernameFragment;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
-use tureen_rtp_dictionaries::{DtlsState, IceState, TransportProtocol};
+use tureen_rtp_dictionaries::{CryptoSuite, DtlsState, IceState, TransportProtocol};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::{self, DatagramKind, RtpLayout};
 
@@ -136,6 +136,8 @@ pub enum PathEvent {
     IceSelectedTuple(Option<IceTuple>),
     /// DTLS came further.
     DtlsState(DtlsState),
+    /// Keys for SRTP are installed, of this suite.
+    SrtpKeys(CryptoSuite),
 }
 
 /// A pair of addresses that ICE has validated.
@@ -259,13 +261,13 @@ pub struct Adapter<P, C> {
     pub cipher: C,
     /// Whether RTCP shares the RTP port (RFC 5761).
     pub rtcp_mux: bool,
-    learned: [Option<PathEvent>; 2],
+    news: [Option<PathEvent>; 3],
 }
 
 impl<P: Path, C: Cipher> Adapter<P, C> {
     /// Composes a path and a cipher.
     pub fn new(path: P, cipher: C, rtcp_mux: bool) -> Self {
-        Self { path, cipher, rtcp_mux, learned: [None, None] }
+        Self { path, cipher, rtcp_mux, news: [None; 3] }
     }
 
     /// See [`Transport::open`]. `component` is the port that the datagram came in on.
@@ -327,14 +329,19 @@ impl<P: Path, C: Cipher> Adapter<P, C> {
         if admission == Admission::Learnable {
             self.path.learn(arrival, component);
             match component {
-                Component::Rtp => self.learned[0] = Some(PathEvent::Tuple(arrival)),
-                Component::Rtcp => self.learned[1] = Some(PathEvent::RtcpTuple(arrival)),
+                Component::Rtp => self.news[0] = Some(PathEvent::Tuple(arrival)),
+                Component::Rtcp => self.news[1] = Some(PathEvent::RtcpTuple(arrival)),
             }
         }
     }
 
+    /// Keys for its cipher were installed.
+    pub fn keyed(&mut self, suite: CryptoSuite) {
+        self.news[2] = Some(PathEvent::SrtpKeys(suite));
+    }
+
     /// See [`Transport::poll_event`].
     pub fn poll_event(&mut self) -> Option<PathEvent> {
-        self.learned.iter_mut().find_map(Option::take)
+        self.news.iter_mut().find_map(Option::take)
     }
 }

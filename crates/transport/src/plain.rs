@@ -330,6 +330,7 @@ impl Transport for PlainTransport {
             cipher
                 .install((profile, &keys.local.key), (profile, &keys.remote))
                 .map_err(|_| PlainConnectError::WrongKey { expected })?;
+            self.adapter.keyed(keys.local.suite);
             self.local_srtp = Some(keys.local);
         }
         if let Some(remote) = remote {

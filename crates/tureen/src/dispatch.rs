@@ -9,6 +9,7 @@ use crate::data::{DataConsumerShared, DataProducerShared, WeakDataConsumer, Weak
 use crate::event::{RouterObserverEvent, TransportObserverEvent, WorkerManagerEvent, WorkerObserverEvent};
 use crate::listeners::{Audience, Emitter, lock};
 use crate::log::{LogLevel, LogTag};
+use crate::note;
 use crate::producer::{ProducerShared, WeakProducer};
 use crate::router::{RouterShared, WeakRouter};
 use crate::rtp_observer::{RtpObserverShared, WeakRtpObserver};
@@ -259,6 +260,7 @@ fn handle_core_event(worker: &WorkerShared, event: Event) {
                 producer.handle_event(event);
             }
         }
+        Event::Note { note, left_out } => note::log(worker, &note, left_out),
         Event::DataConsumer(id, event) => {
             if let Some(consumer) = worker.index.data_consumers.get(&id) {
                 consumer.handle_event(event);

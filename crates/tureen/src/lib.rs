@@ -66,6 +66,7 @@ mod listeners;
 mod liveness;
 mod log;
 mod manager;
+mod note;
 mod options;
 mod pipe;
 mod producer;

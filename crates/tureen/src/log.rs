@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use tureen_media_model::NoteTopics;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -107,12 +108,12 @@ impl LogFilter {
     }
 
     /// Changes the level.
-    pub fn set_level(&self, level: LogLevel) {
+    pub(crate) fn set_level(&self, level: LogLevel) {
         self.shared.level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Changes the tags.
-    pub fn set_tags(&self, tags: &[LogTag]) {
+    pub(crate) fn set_tags(&self, tags: &[LogTag]) {
         let bits = tags.iter().fold(0, |bits, tag| bits | tag.bit());
         self.shared.tags.store(bits, Ordering::Relaxed);
     }
@@ -137,6 +138,16 @@ impl LogFilter {
     pub fn allows(&self, level: LogLevel, tag: LogTag) -> bool {
         let tagged = level <= LogLevel::Error || self.shared.tags.load(Ordering::Relaxed) & tag.bit() != 0;
         level != LogLevel::None && level <= self.level() && tagged
+    }
+
+    /// What shards are asked to tell so that there is something to write.
+    pub(crate) fn note_topics(&self) -> NoteTopics {
+        NoteTopics {
+            srtp: self.allows(LogLevel::Warn, LogTag::Srtp),
+            rtx: self.allows(LogLevel::Debug, LogTag::Rtx),
+            bwe: self.allows(LogLevel::Debug, LogTag::Bwe),
+            message: self.allows(LogLevel::Warn, LogTag::Message),
+        }
     }
 
     /// Whether a span or log line is written, for a subscriber's filter. Lines of other projects are.

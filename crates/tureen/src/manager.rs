@@ -59,6 +59,8 @@ impl WorkerManager {
             app_data: settings.app_data,
             tasks: self.tasks.clone(),
         }));
+        // A shard that ended already tells so itself.
+        let _ = shared.ask_for_notes().await;
         shared.task(Task::Attach(Arc::clone(&shared), events));
         let worker = Worker::new(Arc::clone(&shared), self.clone());
         shared.task(Created::Worker(self.emitter.clone(), worker.downgrade()).task());

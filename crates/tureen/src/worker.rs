@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use tureen_media_model::{RouterId, WorkerId};
+use tureen_media_model::{AskForNotes, RouterId, WorkerId};
 use tureen_runtime::{CallError, Runtime, ShardHandle, ShardSnapshot};
 use tureen_transport_webrtc::DtlsCertificate;
 
@@ -43,6 +43,8 @@ pub(crate) struct WorkerShared {
     load: Vec<AtomicUsize>,
     next_serial: AtomicU64,
     died: AtomicBool,
+    /// Held while shards are told what to tell for the log, so that they hear of changes in their order.
+    notes: Mutex<()>,
     /// Why it died, until listeners are told.
     pub(crate) death: Mutex<Option<String>>,
     app_data: AppData,
@@ -78,6 +80,7 @@ impl WorkerShared {
             tasks: parts.tasks,
             next_serial: AtomicU64::new(0),
             died: AtomicBool::new(false),
+            notes: Mutex::default(),
             death: Mutex::default(),
             app_data: parts.app_data,
             runtime: Mutex::new(Some(parts.runtime)),
@@ -118,6 +121,19 @@ impl WorkerShared {
 
     pub(crate) fn explain(&self, error: CallError) -> RequestError {
         if self.died.load(Ordering::SeqCst) { RequestError::WorkerDied } else { error.into() }
+    }
+
+    /// Has the shards tell what the log's level and tags ask for.
+    pub(crate) async fn ask_for_notes(&self) -> Result<(), RequestError> {
+        let asked: Vec<_> = {
+            let _in_order = lock(&self.notes);
+            let request = AskForNotes { topics: self.log.note_topics() };
+            self.shards.iter().map(|shard| shard.call(request.clone())).collect()
+        };
+        for answer in asked {
+            answer.await.map_err(|error| self.explain(error))?;
+        }
+        Ok(())
     }
 
     fn close(self: &Arc<Self>) {
@@ -298,7 +314,7 @@ impl Worker {
     /// Changes what is logged from now on; see [`Worker::log_filter`].
     ///
     /// # Errors
-    /// [`RequestError::Closed`].
+    /// [`RequestError::Closed`] or [`RequestError::WorkerDied`].
     pub async fn update_settings(&self, settings: WorkerUpdateSettings) -> Result<(), RequestError> {
         self.check_open()?;
         if let Some(level) = settings.log_level {
@@ -307,7 +323,7 @@ impl Worker {
         if let Some(tags) = settings.log_tags {
             self.inner.shared.log.set_tags(&tags);
         }
-        Ok(())
+        self.inner.shared.ask_for_notes().await
     }
 
     /// What decides which of its log lines are written.

@@ -8,6 +8,7 @@ use crate::consumer::{Consumer, PauseState};
 use crate::core::Core;
 use crate::event::{Event, TransportEvent};
 use crate::extensions::ExtensionPlan;
+use crate::notes::{Note, NoteTopic};
 use crate::options::{ContentHint, OutgoingBitrates};
 use crate::path::pacing::break_off;
 use crate::sending::{SendControl, Told, Unwanted, is_starved};
@@ -96,11 +97,16 @@ impl<T: Transport> Core<T> {
             self.lift_shares(now, key, &mut control);
         }
         if let Some(transport) = self.transports.get_mut(key) {
-            if transport.trace.bwe && control.takes_news(now) {
-                let trace = bwe_trace(transport.options.outgoing.unwrap_or_default(), &mut control);
-                let info = TraceInfo::Bwe(trace);
-                let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
-                self.events.trace(Event::Transport(transport.id, TransportEvent::Trace(trace)));
+            let (id, traced, noted) =
+                (transport.id, transport.trace.bwe, self.events.wants_notes(NoteTopic::Bwe));
+            if (traced || noted) && control.takes_news(now) {
+                let estimate = bwe_trace(transport.options.outgoing.unwrap_or_default(), &mut control);
+                self.events.note(now, Note::Estimate { transport: id, estimate });
+                if traced {
+                    let info = TraceInfo::Bwe(estimate);
+                    let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
+                    self.events.trace(Event::Transport(id, TransportEvent::Trace(trace)));
+                }
             }
             transport.sending.control = Some(control);
         }

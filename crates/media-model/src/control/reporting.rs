@@ -1,7 +1,7 @@
 //! Statistics and dumps.
 
 use crate::command::{
-    DumpConsumer, DumpProducer, DumpRouter, DumpTransport, GetConsumerStats, GetProducerStats,
+    AskForNotes, DumpConsumer, DumpProducer, DumpRouter, DumpTransport, GetConsumerStats, GetProducerStats,
     GetTransportStats,
 };
 use crate::consumer::{Consumer, ConsumerStream};
@@ -12,6 +12,7 @@ use crate::description::{
 };
 use crate::error::NotFoundError;
 use crate::id::{ConsumerId, ProducerId, RtpObserverId};
+use crate::notes::NoteTopics;
 use crate::options::OutgoingBitrates;
 use crate::producer::{Producer, ProducerStream};
 use crate::sending::SendControl;
@@ -28,6 +29,10 @@ use tureen_rtp_wire::Time;
 use tureen_transport::{RejectReason, Transport};
 
 impl<T: Transport> Core<T> {
+    pub(crate) fn ask_for_notes(&mut self, _now: Time, request: AskForNotes) -> NoteTopics {
+        self.events.ask_for_notes(request.topics)
+    }
+
     pub(crate) fn get_producer_stats(
         &mut self,
         now: Time,

@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::core::Core;
 use crate::data::{DataConsumer, DataMessage, DataModel, DataProducer, DataSource};
 use crate::event::{DataConsumerEvent, DataProducerEvent, Event};
+use crate::notes::Note;
 use std::time::Duration;
 use tureen_data::{Association, SendError};
 use tureen_rtp_wire::Time;
@@ -48,6 +49,9 @@ impl<T: Transport> Core<T> {
         let counters = &mut self.counters.data;
         counters.messages_received += 1;
         counters.bytes_received += message.payload.len() as u64;
+        let note =
+            Note::Message { data_producer: producer.id, ppid: message.ppid, bytes: message.payload.len() };
+        self.events.note(now, note);
         self.fan_out(now, source, message);
     }
 
@@ -56,6 +60,8 @@ impl<T: Transport> Core<T> {
         let Some(producer) = self.data.producers.get_mut(key) else { return };
         producer.messages_limited += 1;
         self.counters.data.messages_limited += 1;
+        let note = Note::MessageLimited { data_producer: producer.id, messages: producer.messages_limited };
+        self.events.note(now, note);
         if producer.told_limited.is_none_or(|told| now.since(told) >= LIMIT_TOLD_EVERY) {
             producer.told_limited = Some(now);
             let event = DataProducerEvent::MessagesLimited(producer.messages_limited);
@@ -101,8 +107,8 @@ impl<T: Transport> Core<T> {
                 self.sent_to(key, message.payload.len());
                 self.wake_data(now, transport);
             }
-            Delivery::Full => self.no_room_for(key, 1),
-            Delivery::Dropped => self.dropped_for(key, 1),
+            Delivery::Full => self.no_room_for(now, key, 1),
+            Delivery::Dropped => self.dropped_for(now, key, 1),
         }
     }
 
@@ -116,16 +122,18 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn dropped_for(&mut self, key: Key<DataConsumer>, messages: u64) {
+    fn dropped_for(&mut self, now: Time, key: Key<DataConsumer>, messages: u64) {
         if let Some(consumer) = self.data.consumers.get_mut(key) {
             consumer.messages_dropped += messages;
             self.counters.data.messages_dropped += messages;
+            let note = Note::MessageLost { data_consumer: consumer.id, messages: consumer.messages_dropped };
+            self.events.note(now, note);
         }
     }
 
     /// So many messages for a data consumer found no room. That is told once, until something fits in again.
-    pub(super) fn no_room_for(&mut self, key: Key<DataConsumer>, messages: u64) {
-        self.dropped_for(key, messages);
+    pub(super) fn no_room_for(&mut self, now: Time, key: Key<DataConsumer>, messages: u64) {
+        self.dropped_for(now, key, messages);
         let Some(consumer) = self.data.consumers.get_mut(key) else { return };
         if !std::mem::replace(&mut consumer.told_full, true) {
             let event = Event::DataConsumer(consumer.id, DataConsumerEvent::SendBufferFull);

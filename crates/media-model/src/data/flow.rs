@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::core::Core;
 use crate::data::{AnnouncedDataChannel, DataMessage, TransportData, pipe_frame};
 use crate::event::{DataConsumerEvent, Event, TransportEvent};
+use crate::notes::Note;
 use crate::timers::Timer;
 use crate::transport_state::TransportTag;
 use tureen_data::dcep::DcepMessage;
@@ -133,19 +134,27 @@ impl<T: Transport> Core<T> {
     fn hear_message(&mut self, now: Time, key: Key<TransportTag>, message: Message) {
         let Some(data) = self.data.transports.get_mut(&key) else { return };
         let Some(producer) = data.incoming.get(&message.stream).copied() else {
-            data.unclaimed += 1;
-            return;
+            return self.leave_unclaimed(now, key, message.stream);
         };
         if !data.rate.take(now) {
             return self.limit_message(now, producer);
         }
+        let stream = message.stream;
         let message = match data.is_pipe {
             true => pipe_frame::read(message.ppid, &message.payload),
             false => Some(DataMessage::new(message.ppid, message.payload)),
         };
         match message {
             Some(message) => self.pass_on(now, producer, &message),
-            None => data.unclaimed += 1,
+            None => self.leave_unclaimed(now, key, stream),
+        }
+    }
+
+    fn leave_unclaimed(&mut self, now: Time, key: Key<TransportTag>, stream: u16) {
+        let Some(data) = self.data.transports.get_mut(&key) else { return };
+        data.unclaimed += 1;
+        if let Some(state) = self.transports.get(key) {
+            self.events.note(now, Note::MessageUnclaimed { transport: state.id, stream });
         }
     }
 
@@ -160,7 +169,7 @@ impl<T: Transport> Core<T> {
                 self.events.message(Event::Transport(id, TransportEvent::DataChannel(channel)), len);
             }
             Ok(DcepMessage::Ack) => {}
-            Err(_) => data.unclaimed += 1,
+            Err(_) => self.leave_unclaimed(now, key, message.stream),
         }
     }
 

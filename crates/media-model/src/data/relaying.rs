@@ -49,7 +49,7 @@ impl<T: Transport> Core<T> {
                 self.relay.taken(shard, bytes);
                 self.tell_refused(shard);
             }
-            DataNews::Refused(producer, messages) => self.hear_refused(producer, messages),
+            DataNews::Refused(producer, messages) => self.hear_refused(now, producer, messages),
         }
     }
 
@@ -88,11 +88,11 @@ impl<T: Transport> Core<T> {
     }
 
     /// Messages were refused before anybody saw their subchannels: they count for every data consumer that flows.
-    fn hear_refused(&mut self, producer: DataProducerId, messages: u64) {
+    fn hear_refused(&mut self, now: Time, producer: DataProducerId, messages: u64) {
         let source = self.data_source_key(producer).ok().and_then(|key| self.data.sources.get(key));
         for key in source.map(|source| source.consumers.clone()).unwrap_or_default() {
             if self.data.consumers.get(key).is_some_and(|consumer| consumer.pause.flows()) {
-                self.no_room_for(key, messages);
+                self.no_room_for(now, key, messages);
             }
         }
     }

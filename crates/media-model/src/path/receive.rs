@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::core::Core;
 use crate::error::NotFoundError;
 use crate::id::TransportId;
+use crate::notes::Note;
 use crate::transport_state::TransportTag;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use tureen_rtp_wire::{Ecn, Time};
@@ -76,7 +77,11 @@ impl<T: Transport> Core<T> {
             Opened::Rejected(reason) => {
                 self.counters.rejected += 1;
                 if let Some(transport) = self.transports.get_mut(key) {
-                    transport.rejected[reason.index()] += 1;
+                    let refused = &mut transport.rejected[reason.index()];
+                    *refused += 1;
+                    if let Some(note) = Note::of_refusal(transport.id, reason, *refused) {
+                        self.events.note(now, note);
+                    }
                 }
                 // What was refused may still be answered, as STUN errors are.
                 self.follow_transport(now, key, out);

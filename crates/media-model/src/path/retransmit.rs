@@ -4,6 +4,7 @@ use crate::arena::Key;
 use crate::consumer::{Consumer, ConsumerStream};
 use crate::core::Core;
 use crate::extensions::Elements;
+use crate::notes::Note;
 use crate::path::forms::Forms;
 use crate::path::seal::{Outgoing, Payload, seal};
 use crate::sending::Queued;
@@ -63,6 +64,10 @@ impl<T: Transport> Core<T> {
         }
         if let Some(stream) = self.sent_stream(key, ssrc) {
             stream.send.on_nack(asked);
+        }
+        if let Some(consumer) = self.consumers.get(key) {
+            let (consumer, answered) = (consumer.definition.id, MAX_ANSWERS - budget);
+            self.events.note(now, Note::SentAgain { consumer, ssrc, asked, answered });
         }
     }
 

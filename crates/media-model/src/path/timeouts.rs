@@ -3,6 +3,7 @@
 use crate::arena::Key;
 use crate::core::Core;
 use crate::event::{Event, ProducerEvent};
+use crate::notes::Note;
 use crate::producer::Producer;
 use crate::timers::Timer;
 use crate::trace::{Trace, TraceDirection, TraceInfo};
@@ -116,6 +117,9 @@ impl<T: Transport> Core<T> {
                 None => Some(()),
             }
         });
+        if !lost.is_empty() {
+            self.events.note(now, Note::AskedAgain { producer: id, ssrc, packets: lost.len() });
+        }
         let mut trace = |info| {
             let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
             self.events.trace(Event::Producer(id, ProducerEvent::Trace(trace)));

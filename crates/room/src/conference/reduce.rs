@@ -21,6 +21,7 @@ pub struct SenderIdentity {
 ///   it. Payload types are the room's on either side, and stay.
 /// - An encoding stays if its codec does, and loses its retransmissions where those have no codec any more. Only the first that stays is kept.
 /// - A header extension stays if the peer receives it, under the id of the capabilities.
+/// - User parameters stay as they are.
 ///
 /// Without any encoding the stream is not available to the peer; see [`is_available`].
 pub fn reduce(
@@ -39,6 +40,7 @@ pub fn reduce(
         encodings,
         rtcp: parameters.rtcp.clone(),
         msid: parameters.msid.clone(),
+        user_parameters: parameters.user_parameters.clone(),
     }
 }
 

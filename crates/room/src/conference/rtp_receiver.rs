@@ -146,7 +146,8 @@ impl RtpReceiver {
         let media = self.shared.media.lock().await;
         drop(self.open_state()?);
         let parameters = validate(parameters, self.kind(), self.peer().room().capabilities())?;
-        let is_same = self.open_state()?.parameters.as_ref() == Some(&parameters);
+        let is_same =
+            self.open_state()?.parameters.as_ref().is_some_and(|before| same_media(before, &parameters));
         if !is_same || self.lacks_producer() {
             self.exchange_producer(&parameters).await?;
         }
@@ -298,6 +299,12 @@ impl RtpReceiver {
         /// A listener of it panicked.
         on_listener_error => ListenerError(ListenerError);
     }
+}
+
+/// Whether nothing changes for packets: what a program says besides does not concern them.
+fn same_media(before: &RtpParameters, parameters: &RtpParameters) -> bool {
+    let media = |parameters: &RtpParameters| RtpParameters { user_parameters: None, ..parameters.clone() };
+    media(before) == media(parameters)
 }
 
 impl std::fmt::Debug for RtpReceiver {

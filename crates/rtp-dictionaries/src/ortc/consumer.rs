@@ -79,6 +79,7 @@ pub fn get_consumer_rtp_parameters(
         encodings,
         rtcp: consumable.rtcp.clone(),
         msid: consumable.msid.clone(),
+        user_parameters: None,
     })
 }
 
@@ -110,6 +111,7 @@ pub fn get_pipe_consumer_rtp_parameters(
         encodings: every_encoding(consumable, with_rtx, ssrc_base, rtx_ssrc_base),
         rtcp: consumable.rtcp.clone(),
         msid: consumable.msid.clone(),
+        user_parameters: None,
     }
 }
 

@@ -175,6 +175,7 @@ pub fn get_consumable_rtp_parameters(
         encodings: consumable_encodings(params, mapping),
         rtcp: RtcpParameters { cname: params.rtcp.cname.clone(), reduced_size: true, mux: None },
         msid: params.msid.clone(),
+        user_parameters: None,
     })
 }
 

@@ -8,6 +8,7 @@ mod api;
 mod browsers;
 mod clients;
 mod direct;
+mod examples;
 mod injector;
 mod pictures;
 mod pipe;

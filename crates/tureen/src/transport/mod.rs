@@ -190,8 +190,12 @@ impl TransportShared {
                     TransportKind::Direct | TransportKind::Pipe(_) => {}
                 }
             }
-            model::TransportEvent::SctpState(state) => self.data.state_changed(state, &self.outlet),
+            model::TransportEvent::SctpState(state) => {
+                log::log_sctp(self, state);
+                self.data.state_changed(state, &self.outlet);
+            }
             model::TransportEvent::DataChannel(channel) => {
+                log::log_channel(self, &channel);
                 self.outlet.tell(&TransportEvent::DataChannel(channel));
             }
             model::TransportEvent::Trace(trace) => {

@@ -12,5 +12,5 @@ mod linked;
 pub(crate) mod namespace;
 mod networks;
 mod road;
-mod scenario;
+pub(crate) mod scenario;
 mod wanted;

@@ -11,7 +11,7 @@ use std::time::Duration;
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browser");
 
 /// Runs the scenario of this name; panics where it fails or takes longer than `limit`.
-pub(super) fn run<T: DeserializeOwned>(directory: &Path, name: &str, options: &Value, limit: Duration) -> T {
+pub(crate) fn run<T: DeserializeOwned>(directory: &Path, name: &str, options: &Value, limit: Duration) -> T {
     let clients = Path::new(CLIENTS);
     assert!(
         clients.join("node_modules").exists(),
