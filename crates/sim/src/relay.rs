@@ -215,6 +215,17 @@ impl Relay {
         self.to_client.stats()
     }
 
+    /// Changes the rate of the bottleneck towards the listening side, as [`LinkConfig::rate`] has it, for datagrams that come from
+    /// now on.
+    pub fn set_rate_to_client(&self, rate: Option<u64>) {
+        self.to_client.set_rate(rate);
+    }
+
+    /// How long a datagram of the target that comes now would wait in front of the bottleneck.
+    pub fn queue_to_client(&self) -> Duration {
+        self.to_client.queue_delay()
+    }
+
     fn spawn(
         &mut self,
         direction: &Arc<Direction>,

@@ -10,7 +10,7 @@ use crate::event::{Event, TransportEvent};
 use crate::extensions::ExtensionPlan;
 use crate::options::OutgoingBitrates;
 use crate::path::pacing::break_off;
-use crate::sending::{SendControl, is_starved};
+use crate::sending::{PathNews, SendControl, is_starved};
 use crate::source::Source;
 use crate::switches::SwitchCause;
 use crate::trace::{BweTrace, BweType, Trace, TraceDirection, TraceInfo};
@@ -85,8 +85,11 @@ impl<T: Transport> Core<T> {
             self.lift_shares(now, key, &mut control);
         }
         if let Some(transport) = self.transports.get_mut(key) {
-            if transport.trace.bwe && control.takes_news(now) {
-                let trace = bwe_trace(transport.options.outgoing.unwrap_or_default(), &mut control);
+            if transport.trace.bwe
+                && let Some(news) = control.take_news(now)
+            {
+                let bitrates = transport.options.outgoing.unwrap_or_default();
+                let trace = bwe_trace(bitrates, news, control.is_remb());
                 let info = TraceInfo::Bwe(trace);
                 let trace = Trace { info, timestamp: now.as_millis(), direction: TraceDirection::Out };
                 self.events.trace(Event::Transport(transport.id, TransportEvent::Trace(trace)));
@@ -210,17 +213,17 @@ fn ladder(now: Time, consumer: &Consumer, source: &Source) -> Option<Ladder> {
     Some(Ladder::new(&steps, Content::Camera, preferred))
 }
 
-fn bwe_trace(bitrates: OutgoingBitrates, control: &mut SendControl) -> BweTrace {
+fn bwe_trace(bitrates: OutgoingBitrates, news: PathNews, is_remb: bool) -> BweTrace {
     let saturating = |bitrate: u64| u32::try_from(bitrate).unwrap_or(u32::MAX);
-    let (desired, granted) = (control.desired(), control.allocator.granted());
+    let PathNews { desired, granted, available } = news;
     BweTrace {
-        bwe_type: if control.is_remb() { BweType::Remb } else { BweType::TransportCc },
+        bwe_type: if is_remb { BweType::Remb } else { BweType::TransportCc },
         desired_bitrate: saturating(desired),
         effective_desired_bitrate: saturating(granted),
         min_bitrate: bitrates.min.max(OutgoingBitrates::LEAST),
         max_bitrate: bitrates.max,
         start_bitrate: bitrates.initial,
         max_padding_bitrate: saturating(desired.saturating_sub(granted)),
-        available_bitrate: saturating(control.state().target_bitrate),
+        available_bitrate: saturating(available),
     }
 }

@@ -9,6 +9,7 @@ mod figures;
 mod layers;
 mod linked;
 pub(crate) mod namespace;
+mod narrow;
 mod networks;
 mod road;
 mod scenario;
