@@ -1,6 +1,6 @@
 //! The relay over real sockets: what passes, what is dropped, and that it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use crate::link::Loss;
