@@ -85,6 +85,43 @@ fn a_much_larger_budget_ends_the_wait() {
     assert_eq!(hold(&mut allocator, 9, 11, 2_500_000), 1_500_000);
 }
 
+/// A consumer whose path carried 1.2 Mbit/s until the twelfth second, and 600 kbit/s then.
+fn broken_in(ladder: Ladder) -> Allocator {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder, 1);
+    assert_eq!(hold(&mut allocator, 0, 12, 1_200_000), 950_000);
+    assert_eq!(hold(&mut allocator, 12, 14, 600_000), 350_000);
+    allocator
+}
+
+#[test]
+fn who_fell_with_the_path_spends_no_key_frame_on_what_hardly_fits() {
+    let rates = [150_000, 350_000, 640_000, 800_000, 950_000];
+    let mut allocator = broken_in(ladder(&rates));
+    assert_eq!(hold(&mut allocator, 14, 20, 680_000), 350_000, "640 kbit/s would fit, but hardly");
+    assert_eq!(hold(&mut allocator, 20, 24, 830_000), 640_000, "and now well");
+    assert_eq!(hold(&mut allocator, 24, 26, 845_000), 800_000, "the path is another one again");
+    let mut allocator = broken_in(ladder(&rates));
+    assert_eq!(hold(&mut allocator, 14, 45, 680_000), 640_000, "nobody is careful for ever");
+}
+
+#[test]
+fn who_fell_with_the_path_takes_what_needs_no_key_frame() {
+    let layers = [(0, 0, 150_000), (1, 0, 350_000), (1, 1, 630_000), (2, 1, 950_000)];
+    let layers = layers.map(|(spatial, temporal, bitrate)| Step { spatial, temporal, bitrate });
+    let mut allocator = broken_in(Ladder::new(&layers, Content::Camera, None));
+    assert_eq!(hold(&mut allocator, 14, 16, 650_000), 630_000);
+}
+
+#[test]
+fn who_fell_little_by_little_rises_as_before() {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder(&LADDER), 1);
+    assert_eq!(hold(&mut allocator, 0, 12, 3_000_000), 2_800_000);
+    assert_eq!(hold(&mut allocator, 12, 14, 2_700_000), 1_500_000);
+    assert_eq!(hold(&mut allocator, 14, 16, 2_900_000), 2_800_000);
+}
+
 #[test]
 fn a_consumer_that_goes_leaves_its_part() {
     let mut allocator = Allocator::new();

@@ -5,9 +5,9 @@ mod support;
 use proptest::prelude::*;
 use support::call::{Call, Show, Telling};
 use tureen_media_model::{
-    AskForNotes, ContentHint, Event, GetConsumerStats, Note, NoteTopics, Obstacle, OutgoingBitrateError,
-    SetMaxOutgoingBitrate, SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause, TraceInfo, TraceTransport,
-    TransportEvent, TransportId, TransportTraceFlags,
+    AskForNotes, BweTrace, ContentHint, Event, GetConsumerStats, Note, NoteTopics, Obstacle,
+    OutgoingBitrateError, SetMaxOutgoingBitrate, SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause,
+    Trace, TraceInfo, TransportEvent, TransportId,
 };
 use tureen_rtp_dictionaries::MediaLayers;
 
@@ -133,27 +133,51 @@ fn what_is_preferred_is_had_at_once_where_there_is_room() {
 #[test]
 fn changes_of_the_estimate_and_probes_are_traced_where_asked_for() {
     let mut call = Call::new(1_200_000, Telling::Reports);
-    let flags = TransportTraceFlags { probation: true, bwe: true };
-    call.bench.ask(TraceTransport { id: call.viewer, flags }).unwrap();
+    call.trace();
     call.run(10_000);
-    let traces: Vec<TraceInfo> = call
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Transport(_, TransportEvent::Trace(trace)) => Some(trace.info.clone()),
-            _ => None,
-        })
-        .collect();
-    assert!(traces.iter().any(|info| matches!(info, TraceInfo::Probation { .. })));
-    let estimates = traces.iter().filter_map(|info| match info {
-        TraceInfo::Bwe(trace) => Some(*trace),
-        _ => None,
-    });
-    let estimates: Vec<_> = estimates.collect();
+    let is_probation = |trace: &Trace| matches!(trace.info, TraceInfo::Probation { .. });
+    assert!(call.traces().any(is_probation));
+    let estimates = call.estimates();
     assert!((3..40).contains(&estimates.len()), "{} in ten seconds", estimates.len());
-    assert_eq!(estimates[0].start_bitrate, 600_000);
-    let last = estimates.last().unwrap();
+    assert_eq!(estimates[0].1.start_bitrate, 600_000);
+    let (_, last) = estimates.last().unwrap();
     assert!(last.available_bitrate > 600_000 && last.desired_bitrate > 1_500_000, "{last:?}");
+}
+
+#[test]
+fn an_estimate_is_told_seldom_and_not_without_need() {
+    let mut call = Call::new(3_000_000, Telling::Reports);
+    call.trace();
+    call.run(15_000);
+    call.link.capacity = 400_000;
+    call.run(5000);
+    call.link.capacity = 3_000_000;
+    call.run(10_000);
+    let estimates = call.estimates();
+    for pair in estimates.windows(2) {
+        let [(before, told), (at, now)] = pair else { unreachable!() };
+        let parts = |trace: &BweTrace| {
+            [trace.desired_bitrate, trace.effective_desired_bitrate, trace.available_bitrate].map(f64::from)
+        };
+        let [_, _, available] = parts(now).map(|bitrate| bitrate / f64::from(told.available_bitrate));
+        let is_far = !(0.76..=1.49).contains(&available);
+        assert!(at - before >= if is_far { 200 } else { 1000 }, "{pair:?}");
+        let differs = |(now, told): (f64, f64)| (now - told).abs() > told * 0.049;
+        assert!(parts(now).into_iter().zip(parts(told)).any(differs), "{pair:?}");
+    }
+    let narrow = estimates.iter().find(|(at, _)| (15_000..17_000).contains(at));
+    assert!(narrow.is_some_and(|(_, told)| told.available_bitrate < 1_000_000), "{estimates:?}");
+    let (_, last) = estimates.last().unwrap();
+    assert!(last.available_bitrate > 1_500_000, "{last:?}");
+    assert!(last.effective_desired_bitrate > 1_300_000, "{last:?}");
+}
+
+#[test]
+fn nothing_is_told_of_a_path_that_nobody_reports_on() {
+    let mut call = Call::new(5_000_000, Telling::Nothing);
+    call.trace();
+    call.run(6000);
+    assert!(call.estimates().iter().all(|(at, _)| *at <= 2500), "{:?}", call.estimates());
 }
 
 #[test]

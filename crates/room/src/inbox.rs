@@ -9,8 +9,11 @@ use crate::peer::{Peer, PeerInfo, PeerShared};
 use crate::queue::Supersede;
 use std::sync::{Arc, Weak};
 use tureen::dictionaries::MediaLayers;
-use tureen::model::{ConsumerScore, ProducerScore};
-use tureen::{Consumer, ConsumerId, DataConsumerId, DataProducerId, Producer, ProducerId};
+use tureen::model::{BweTrace, ConsumerScore, ProducerScore, TraceInfo};
+use tureen::{
+    AnyTransport, Consumer, ConsumerId, DataConsumerId, DataProducerId, Producer, ProducerId, Transport,
+    TransportId,
+};
 
 /// Events that may wait for a peer's reader.
 pub(crate) const CAPACITY: usize = 2_048;
@@ -63,6 +66,10 @@ pub enum PeerEvent {
     DataConsumerClosed(DataConsumerId),
     /// Messages of one of the peer's own data producers went no further, since there were too many in a second: so many by now.
     DataProducerLimited(DataProducerId, u64),
+    /// What one of the peer's transports may send to it changed noticeably, or what would be sent to it. Told where the program asked for
+    /// the transport's `bwe` trace ([`enable_trace_event`](tureen::Transport::enable_trace_event)), once a second at the most, and five times
+    /// where far more or far less may be sent.
+    Downlink(TransportId, BweTrace),
     /// A score of one of the peer's own producers changed.
     ProducerScore(ProducerId, Vec<ProducerScore>),
     /// The highest layers that anybody wants of one of the peer's own producers changed; `None` if nobody wants any. See
@@ -99,6 +106,7 @@ impl Supersede for Note {
             (E::ProducerScore(new, _), E::ProducerScore(old, _))
             | (E::ProducerWantedLayers(new, _), E::ProducerWantedLayers(old, _)) => new == old,
             (E::DataProducerLimited(new, _), E::DataProducerLimited(old, _)) => new == old,
+            (E::Downlink(new, _), E::Downlink(old, _)) => new == old,
             (E::ActiveSpeaker { .. }, E::ActiveSpeaker { .. }) => true,
             _ => false,
         }
@@ -242,6 +250,18 @@ fn tell_closed(peer: &Peer, id: ConsumerId) {
     if peer.forget_consumer(&id).is_some() {
         peer.tell(PeerEvent::ConsumerClosed(id));
     }
+}
+
+pub(crate) fn listen_to_transport(peer: &Peer, transport: &AnyTransport) {
+    let id = transport.id();
+    let owner = Arc::downgrade(&peer.shared);
+    transport
+        .on_trace(move |trace| {
+            if let TraceInfo::Bwe(bwe) = trace.info {
+                with(&owner, |peer| peer.tell(PeerEvent::Downlink(id, bwe)));
+            }
+        })
+        .detach();
 }
 
 pub(crate) fn listen_to_producer(peer: &Peer, producer: &Producer) {

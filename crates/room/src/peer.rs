@@ -2,7 +2,7 @@
 
 use crate::data::{announce_all_data, offer_all_data};
 use crate::error::{AddTransportError, ConsumeError, JoinError, ProduceError};
-use crate::inbox::{CAPACITY, Note, PeerEvent, listen_to_consumer, listen_to_producer};
+use crate::inbox::{CAPACITY, Note, PeerEvent, listen_to_consumer, listen_to_producer, listen_to_transport};
 use crate::options::{CloseReason, Device, Direction, PeerLimits, PeerOptions, Profile, Role, Subscription};
 use crate::queue::{Queue, lock};
 use crate::register::{Entry, Register, close_all, same};
@@ -240,6 +240,7 @@ impl Peer {
                 }
             })
             .detach();
+        listen_to_transport(self, &transport);
         entry.transports.insert(id, (transport, direction));
         entry.order.push(id);
         let (media, data) = (entry.receiver().is_some(), entry.data_sink().is_some());

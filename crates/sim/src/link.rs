@@ -210,6 +210,12 @@ impl Link {
         Delivery::Once(arrival)
     }
 
+    /// Changes the rate of the bottleneck, as [`LinkConfig::rate`] has it, for packets that come from now on. Later steps of the
+    /// [`schedule`](LinkConfig::schedule) are forgotten.
+    pub fn set_rate(&mut self, rate: Option<u64>) {
+        self.bottleneck.set_rate(rate);
+    }
+
     /// How long a packet that comes now would wait in front of the bottleneck before its first bit goes out.
     pub fn queue_delay(&self, now: Time) -> Duration {
         self.bottleneck.waiting_time(now)

@@ -30,6 +30,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use self::direction::{Destination, Direction};
 use crate::link::LinkConfig;
@@ -213,6 +214,17 @@ impl Relay {
     /// Counts from the target to the listening side.
     pub fn to_client_stats(&self) -> RelayStats {
         self.to_client.stats()
+    }
+
+    /// Changes the rate of the bottleneck towards the listening side, as [`LinkConfig::rate`] has it, for datagrams that come from
+    /// now on.
+    pub fn set_rate_to_client(&self, rate: Option<u64>) {
+        self.to_client.set_rate(rate);
+    }
+
+    /// How long a datagram of the target that comes now would wait in front of the bottleneck.
+    pub fn queue_to_client(&self) -> Duration {
+        self.to_client.queue_delay()
     }
 
     fn spawn(

@@ -40,6 +40,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(180);
 /// Unless the budget comes to so many hundredths of the one that it rose at.
 const ESCAPE_PERCENT: u64 = 140;
 
+/// A budget below so many hundredths of what it was in the seconds before has broken in: the path is another one.
+const BROKEN_IN_PERCENT: u64 = 70;
+const SECONDS_BEFORE: Duration = Duration::from_secs(2);
+/// Who fell then goes to a higher spatial layer, whose key frame costs a moment without pictures, only where there is so much more than it
+/// takes, in hundredths, and for so long; unless the budget comes to [`ESCAPE_PERCENT`] of what it was at the fall.
+const CAREFUL_PERCENT: u64 = 12;
+const CAREFUL: Duration = Duration::from_secs(30);
+
 /// A backlog of the pacer is long above the first, and bears on layers after the second.
 const LONG_BACKLOG: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -87,6 +95,14 @@ struct Wait {
     budget: u64,
 }
 
+/// A budget broke in.
+#[derive(Clone, Copy, Debug)]
+struct Care {
+    until: Time,
+    /// What was left.
+    budget: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Consumer {
     id: u64,
@@ -99,6 +115,8 @@ struct Consumer {
     /// It rose too early.
     waits: Option<Wait>,
     wait: Duration,
+    /// It fell since the budget broke in.
+    care: Option<Care>,
     /// The budget would do for more, and it waits.
     waiting: bool,
 }
@@ -111,8 +129,13 @@ pub struct Allocator {
     consumers: Vec<Consumer>,
     claims: Vec<Claim>,
     planned: Vec<usize>,
+    /// The same for who is careful.
+    safe: Vec<usize>,
     reserved: u64,
     budget: u64,
+    /// What the budget was in the seconds before, and when that was looked at.
+    usual: u64,
+    updated: Time,
     /// Since when the backlog has been long.
     long_since: Option<Time>,
 }
@@ -137,6 +160,7 @@ impl Allocator {
                 self.consumers.push(Consumer::new(id));
                 self.claims.push(claim);
                 self.planned.push(0);
+                self.safe.push(0);
             }
         }
     }
@@ -147,6 +171,7 @@ impl Allocator {
             self.consumers.remove(at);
             self.claims.remove(at);
             self.planned.pop();
+            self.safe.pop();
         }
     }
 
@@ -162,6 +187,7 @@ impl Allocator {
     /// somebody has to do with less.
     pub fn update(&mut self, now: Time, bitrate: u64, backlog: Duration) -> bool {
         self.budget = bitrate.saturating_sub(self.reserved);
+        self.note_usual(now);
         let rose = |one: &Consumer| one.rose.is_some_and(|(rose, _)| now.since(rose) < KEY_FRAME_TIME);
         if backlog < LONG_BACKLOG || self.consumers.iter().any(rose) {
             self.long_since = None;
@@ -212,6 +238,13 @@ impl Allocator {
         (next.min(all), all)
     }
 
+    fn note_usual(&mut self, now: Time) {
+        let left = SECONDS_BEFORE.saturating_sub(now.since(self.updated)).as_millis() as u64;
+        let above = self.usual.saturating_sub(self.budget);
+        self.usual = self.budget + above.saturating_mul(left) / SECONDS_BEFORE.as_millis() as u64;
+        self.updated = now;
+    }
+
     /// Takes away what does not fit, at once.
     fn fall(&mut self, now: Time) -> bool {
         let heights = self.consumers.iter().map(|consumer| consumer.height);
@@ -222,10 +255,14 @@ impl Allocator {
             return false;
         }
         plan(&self.claims, self.budget, &mut self.planned);
+        let broken_in = self.budget < self.usual / 100 * BROKEN_IN_PERCENT;
         let mut fell = false;
         for (consumer, &height) in self.consumers.iter_mut().zip(&self.planned) {
             if height < consumer.height {
                 consumer.fall(now, height);
+                if broken_in {
+                    consumer.care = Some(Care { until: now + CAREFUL, budget: self.budget });
+                }
                 fell = true;
             }
         }
@@ -236,6 +273,9 @@ impl Allocator {
     fn rise(&mut self, now: Time) -> bool {
         let budget = without_margin(self.budget);
         plan(&self.claims, budget, &mut self.planned);
+        if self.consumers.iter().any(|consumer| consumer.is_careful(now, self.budget)) {
+            self.be_careful(now);
+        }
         let mut due = false;
         for (consumer, height) in self.consumers.iter_mut().zip(&mut self.planned) {
             let wanted = *height;
@@ -280,6 +320,17 @@ impl Allocator {
         changed
     }
 
+    /// Lowers what is planned for who is careful.
+    fn be_careful(&mut self, now: Time) {
+        plan(&self.claims, self.budget / (100 + CAREFUL_PERCENT) * 100, &mut self.safe);
+        let all = self.consumers.iter().zip(&self.claims).zip(self.planned.iter_mut().zip(&self.safe));
+        for ((consumer, claim), (planned, &safe)) in all {
+            if consumer.is_careful(now, self.budget) {
+                *planned = (*planned).min(safe.max(height_within_picture(&claim.ladder, consumer.height)));
+            }
+        }
+    }
+
     fn explain(&mut self) {
         for (consumer, claim) in self.consumers.iter_mut().zip(&self.claims) {
             let full = consumer.height >= claim.ladder.height();
@@ -310,6 +361,7 @@ impl Consumer {
             allowed: None,
             waits: None,
             wait: FIRST_WAIT,
+            care: None,
             waiting: false,
         }
     }
@@ -327,6 +379,10 @@ impl Consumer {
             self.wait = FIRST_WAIT;
         }
         (self.height, self.rose, self.allowed) = (height, Some((now, budget)), None);
+    }
+
+    fn is_careful(&self, now: Time, budget: u64) -> bool {
+        self.care.is_some_and(|care| now < care.until && budget < care.budget / 100 * ESCAPE_PERCENT)
     }
 
     /// The height up to which it may rise. For the least step of all nobody waits: it costs little, and there is nothing without it.
@@ -354,6 +410,13 @@ const fn with_margin(bitrate: u64) -> u64 {
 
 const fn without_margin(bitrate: u64) -> u64 {
     bitrate - bitrate / (100 + MARGIN_PERCENT) * MARGIN_PERCENT
+}
+
+/// The height up to which the picture keeps its size, so that no key frame is needed; the first where there is none yet.
+fn height_within_picture(ladder: &Ladder, height: usize) -> usize {
+    let steps = ladder.steps();
+    let Some(current) = height.checked_sub(1).and_then(|step| steps.get(step)) else { return 1 };
+    steps.iter().take_while(|step| step.spatial <= current.spatial).count().max(height)
 }
 
 /// The height in a new ladder that takes no more than the one in the old.

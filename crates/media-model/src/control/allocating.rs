@@ -11,7 +11,7 @@ use crate::extensions::ExtensionPlan;
 use crate::notes::{Note, NoteTopic};
 use crate::options::{ContentHint, OutgoingBitrates};
 use crate::path::pacing::break_off;
-use crate::sending::{SendControl, Told, Unwanted, is_starved};
+use crate::sending::{PathNews, SendControl, Told, Unwanted, is_starved};
 use crate::source::Source;
 use crate::switches::SwitchCause;
 use crate::trace::{BweTrace, BweType, Trace, TraceDirection, TraceInfo};
@@ -99,8 +99,11 @@ impl<T: Transport> Core<T> {
         if let Some(transport) = self.transports.get_mut(key) {
             let (id, traced, noted) =
                 (transport.id, transport.trace.bwe, self.events.wants_notes(NoteTopic::Bwe));
-            if (traced || noted) && control.takes_news(now) {
-                let estimate = bwe_trace(transport.options.outgoing.unwrap_or_default(), &mut control);
+            if (traced || noted)
+                && let Some(news) = control.take_news(now)
+            {
+                let bitrates = transport.options.outgoing.unwrap_or_default();
+                let estimate = bwe_trace(bitrates, news, control.is_remb());
                 self.events.note(now, Note::Estimate { transport: id, estimate });
                 if traced {
                     let info = TraceInfo::Bwe(estimate);
@@ -233,17 +236,17 @@ const fn content(hint: Option<ContentHint>) -> Content {
     }
 }
 
-fn bwe_trace(bitrates: OutgoingBitrates, control: &mut SendControl) -> BweTrace {
+fn bwe_trace(bitrates: OutgoingBitrates, news: PathNews, is_remb: bool) -> BweTrace {
     let saturating = |bitrate: u64| u32::try_from(bitrate).unwrap_or(u32::MAX);
-    let (desired, granted) = (control.desired(), control.allocator.granted());
+    let PathNews { desired, granted, available } = news;
     BweTrace {
-        bwe_type: if control.is_remb() { BweType::Remb } else { BweType::TransportCc },
+        bwe_type: if is_remb { BweType::Remb } else { BweType::TransportCc },
         desired_bitrate: saturating(desired),
         effective_desired_bitrate: saturating(granted),
         min_bitrate: bitrates.min.max(OutgoingBitrates::LEAST),
         max_bitrate: bitrates.max,
         start_bitrate: bitrates.initial,
         max_padding_bitrate: saturating(desired.saturating_sub(granted)),
-        available_bitrate: saturating(control.state().target_bitrate),
+        available_bitrate: saturating(available),
     }
 }

@@ -119,7 +119,7 @@ impl<T: Transport> Core<T> {
         }
         let Some(stream) = source.streams.get_mut(usize::from(meta.encoding)) else { return };
         stream.packets += 1;
-        stream.rates.add(now, meta.spatial_layer, meta.temporal_layer, packet.bytes().len());
+        stream.rates.add(now, meta, packet.bytes().len());
         if let Some(value) = source.dependency_descriptor.and_then(|id| packet.extension(id)) {
             stream.targets.get_or_insert_default().note(meta.extended_sequence, value);
         }

@@ -34,10 +34,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(800);
 const SIGN_EVERY: Duration = Duration::from_millis(500);
 /// What has no layers to give up is sent at this part of its rate at least, in hundredths.
 const FIXED_PERCENT: u64 = 125;
-/// A change of the estimate that is told, by the part of what was told last, in hundredths; and how often any change is.
-const TOLD_BELOW: u64 = 75;
-const TOLD_ABOVE: u64 = 150;
+/// A change is told that is more than this part of what was told last, in hundredths, so often at the most...
+const NOTICEABLE_PERCENT: u64 = 5;
 const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// ...and an estimate that comes to less, or more, than these parts of it, that often.
+const FAR_BELOW_PERCENT: u64 = 75;
+const FAR_ABOVE_PERCENT: u64 = 150;
+const TOLD_EVERY_FAR: Duration = Duration::from_millis(200);
 
 /// The name of a packet that waits: where it goes, and the number that it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,33 @@ pub(crate) struct PacketName {
     pub(crate) sequence_number: u16,
 }
 
+/// What is told of the path, in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PathNews {
+    /// At which everybody has all.
+    pub(crate) desired: u64,
+    /// The part of that which is granted.
+    pub(crate) granted: u64,
+    /// The estimate.
+    pub(crate) available: u64,
+}
+
+impl PathNews {
+    /// Whether there is something in it for those who know `told`.
+    fn is_noticeable(self, told: Self) -> bool {
+        let differs = |now: u64, told: u64| now.abs_diff(told) > told / 100 * NOTICEABLE_PERCENT;
+        differs(self.desired, told.desired)
+            || differs(self.granted, told.granted)
+            || differs(self.available, told.available)
+    }
+
+    /// Whether there is something in it that cannot wait.
+    fn is_far(self, told: Self) -> bool {
+        let told = told.available / 100;
+        self.available < told * FAR_BELOW_PERCENT || self.available > told * FAR_ABOVE_PERCENT
+    }
+}
+
 /// How the path from the remote's reports is known, as mediasoup names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
@@ -136,7 +166,7 @@ pub(crate) struct SendControl {
     /// Bits per second of what has no layers.
     fixed: u64,
     ladders_at: Option<Time>,
-    told: Option<(Time, u64)>,
+    told: Option<(Time, PathNews)>,
     /// Not even the lowest layer of somebody fits.
     starves: bool,
     last_sent: Option<Time>,
@@ -382,22 +412,19 @@ impl SendControl {
         self.heard == Heard::Remb
     }
 
-    /// Bits per second at which everybody has all.
-    pub(crate) fn desired(&mut self) -> u64 {
-        self.allocator.wanted().1
-    }
-
-    /// Whether the estimate is so different from what was told last that it is told again; it is then.
-    pub(crate) fn takes_news(&mut self, now: Time) -> bool {
-        let available = self.estimator.target_bitrate();
-        let news = self.told.is_none_or(|(at, told)| {
-            let far = available < told / 100 * TOLD_BELOW || available > told / 100 * TOLD_ABOVE;
-            far || available != told && now.since(at) >= TOLD_EVERY
-        });
-        if news {
-            self.told = Some((now, available));
+    /// What is to be told of the path, if that is so different from what was told last; it is then.
+    pub(crate) fn take_news(&mut self, now: Time) -> Option<PathNews> {
+        if !self.governs() {
+            return None;
         }
-        news
+        let available = self.estimator.target_bitrate();
+        let news =
+            PathNews { desired: self.allocator.wanted().1, granted: self.allocator.granted(), available };
+        let is_due = self.told.is_none_or(|(at, told)| {
+            let passed = now.since(at);
+            passed >= TOLD_EVERY && news.is_noticeable(told) || passed >= TOLD_EVERY_FAR && news.is_far(told)
+        });
+        is_due.then(|| self.told.insert((now, news)).1)
     }
 
     fn follow_rate(&mut self) {

@@ -1,6 +1,7 @@
 //! What the layers of a stream take, measured where it is fanned out. Must not know who gets them.
 
 use std::time::Duration;
+use tureen_forwarding::PacketMeta;
 use tureen_rtp_wire::Time;
 
 /// Layers of each kind that are told apart; higher ones count with the last.
@@ -9,14 +10,23 @@ const LAYERS: usize = 4;
 const INTERVAL: Duration = Duration::from_millis(200);
 /// Weight of the newest interval, once there are as many as its inverse.
 const WEIGHT: f32 = 0.2;
-/// An interval with so many times the bytes that were to be expected is a key frame, and not how things are now...
+/// So many intervals in a row, each with so many times the bytes that were to be expected, are how things are now.
 const SURGE: f32 = 1.3;
-/// ...unless so many of them follow each other.
 const SURGES: u8 = 4;
+/// The frames that make up for a key frame come within this long.
+const MADE_UP: Duration = Duration::from_secs(2);
 /// A stream of which nothing came for this long takes nothing.
 const FRESH: Duration = Duration::from_secs(2);
 
 type Grid<T> = [[T; LAYERS]; LAYERS];
+
+/// A key frame. It is not how things are: its bytes only fill up what the frames behind it, which make up for it, are too small by.
+#[derive(Clone, Copy, Debug)]
+struct KeyFrame {
+    timestamp: u32,
+    at: Time,
+    bytes: f32,
+}
 
 /// Bits per second by spatial and temporal layer, smoothed over a second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,8 +35,9 @@ pub struct LayerRates {
     bitrates: Grid<f32>,
     since: Option<Time>,
     intervals: u8,
-    /// Bytes of the intervals that may be a key frame, how many there are, and how long they took.
-    surge: Grid<u32>,
+    key_frame: Option<KeyFrame>,
+    /// Bytes of the intervals that were a surge, how many there are, and how long they took.
+    surge: Grid<f32>,
     surges: u8,
     surge_time: Duration,
 }
@@ -34,15 +45,24 @@ pub struct LayerRates {
 impl LayerRates {
     /// Counts a packet of `bytes`.
     #[inline]
-    pub(crate) fn add(&mut self, now: Time, spatial: u8, temporal: u8, bytes: usize) {
+    pub(crate) fn add(&mut self, now: Time, meta: &PacketMeta, bytes: usize) {
         let since = *self.since.get_or_insert(now);
         if now.since(since) >= INTERVAL {
             self.turn(now, now.since(since));
         }
-        let row = usize::from(spatial).min(LAYERS - 1);
-        let column = usize::from(temporal).min(LAYERS - 1);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if meta.is_key_frame && self.key_frame.is_none_or(|known| known.timestamp != meta.timestamp) {
+            self.key_frame = Some(KeyFrame { timestamp: meta.timestamp, at: now, bytes: 0.0 });
+        }
+        // Of a key frame in several packets only the first need say so.
+        if let Some(key_frame) = self.key_frame.as_mut().filter(|known| known.timestamp == meta.timestamp) {
+            key_frame.bytes += bytes as f32;
+            return;
+        }
+        let row = usize::from(meta.spatial_layer).min(LAYERS - 1);
+        let column = usize::from(meta.temporal_layer).min(LAYERS - 1);
         if let Some(counter) = self.bytes.get_mut(row).and_then(|row| row.get_mut(column)) {
-            *counter = counter.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+            *counter = counter.saturating_add(bytes);
         }
     }
 
@@ -50,30 +70,48 @@ impl LayerRates {
     fn turn(&mut self, now: Time, passed: Duration) {
         if passed > FRESH {
             // What it took before is the best guess until there is something to go by.
-            *self = Self { since: Some(now), bitrates: self.bitrates, ..Self::default() };
+            let Self { bitrates, key_frame, .. } = *self;
+            *self = Self { since: Some(now), bitrates, key_frame, ..Self::default() };
             return;
         }
         self.since = Some(now);
-        let counted = std::mem::take(&mut self.bytes);
-        let sample: f32 = counted.iter().flatten().map(|bytes| bitrate(*bytes, passed)).sum();
-        let known: f32 = self.bitrates.iter().flatten().sum();
-        if self.intervals > 0 && sample > known * SURGE {
-            self.note_surge(&counted, passed);
-            return;
-        }
-        (self.surge, self.surges, self.surge_time) = Default::default();
+        let mut counted = std::mem::take(&mut self.bytes).map(|row| row.map(|bytes| bytes as f32));
+        self.make_up(now, &mut counted, passed);
+        let known = sum(&self.bitrates);
         self.intervals = self.intervals.saturating_add(1);
         let weight = WEIGHT.max(1.0 / f32::from(self.intervals));
         for (known, bytes) in self.bitrates.iter_mut().flatten().zip(counted.iter().flatten()) {
             *known += (bitrate(*bytes, passed) - *known) * weight;
         }
+        if known > 0.0 && bitrate(sum(&counted), passed) > known * SURGE {
+            self.note_surge(&counted, passed);
+        } else {
+            (self.surge, self.surges, self.surge_time) = Default::default();
+        }
     }
 
-    fn note_surge(&mut self, counted: &Grid<u32>, passed: Duration) {
+    /// Fills up an interval behind a key frame to what was to be expected.
+    fn make_up(&mut self, now: Time, counted: &mut Grid<f32>, passed: Duration) {
+        let Some(key_frame) = self.key_frame.as_mut().filter(|known| now.since(known.at) <= MADE_UP) else {
+            return;
+        };
+        let mut missing = self.bitrates.map(|row| row.map(|known| known / 8.0 * passed.as_secs_f32()));
+        for (missing, bytes) in missing.iter_mut().flatten().zip(counted.iter().flatten()) {
+            *missing = (*missing - bytes).max(0.0);
+        }
+        let all = sum(&missing);
+        let filled = key_frame.bytes.min(all);
+        key_frame.bytes -= filled;
+        for (bytes, missing) in counted.iter_mut().flatten().zip(missing.iter().flatten()) {
+            *bytes += missing / all.max(1.0) * filled;
+        }
+    }
+
+    fn note_surge(&mut self, counted: &Grid<f32>, passed: Duration) {
         self.surges += 1;
         self.surge_time += passed;
         for (sum, bytes) in self.surge.iter_mut().flatten().zip(counted.iter().flatten()) {
-            *sum = sum.saturating_add(*bytes);
+            *sum += bytes;
         }
         if self.surges >= SURGES {
             for (known, bytes) in self.bitrates.iter_mut().flatten().zip(self.surge.iter().flatten()) {
@@ -96,17 +134,35 @@ impl LayerRates {
     }
 }
 
-fn bitrate(bytes: u32, time: Duration) -> f32 {
-    bytes as f32 * 8.0 / time.as_secs_f32().max(f32::MIN_POSITIVE)
+fn bitrate(bytes: f32, time: Duration) -> f32 {
+    bytes * 8.0 / time.as_secs_f32().max(f32::MIN_POSITIVE)
+}
+
+fn sum(grid: &Grid<f32>) -> f32 {
+    grid.iter().flatten().sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tureen_rtp_wire::payload::PayloadDescriptor;
+    use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpPacket, RtpWriter};
 
+    /// What is known of a packet of these layers.
+    fn meta(timestamp: u32, (spatial_layer, temporal_layer): (u8, u8), is_key_frame: bool) -> PacketMeta {
+        let header = RtpHeader { marker: true, payload_type: 96, sequence_number: 1, timestamp, ssrc: 1 };
+        let mut buffer = [0; 32];
+        let len = RtpWriter::new(&mut buffer, &header, ExtensionForm::OneByte).unwrap().finish();
+        let packet = RtpPacket::parse(&buffer[..len]).unwrap();
+        let plain = PacketMeta::new(Time::ZERO, 1, 0, &packet, PayloadDescriptor::Opaque);
+        PacketMeta { spatial_layer, temporal_layer, is_key_frame, ..plain }
+    }
+
+    /// A second of packets, one each 10 ms.
     fn second(rates: &mut LayerRates, from: u64, bytes: usize) -> u64 {
         for step in 0..100 {
-            rates.add(Time::from_millis(from + step * 10), 0, 0, bytes);
+            let at = from + step * 10;
+            rates.add(Time::from_millis(at), &meta(at as u32, (0, 0), false), bytes);
         }
         rates.up_to(Time::from_millis(from + 1000), 0, 0)
     }
@@ -116,8 +172,8 @@ mod tests {
         let mut rates = LayerRates::default();
         for millis in 0..2000 {
             let now = Time::from_millis(millis);
-            rates.add(now, 0, (millis % 2) as u8, 100);
-            rates.add(now, 9, 9, 50);
+            rates.add(now, &meta(millis as u32, (0, (millis % 2) as u8), false), 100);
+            rates.add(now, &meta(millis as u32, (9, 9), false), 50);
         }
         let now = Time::from_millis(2000);
         for ((spatial, temporal), expected) in
@@ -143,10 +199,35 @@ mod tests {
     fn a_key_frame_is_not_how_things_are() {
         let mut rates = LayerRates::default();
         second(&mut rates, 0, 1000);
-        rates.add(Time::from_millis(1001), 0, 0, 40_000);
+        // Only the first of its packets says what it is.
+        rates.add(Time::from_millis(1001), &meta(9999, (0, 0), true), 1000);
+        rates.add(Time::from_millis(1001), &meta(9999, (0, 0), false), 39_000);
         for step in 0..4 {
             let from = 1010 + step * 1000;
             assert!(second(&mut rates, from, 1000).abs_diff(800_000) < 60_000);
         }
+    }
+
+    #[test]
+    fn frames_that_make_up_for_a_key_frame_are_not_how_things_are_either() {
+        let mut rates = LayerRates::default();
+        second(&mut rates, 0, 1000);
+        rates.add(Time::from_millis(1001), &meta(9999, (0, 0), true), 60_000);
+        let after = second(&mut rates, 1010, 500);
+        assert!(after.abs_diff(800_000) < 60_000, "{after}");
+    }
+
+    #[test]
+    fn what_comes_irregularly_is_not_taken_for_less() {
+        let mut rates = LayerRates::default();
+        for frame in 0..100 {
+            // A fifth of a second with much, and one with little.
+            let bytes = if frame / 3 % 2 == 0 { 16_000 } else { 4000 };
+            let at = frame * 67;
+            rates.add(Time::from_millis(at), &meta(at as u32, (0, 0), false), bytes);
+        }
+        let measured = rates.up_to(Time::from_millis(6700), 0, 0) as i64;
+        let all = 10_000 * 8 * 1000 / 67;
+        assert!((measured - all).abs() < all / 5, "{measured} of {all}");
     }
 }

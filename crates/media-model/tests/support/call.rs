@@ -5,8 +5,9 @@ use super::{Bench, capabilities, packet, vp8_parameters};
 use std::collections::VecDeque;
 use tureen_congestion::{CongestionFeedbackGenerator, TransportFeedbackGenerator};
 use tureen_media_model::{
-    Consume, ConsumerExplanation, ConsumerInfo, ContentHint, Event, ExplainConsumer, GetTransportStats,
-    OutgoingBitrates, Produce, ProducerOptions, TransportId, TransportOptions, TransportStats,
+    BweTrace, Consume, ConsumerExplanation, ConsumerInfo, ContentHint, Event, ExplainConsumer,
+    GetTransportStats, OutgoingBitrates, Produce, ProducerOptions, Trace, TraceInfo, TraceTransport,
+    TransportEvent, TransportId, TransportOptions, TransportStats, TransportTraceFlags,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpCapabilities};
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket, RtcpWriter};
@@ -22,6 +23,8 @@ pub const FRAME_MILLIS: u64 = 33;
 pub const DELAY_MILLIS: u64 = 20;
 pub const QUEUE_MILLIS: u64 = 300;
 pub const TRANSPORT_WIDE: u8 = 5;
+/// Where the clock begins, in milliseconds.
+pub const BEGINNING: u64 = 1000;
 
 pub fn viewer_capabilities(telling: Telling) -> RtpCapabilities {
     let mut capabilities = serde_json::to_value(capabilities()).unwrap();
@@ -293,6 +296,28 @@ impl Call {
 
     pub fn stats(&mut self) -> TransportStats {
         self.bench.ask(GetTransportStats { id: self.viewer }).unwrap()
+    }
+
+    /// Asks for what becomes of the estimate.
+    pub fn trace(&mut self) {
+        let flags = TransportTraceFlags { probation: true, bwe: true };
+        self.bench.ask(TraceTransport { id: self.viewer, flags }).unwrap();
+    }
+
+    pub fn traces(&self) -> impl Iterator<Item = &Trace> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Transport(_, TransportEvent::Trace(trace)) => Some(trace),
+            _ => None,
+        })
+    }
+
+    /// What was told of the estimate, with the milliseconds since the beginning.
+    pub fn estimates(&self) -> Vec<(u64, BweTrace)> {
+        let of = |trace: &Trace| match trace.info {
+            TraceInfo::Bwe(bwe) => Some((trace.timestamp - BEGINNING, bwe)),
+            _ => None,
+        };
+        self.traces().filter_map(of).collect()
     }
 
     /// The layer after each of so many steps of time.

@@ -72,6 +72,10 @@ impl WebRtc {
         force_tcp: bool,
     ) -> Result<WebRtcReply, Refusal> {
         let transport = self.add(peer, direction, force_tcp, self.sctp).await?;
+        if self.bwe && direction == Direction::Consuming {
+            let traced = transport.enable_trace_event(&["bwe"]).await;
+            traced.map_err(|error| Refusal::request(error, "transport", transport.id()))?;
+        }
         Ok(WebRtcReply {
             id: transport.id(),
             ice_parameters: transport.ice_parameters(),

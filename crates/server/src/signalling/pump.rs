@@ -7,6 +7,7 @@ use crate::rooms::PeerJson;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tureen::dictionaries::{MediaKind, MediaLayers};
+use tureen::model::BweTrace;
 use tureen::{DataProducerId, ProducerId};
 use tureen_room::{DataOffer, Offer, Peer, PeerEvent};
 
@@ -95,6 +96,15 @@ fn wanted_layers(id: ProducerId, layers: Option<MediaLayers>) -> (&'static str, 
     ("producerWantedLayersChanged", data)
 }
 
+/// Bits a second.
+fn downlink(estimate: BweTrace) -> Value {
+    json!({
+        "desiredBitrate": estimate.desired_bitrate,
+        "effectiveDesiredBitrate": estimate.effective_desired_bitrate,
+        "availableBitrate": estimate.available_bitrate,
+    })
+}
+
 /// The notification that tells of an event.
 fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
     Some(match event {
@@ -120,7 +130,32 @@ fn tell(event: PeerEvent) -> Option<(&'static str, Value)> {
         }
         PeerEvent::ProducerScore(id, score) => ("producerScore", json!({ "producerId": id, "score": score })),
         PeerEvent::ProducerWantedLayers(id, layers) => wanted_layers(id, layers),
+        PeerEvent::Downlink(_, estimate) => ("downlinkBwe", downlink(estimate)),
         // Told by others means, or of no interest to clients.
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tureen::model::BweType;
+
+    #[test]
+    fn what_there_is_room_for_has_the_names_that_clients_know() {
+        let estimate = BweTrace {
+            bwe_type: BweType::TransportCc,
+            desired_bitrate: 2_182_000,
+            effective_desired_bitrate: 532_000,
+            min_bitrate: 30_000,
+            max_bitrate: 0,
+            start_bitrate: 600_000,
+            max_padding_bitrate: 1_650_000,
+            available_bitrate: 700_000,
+        };
+        let expected = json!({
+            "desiredBitrate": 2_182_000, "effectiveDesiredBitrate": 532_000, "availableBitrate": 700_000,
+        });
+        assert_eq!(downlink(estimate), expected);
+    }
 }

@@ -51,6 +51,12 @@ impl Bottleneck {
         Some(departure)
     }
 
+    /// The rate from now on; what was to follow is forgotten. What was accepted leaves as it was to.
+    pub(super) fn set_rate(&mut self, rate: Option<u64>) {
+        self.rate = rate;
+        self.schedule.clear();
+    }
+
     /// How long what was accepted keeps the serialiser busy.
     pub(super) fn waiting_time(&self, now: Time) -> Duration {
         self.busy_until.since(now)

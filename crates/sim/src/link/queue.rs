@@ -59,6 +59,11 @@ impl<P: Clone> LinkQueue<P> {
         &self.link
     }
 
+    /// As [`Link::set_rate`].
+    pub fn set_rate(&mut self, rate: Option<u64>) {
+        self.link.set_rate(rate);
+    }
+
     fn insert(&mut self, at: Time, packet: P) {
         self.under_way.push(UnderWay { at, order: self.pushed, packet });
         self.pushed += 1;

@@ -61,6 +61,16 @@ impl Direction {
         lock(&self.state).stats
     }
 
+    pub(super) fn set_rate(&self, rate: Option<u64>) {
+        lock(&self.state).queue.set_rate(rate);
+    }
+
+    /// How long a datagram that comes now would wait in front of the bottleneck.
+    pub(super) fn queue_delay(&self) -> Duration {
+        let now = self.now();
+        lock(&self.state).queue.link().queue_delay(now)
+    }
+
     pub(super) fn wake(&self) {
         self.changed.notify_all();
     }

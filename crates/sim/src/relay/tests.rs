@@ -1,6 +1,6 @@
 //! The relay over real sockets: what passes, what is dropped, and that it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use crate::link::Loss;
@@ -76,6 +76,34 @@ fn the_delay_is_that_of_the_link() {
     target.recv_from(&mut [0; 100]).unwrap();
     let delay = sent.elapsed();
     assert!(delay >= Duration::from_millis(60) && delay < Duration::from_secs(1), "{delay:?}");
+}
+
+#[test]
+fn the_rate_towards_the_client_can_be_changed_while_it_runs() {
+    let (client, target) = (socket(), socket());
+    let mut config = RelayConfig::new(target.local_addr().unwrap());
+    config.client = Some(client.local_addr().unwrap());
+    let relay = Relay::start(config).unwrap();
+    let took = || {
+        let sent = Instant::now();
+        target.send_to(&[0; 1250], relay.target_side_addr()).unwrap();
+        client.recv_from(&mut [0; 1500]).unwrap();
+        sent.elapsed()
+    };
+    // 1250 bytes take 100 ms of 100 kbit/s.
+    relay.set_rate_to_client(Some(100_000));
+    assert!(took() >= Duration::from_millis(100));
+    target.send_to(&[0; 1250], relay.target_side_addr()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while relay.queue_to_client() < Duration::from_millis(50) {
+        assert!(Instant::now() < deadline, "nothing waits");
+    }
+    client.recv_from(&mut [0; 1500]).unwrap();
+    relay.set_rate_to_client(Some(0));
+    target.send_to(&[0; 1250], relay.target_side_addr()).unwrap();
+    while relay.to_client_stats().other_dropped == 0 {
+        assert!(Instant::now() < deadline, "nothing passes a rate of zero");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ function reasons({ obstacle, switches, timestamp }) {
   if (last) {
     const cause = last.cause.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     const seconds = Math.round((timestamp - last.at) / 1000);
-    pairs.push(["switched", `${layerName(last.from)} → ${layerName(last.to)}: ${cause}, ${seconds} s ago`]);
+    pairs.push(["switched", `${layerName(last.from)} → ${layerName(last.to)}: ${cause}, ${seconds}\u00a0s ago`]);
   }
   return pairs;
 }

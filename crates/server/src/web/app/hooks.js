@@ -8,6 +8,7 @@
 //   sendTransport, receiveTransport
 //                   { id, state, pc }: pc is the RTCPeerConnection, for getStats()
 //   stats           { [consumer id | mic | cam | screen]: numbers }, renewed once a second
+//   downlink        what the server last said of its way to us, { desiredBitrate, effectiveDesiredBitrate, availableBitrate }
 //   framesDecoded() resolves with { [consumer id]: number } of this moment
 //   messages        of the chat, [{ own, peerId, name, text, at }]
 //   say(text)       as the chat's field
@@ -58,6 +59,7 @@ const hooks = {
   get sendTransport() { return transport(session?.send); },
   get receiveTransport() { return transport(session?.receive); },
   get stats() { return Object.fromEntries(stats?.samples ?? []); },
+  get downlink() { return session?.downlink ?? null; },
   framesDecoded,
   get messages() { return session?.chat.messages.map((message) => ({ ...message })) ?? []; },
   say: (text) => session.chat.say(text),

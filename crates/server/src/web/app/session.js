@@ -29,6 +29,8 @@ export class Session extends EventTarget {
   chat = new Chat();
   send = null;
   receive = null;
+  /** What the server last said of its way to us, in bits a second: { desiredBitrate, effectiveDesiredBitrate, availableBitrate }. */
+  downlink = null;
   #protoo = null;
   #mustRejoin = false;
   #rejoining = false;
@@ -203,6 +205,7 @@ export class Session extends EventTarget {
   #onNotification({ method, data }) {
     if (method === "producerScore") this.publisher.onProducerScore(data);
     else if (method === "producerWantedLayersChanged") this.publisher.onWantedLayers(data);
+    else if (method === "downlinkBwe") this.downlink = data;
     else if (method === "dataConsumerClosed") this.chat.stop(data.dataConsumerId);
     else if (method === "dataProducerLimited") this.#problem("You write too fast: not all of it was passed on.");
     else this.remote.onNotification({ method, data: data ?? {} });
@@ -335,6 +338,7 @@ export class Session extends EventTarget {
     this.#protoo = null;
     this.send?.close();
     this.receive?.close();
+    this.downlink = null;
   }
 
   #later(delay, run) {

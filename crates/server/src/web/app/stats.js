@@ -40,16 +40,18 @@ export class StatsCollector extends EventTarget {
       if (entry.mid !== undefined) byMid.set(entry.mid, entry);
       byTrack.set(entry.trackIdentifier, entry);
     }
-    const roundTripMs = pathRoundTrip(entries);
+    const { roundTripMs } = pathOf(entries);
     for (const consumer of this.#session.remote.consumers.values()) {
       const entry = byTrack.get(consumer.track.id) ?? byMid.get(consumer.mid);
-      if (entry) samples.set(consumer.id, { ...this.#inbound(consumer.id, entry, entries), roundTripMs });
+      if (!entry) continue;
+      const available = this.#session.downlink?.availableBitrate ?? null;
+      samples.set(consumer.id, { ...this.#inbound(consumer.id, entry, entries), roundTripMs, available });
     }
   }
 
   #readSent(entries, samples) {
     const outbound = [...entries.values()].filter(({ type }) => type === "outbound-rtp");
-    const path = pathRoundTrip(entries);
+    const path = pathOf(entries);
     for (const [name, { mid }] of Object.entries(this.#session.publisher.sources)) {
       if (mid === null) continue;
       const streams = outbound.filter((entry) => entry.mid === mid);
@@ -89,7 +91,9 @@ export class StatsCollector extends EventTarget {
       height: top.frameHeight ?? null,
       frameRate: top.framesPerSecond ?? 0,
       loss: Math.max(0, ...remotes.map(({ fractionLost }) => fractionLost ?? 0)),
-      roundTripMs: path ?? (roundTrip === undefined ? null : roundTrip * 1000),
+      roundTripMs: path.roundTripMs ?? (roundTrip === undefined ? null : roundTrip * 1000),
+      jitterMs: remotes.length > 0 ? Math.max(...remotes.map(({ jitter }) => jitter ?? 0)) * 1000 : null,
+      available: path.available,
       codec: codecName(entries.get(top.codecId)),
       scalabilityMode: top.scalabilityMode ?? null,
       limitation: top.qualityLimitationReason ?? null,
@@ -119,14 +123,15 @@ async function report(transport) {
   }
 }
 
-function pathRoundTrip(entries) {
+/** The path in use: its round trip, and the bits a second that the browser believes it may send. */
+function pathOf(entries) {
   for (const entry of entries.values()) {
-    const { type, state, nominated, currentRoundTripTime } = entry;
+    const { type, state, nominated, currentRoundTripTime, availableOutgoingBitrate = null } = entry;
     if (type === "candidate-pair" && state === "succeeded" && nominated && currentRoundTripTime !== undefined) {
-      return currentRoundTripTime * 1000;
+      return { roundTripMs: currentRoundTripTime * 1000, available: availableOutgoingBitrate };
     }
   }
-  return null;
+  return { roundTripMs: null, available: null };
 }
 
 const sum = (entries, member) => entries.reduce((total, entry) => total + (entry[member] ?? 0), 0);

@@ -1,6 +1,7 @@
 // One picture in the grid: a person or a screen, with a name, a menu and, on demand, numbers. It shows what it is told.
 
 import { icon, make } from "./dom.js";
+import { Plot } from "./plot.js";
 
 const QUALITY_WORDS = ["", "poor connection", "fair connection", "good connection"];
 
@@ -16,6 +17,8 @@ export class Tile {
   statsShown = false;
   #name;
   #stats;
+  #figures;
+  #plot;
   #quality;
   #muteIcon;
   #avatar;
@@ -40,7 +43,9 @@ export class Tile {
       type: "button", className: "tile-more", "aria-haspopup": "true", "aria-expanded": "false",
     }, icon("more"));
     this.menuButton.addEventListener("click", () => onMenu(this.menuButton));
-    this.#stats = make("dl", { className: "tile-stats", hidden: true });
+    this.#figures = make("dl");
+    this.#plot = new Plot();
+    this.#stats = make("div", { className: "tile-stats", hidden: true }, this.#figures, this.#plot.element);
     const className = `tile new no-video${screen ? " screen" : ""}${mirror ? " mirror" : ""}`;
     this.element = make("li", { className, "data-tile": id }, this.video, this.#avatar, this.#stats, chip, this.menuButton);
     this.element.addEventListener("dblclick", (event) => {
@@ -94,11 +99,12 @@ export class Tile {
     this.#stats.hidden = !shown;
   }
 
-  /** Pairs of a name and a text. */
-  setStats(pairs) {
+  /** Pairs of a name and a text, and the last minute: `verb` is what is done with the bits, `points` are as of History. */
+  setStats(pairs, verb, points) {
     if (!this.statsShown) return;
-    this.#stats.replaceChildren(...pairs.flatMap(([name, text]) =>
-      [make("dt", { textContent: name }), make("dd", { textContent: text })]));
+    this.#figures.replaceChildren(...pairs.flatMap(([name, text]) =>
+      [make("dt", { textContent: name }), make("dd", { textContent: text, title: text })]));
+    this.#plot.show(verb, points);
   }
 
   /** `fill` is the space around it, which a screen may use up. */

@@ -3,6 +3,7 @@
 
 import { Explanations } from "./explanations.js";
 import { receivedFigures, sentFigures } from "./figures.js";
+import { History } from "./history.js";
 import { spatialLayerFor } from "./layers.js";
 import { options } from "./options.js";
 import { quality } from "./stats.js";
@@ -21,6 +22,7 @@ export class Tiles {
   #callbacks;
   #explanations;
   #tiles = new Map();
+  #history = new History();
   #allStats = false;
   /** consumer id -> what the user picked, where that is not "auto" */
   #picks = new Map();
@@ -141,6 +143,8 @@ export class Tiles {
   /** New numbers are there. */
   onSample() {
     for (const tile of this.#tiles.values()) {
+      const { video, audio } = this.#streamsOf(tile);
+      this.#history.add(tile.id, [video, audio].filter(Boolean));
       this.#show(tile);
       if (options.adaptive) this.#adapt(tile);
     }
@@ -162,6 +166,7 @@ export class Tiles {
     const tile = this.#tiles.get(id);
     if (!tile) return;
     tile.setTrack(null);
+    this.#history.forget(id);
     this.#tiles.delete(id);
     this.#grid.remove(tile);
   }
@@ -174,31 +179,39 @@ export class Tiles {
     };
   }
 
+  /** The newest numbers of what a tile shows and sounds like. */
+  #streamsOf(tile) {
+    const { samples } = this.#stats;
+    if (tile.id.startsWith("self")) {
+      const { mic, cam, screen } = this.#session.publisher.sources;
+      const video = tile.screen ? screen.active && samples.get("screen") : cam.active && samples.get("cam");
+      return { video, audio: !tile.screen && mic.active && samples.get("mic") };
+    }
+    const read = (consumer) => (consumer && !consumer.paused ? samples.get(consumer.id) : undefined);
+    return { video: read(this.videoOf(tile)), audio: tile.screen ? undefined : read(this.#consumersOf(tile.id).audio) };
+  }
+
   #show(tile) {
     if (tile.id.startsWith("self")) this.#showSent(tile);
     else this.#showReceived(tile);
   }
 
   #showSent(tile) {
-    const { samples } = this.#stats;
-    const { mic, cam, screen } = this.#session.publisher.sources;
-    const video = tile.screen ? screen.active && samples.get("screen") : cam.active && samples.get("cam");
-    const audio = !tile.screen && mic.active && samples.get("mic");
+    const { video, audio } = this.#streamsOf(tile);
     tile.setQuality(quality(video || audio || null));
-    tile.setStats(sentFigures({ video, audio }));
+    tile.setStats(sentFigures({ video, audio }), "sent", this.#history.of(tile.id));
   }
 
   #showReceived(tile) {
-    const { samples } = this.#stats;
+    const { video, audio } = this.#streamsOf(tile);
     const videoConsumer = this.videoOf(tile);
     const audioConsumer = tile.screen ? undefined : this.#consumersOf(tile.id).audio;
-    const read = (consumer) => (consumer && !consumer.paused ? samples.get(consumer.id) : undefined);
-    const [video, audio] = [read(videoConsumer), read(audioConsumer)];
     const consumer = videoConsumer?.paused === false ? videoConsumer : audioConsumer;
     const active = consumer && !consumer.paused;
     tile.setQuality(active ? quality(video ?? audio ?? null, scoreOf(consumer.score)) : 0);
     const explanation = tile.statsShown && videoConsumer ? this.#explanations.of(videoConsumer.id) : undefined;
-    tile.setStats(receivedFigures({ video, videoConsumer, audio, explanation }));
+    const figures = receivedFigures({ video, videoConsumer, audio, explanation });
+    tile.setStats(figures, "received", this.#history.of(tile.id));
   }
 
   #wantedLayer(consumer, tile) {

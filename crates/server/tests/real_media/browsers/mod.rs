@@ -10,6 +10,7 @@ mod figures;
 mod layers;
 mod linked;
 pub(crate) mod namespace;
+mod narrow;
 mod networks;
 mod road;
 pub(crate) mod scenario;

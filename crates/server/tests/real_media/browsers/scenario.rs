@@ -12,6 +12,13 @@ const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/browse
 
 /// Runs the scenario of this name; panics where it fails or takes longer than `limit`.
 pub(crate) fn run<T: DeserializeOwned>(directory: &Path, name: &str, options: &Value, limit: Duration) -> T {
+    let mut process = start(directory, name, options);
+    process.wait(limit);
+    figures(name, &process)
+}
+
+/// Starts it, for whoever has to do something meanwhile.
+pub(super) fn start(directory: &Path, name: &str, options: &Value) -> Process {
     let clients = Path::new(CLIENTS);
     assert!(
         clients.join("node_modules").exists(),
@@ -19,8 +26,11 @@ pub(crate) fn run<T: DeserializeOwned>(directory: &Path, name: &str, options: &V
     );
     let mut command = Command::new("node");
     command.current_dir(clients).arg(format!("{name}.mjs")).arg(options.to_string());
-    let mut process = Process::start(directory, name, &mut command);
-    process.wait(limit);
+    Process::start(directory, name, &mut command)
+}
+
+/// What one that has ended tells.
+pub(super) fn figures<T: DeserializeOwned>(name: &str, process: &Process) -> T {
     let text = process.stdout();
     serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{name}: {error}: {text}\n{}", process.stderr()))
