@@ -241,7 +241,7 @@ fn a_path_that_was_narrow_from_the_first_is_found_to_be_wide() {
 #[test]
 fn of_a_screen_motion_is_given_up_before_sharpness() {
     let layers = |content_hint| {
-        let show = Show { content_hint, has_temporal_layers: true };
+        let show = Show { content_hint, has_temporal_layers: true, ..Show::default() };
         let mut call = Call::showing(400_000, Telling::Reports, show);
         call.run(12_000);
         let layers = call.explain().current_layers.unwrap();
