@@ -44,7 +44,8 @@ fn call(server: &[&str], flags: &[&str]) -> Call {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server::for_browsers(directory.path(), server);
-    let options = json!({ "url": server.page(), "room": "feedback", "flags": flags, "seconds": SECONDS });
+    let (url, api) = (server.page(), server.url("/api/v1"));
+    let options = json!({ "url": url, "api": api, "room": "feedback", "flags": flags, "seconds": SECONDS });
     let call: Call = scenario::run(directory.path(), "feedback", &options, LIMIT);
     report(&format!("{call:#?}"));
     let (_, metrics) = server.request("/metrics", None);
