@@ -68,7 +68,8 @@ pub struct CoreCounters {
     pub bad_rtcp: u64,
     /// Reports on what arrived (transport-wide feedback, RFC 8888) that nobody asked their sender for.
     pub unwanted_feedback: u64,
-    /// Packets that RFC 8888 feedback told of and that were not sent, or too long ago.
+    /// Packets that RFC 8888 feedback told of and that were not sent, or too long ago. Those that were given up while they waited for room
+    /// on the path are among them.
     pub unknown_reported: u64,
     /// Packets that consumers dropped.
     pub dropped: u64,

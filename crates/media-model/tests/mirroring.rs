@@ -6,9 +6,9 @@ use support::{
     Bench, audio, give, red_capabilities, red_parameters, red_payload, settle, take, vp8, vp8_parameters,
 };
 use tureen_media_model::{
-    CloseProducer, CloseRouter, Consume, ConsumerEvent, ConsumerOptions, CreateRouter, DumpConsumer, Event,
-    MirrorSource, PauseProducer, ProducerId, PublishSource, ResumeProducer, RouterOptions, ShardId,
-    SourceDescription, TransportId,
+    CloseProducer, CloseRouter, Consume, ConsumerEvent, ConsumerOptions, ContentHint, CreateRouter,
+    DumpConsumer, DumpProducer, Event, MirrorSource, PauseProducer, Produce, ProducerId, ProducerOptions,
+    PublishSource, ResumeProducer, RouterOptions, ShardId, SourceDescription, TransportId,
 };
 use tureen_rtp_dictionaries::{MediaKind, RtpParameters};
 use tureen_rtp_wire::rtp::RtpPacket;
@@ -154,4 +154,20 @@ fn red_is_unpacked_on_the_shard_of_who_does_not_take_it() {
         assert_eq!(packets.len(), 1);
         assert_eq!((packets[0].payload_type(), packets[0].payload()), (payload_type, &payload[..]));
     }
+}
+
+#[test]
+fn what_pictures_show_is_known_on_every_shard() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.publish().content_hint, None);
+    let parameters = RtpParameters { mid: Some("w".to_owned()), ..vp8_parameters(2000) };
+    let options = ProducerOptions {
+        content_hint: Some(ContentHint::Detail),
+        ..pair.home.producer_options(MediaKind::Video, parameters)
+    };
+    let source = pair.home.transport(3);
+    let producer = pair.home.ask(Produce { transport: source, options }).unwrap().id;
+    let there = pair.home.ask(PublishSource { producer, to: ShardId(1) }).unwrap();
+    assert_eq!(there.content_hint, Some(ContentHint::Detail));
+    assert_eq!(pair.home.ask(DumpProducer { id: producer }).unwrap().content_hint, there.content_hint);
 }

@@ -104,6 +104,7 @@ fn a_producer_has_what_it_was_made_with() {
     options.key_frame_request_delay = std::time::Duration::from_secs(1);
     let cache = tureen::KeyFrameCache { max_bytes: 4096, ..Default::default() };
     options.key_frame_cache = Some(cache);
+    options.content_hint = Some(tureen::ContentHint::Text);
     let producer = block_on(transport.produce(options)).expect("a producer");
     assert_eq!(producer.id().to_string(), "01234567-89ab-cdef-0011-223344556677");
     assert_eq!(producer.kind(), MediaKind::Video);
@@ -120,6 +121,10 @@ fn a_producer_has_what_it_was_made_with() {
     assert_eq!(dump.trace_event_types, ["rtp", "sr"]);
     assert!(dump.paused && dump.id == producer.id());
     assert_eq!(dump.key_frame_cache, Some(cache));
+    assert_eq!(
+        (dump.content_hint, producer.content_hint()),
+        (Some(tureen::ContentHint::Text), Some(tureen::ContentHint::Text))
+    );
 }
 
 #[test]

@@ -33,7 +33,9 @@ fn simulcast(transport: &DirectTransport) -> Producer {
     let mut parameters = support::vp8(ENCODINGS[0]);
     parameters.encodings =
         from_json(serde_json::json!(ENCODINGS.map(|ssrc| serde_json::json!({"ssrc": ssrc}))));
-    block_on(transport.produce(ProducerOptions::new(MediaKind::Video, parameters))).expect("a producer")
+    let mut options = ProducerOptions::new(MediaKind::Video, parameters);
+    options.content_hint = Some(ContentHint::Detail);
+    block_on(transport.produce(options)).expect("a producer")
 }
 
 /// A VP8 key frame of 320 by 240 in one packet (RFC 7741 section 4.2, RFC 6386 section 9.1).
@@ -73,6 +75,7 @@ fn simulcast_crosses_with_srtp_and_rtx_and_layers_are_chosen_at_the_far_end() {
     let piped = block_on(scene.here.router.pipe_producer_to_router(producer.id(), options)).expect("piped");
     let far = piped.producer.producer();
     assert_eq!((far.id(), far.producer_type()), (producer.id(), ProducerType::Simulcast));
+    assert_eq!(far.content_hint(), Some(ContentHint::Detail));
     assert_eq!(piped.consumer.consumer_type(), ConsumerType::Pipe);
     assert!(piped.consumer.rtp_parameters().encodings.iter().all(|encoding| encoding.rtx.is_some()));
     let viewer = consumer(&scene.there.transport(), far);

@@ -164,8 +164,7 @@ impl<T: Transport> Core<T> {
         parameters.rtcp.cname = Some(cname);
         let media = parameters.codecs.iter().find(|codec| !codec.is_rtx()).cloned();
         let feedback = media.as_ref().map(Feedback::of).unwrap_or_default();
-        let plain_repeats =
-            feedback.nack && parameters.encodings.iter().any(|encoding| encoding.rtx.is_none());
+        let plain_repeats = feedback.nack && repeats_plainly(&parameters);
         let per_send = !(plain_repeats && state.adapter.cipher().forbids_altered_repeats());
         if plain_repeats {
             state.adapter.cipher().expect_repeats();
@@ -317,6 +316,11 @@ impl<T: Transport> Core<T> {
         self.consumer_mut(request.id)?.trace = request.flags;
         Ok(())
     }
+}
+
+/// Whether lost packets of some encoding are sent again in its own stream.
+fn repeats_plainly(parameters: &RtpParameters) -> bool {
+    parameters.encodings.iter().any(|encoding| encoding.rtx.is_none())
 }
 
 /// The wanted layers, limited to those there are; `None` where there are none to choose from.

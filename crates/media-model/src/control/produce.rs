@@ -9,7 +9,7 @@ use crate::description::ProducerInfo;
 use crate::error::{NotFoundError, ProduceError};
 use crate::extensions::SourceExtensions;
 use crate::listener::{Conflict, Identity};
-use crate::options::KeyFrameCache;
+use crate::options::{ContentHint, KeyFrameCache};
 use crate::producer::{Producer, ProducerDefinition};
 use crate::router::Router;
 use crate::sending::LayerRates;
@@ -42,17 +42,11 @@ impl<T: Transport> Core<T> {
         }
         let mut parameters = options.rtp_parameters;
         validate_rtp_parameters(&mut parameters)?;
-        if parameters.mid.as_ref().is_some_and(|mid| mid.len() > MAX_MID_LEN) {
-            return Err(ProduceError::Mid);
-        }
+        check_parameters(&parameters)?;
         let identity = identify(&parameters)?;
-        check_simulcast(&parameters)?;
         let cache = options.key_frame_cache;
         cache.map_or(Ok(()), |cache| cache.check(options.kind, &parameters))?;
-        if options.content_hint.is_some() && options.kind == MediaKind::Audio {
-            return Err(ProduceError::ContentHintOfAudio);
-        }
-        check_extension_ids(&parameters.header_extensions)?;
+        check_hint(options.kind, options.content_hint)?;
         let ssrc_base = self.draw_ssrc(u32::try_from(parameters.encodings.len()).unwrap_or(0));
         let state = self.transport_mut(request.transport)?;
         let router_key = state.router;
@@ -222,6 +216,22 @@ fn identify(parameters: &RtpParameters) -> Result<Identity, ProduceError> {
         identity.ssrcs.extend(encoding.rtx.as_ref().map(|rtx| (rtx.ssrc, at, true)));
     }
     Ok(identity)
+}
+
+fn check_parameters(parameters: &RtpParameters) -> Result<(), ProduceError> {
+    if parameters.mid.as_ref().is_some_and(|mid| mid.len() > MAX_MID_LEN) {
+        return Err(ProduceError::Mid);
+    }
+    check_simulcast(parameters)?;
+    check_extension_ids(&parameters.header_extensions)
+}
+
+/// What is heard has no layers to choose among.
+const fn check_hint(kind: MediaKind, hint: Option<ContentHint>) -> Result<(), ProduceError> {
+    match (kind, hint) {
+        (MediaKind::Audio, Some(_)) => Err(ProduceError::ContentHintOfAudio),
+        _ => Ok(()),
+    }
 }
 
 /// Several encodings take a codec that consumers can be switched between encodings of.

@@ -114,6 +114,26 @@ pub(crate) fn report(server: &TestServer) -> Value {
 }
 
 #[test]
+fn what_pictures_show_crosses_with_them() {
+    let (here, there) = (TestServer::start(settings()), TestServer::start(settings()));
+    let (transport, _) = here.transport(&here.broadcaster("r", "screen"), json!({ "comedia": true }));
+    let mut screen = vp8(2222);
+    screen["contentHint"] = "detail".into();
+    let id = here.post_json(&format!("{transport}/producers"), &screen)["id"].clone();
+    let (out, _) = open(&here, &json!({}));
+    let consumer = here.post_json(&format!("{out}/consumers"), &json!({ "producerId": id }));
+    assert_eq!(consumer["contentHint"], "detail");
+    let (into, _) = open(&there, &json!({ "peer": { "displayName": "Screen" } }));
+    let producer = json!({
+        "id": id, "kind": "video", "rtpParameters": consumer["rtpParameters"], "contentHint": consumer["contentHint"]
+    });
+    there.post_json(&format!("{into}/producers"), &producer);
+    let (on, _) = open(&there, &json!({}));
+    let again = there.post_json(&format!("{on}/consumers"), &json!({ "producerId": id }));
+    assert_eq!(again["contentHint"], "detail");
+}
+
+#[test]
 fn a_producer_crosses_call_by_call() {
     let (here, there) = (TestServer::start(settings()), TestServer::start(settings()));
     let mut publisher = Publisher::new(&here, "speaker");

@@ -1,5 +1,5 @@
 // One person publishes, another watches; both say in which way bandwidth is estimated. Options:
-//   { url, room, flags, seconds }
+//   { url, api, room, flags, seconds }; api is the operators' one, without a token
 // Figures: of the publisher what it heard of its packets, of the viewer what it was offered, what it answered and how its packets were
 // marked, and what the server knows of the viewer's path.
 
@@ -34,11 +34,11 @@ async function watching() {
   const sum = (name) => inbound.reduce((total, entry) => total + (entry[name] ?? 0), 0);
   const { roomId, peerId, consumers } = window.tureen;
   const { id } = consumers.find(({ kind }) => kind === "video");
-  const explained = await fetch(`/api/v1/rooms/${roomId}/peers/${peerId}/consumers/${id}`);
   return {
     offer: pc.remoteDescription.sdp, answer: pc.localDescription.sdp, decoded: sum("framesDecoded"),
     packets: sum("packetsReceived"), marked: sum("packetsReceivedWithEct1"),
-    width: Math.max(0, ...inbound.map(({ frameWidth }) => frameWidth ?? 0)), explanation: await explained.json(),
+    width: Math.max(0, ...inbound.map(({ frameWidth }) => frameWidth ?? 0)),
+    path: `/rooms/${roomId}/peers/${peerId}/consumers/${id}`,
   };
 }
 
@@ -56,6 +56,8 @@ scenario(async (options, start) => {
   await until("pictures", async () => (await decoded()) > 10, 60);
   await pause(options.seconds * 1000);
   const [sent, received] = [await publisher.evaluate(sending), await viewer.evaluate(watching)];
+  const explained = await fetch(`${options.api}${received.path}`);
+  received.explanation = await explained.json();
   return {
     publisher: { ...sent, answer: feedbackLines({ sdp: sent.answer }) },
     viewer: { ...received, offer: feedbackLines({ sdp: received.offer }), answer: feedbackLines({ sdp: received.answer }) },

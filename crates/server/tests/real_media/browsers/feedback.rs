@@ -44,7 +44,8 @@ fn call(server: &[&str], flags: &[&str]) -> Call {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server::for_browsers(directory.path(), server);
-    let options = json!({ "url": server.page(), "room": "feedback", "flags": flags, "seconds": SECONDS });
+    let (url, api) = (server.page(), server.url("/api/v1"));
+    let options = json!({ "url": url, "api": api, "room": "feedback", "flags": flags, "seconds": SECONDS });
     let call: Call = scenario::run(directory.path(), "feedback", &options, LIMIT);
     report(&format!("{call:#?}"));
     let (_, metrics) = server.request("/metrics", None);
@@ -70,9 +71,6 @@ fn assert_known(call: &Call) {
 fn real_media_browsers_feedback_by_stream() {
     let call = call(&["--stream-feedback", "true", "--webrtc-ecn", "true"], &[BY_STREAM]);
     let Call { publisher, viewer } = &call;
-    for lines in [&publisher.answer, &viewer.offer] {
-        assert!(has(lines, "a=rtcp-fb:* ack ccfb"), "{lines:?}");
-    }
     for lines in [&publisher.answer, &viewer.offer, &viewer.answer] {
         assert!(has(lines, " ack ccfb"), "{lines:?}");
         assert!(!has(lines, "transport-cc") && !has(lines, "transport-wide-cc"), "{lines:?}");
