@@ -65,7 +65,7 @@ fn serve(directory: &Path, name: &str, arguments: &[&str]) -> (Process, String) 
 fn real_media_examples_a_browser_hears_and_sees_itself() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
-    let (echo, url) = serve(directory.path(), "echo", &["srtp", "bwe"]);
+    let (echo, url) = serve(directory.path(), "browser_echo", &["srtp", "bwe"]);
     let options = json!({ "url": url, "seconds": 4 });
     let pages: Pages = scenario::run(directory.path(), "examples", &options, LIMIT);
     pages.assert_playing(2);

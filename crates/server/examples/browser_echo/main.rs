@@ -1,6 +1,6 @@
 //! An echo: a browser hears and sees itself, after one HTTP request.
 //!
-//! `cargo run -p tureen-server --example echo -- 127.0.0.1:3000 MEDIA_ADDRESS [LOG_TAG]...` serves a page on the first address, and media on
+//! `cargo run -p tureen-server --example browser_echo -- 127.0.0.1:3000 MEDIA_ADDRESS [LOG_TAG]...` serves a page on the first address, and media on
 //! the second, one of this machine's that the browser reaches. Log tags (`ice`, `rtx`, `bwe`, `srtp` and so on) have the Worker tell of
 //! these on standard error.
 
@@ -37,7 +37,7 @@ struct Echo {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [http, media, tags @ ..] = &arguments[..] else {
-        return Err("usage: echo HTTP_ADDRESS:PORT MEDIA_ADDRESS [LOG_TAG]...".into());
+        return Err("usage: browser_echo HTTP_ADDRESS:PORT MEDIA_ADDRESS [LOG_TAG]...".into());
     };
     tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
     let mut settings = WorkerSettings::with_shards(1);
