@@ -15,6 +15,8 @@ use exchange::{Refusal, Section, answer, gone, listen};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 use tureen::dictionaries::from_json;
 use tureen::{
     ConsumerNumbering, ConsumerOptions, LogLevel, LogTag, ProducerOptions, Router, RouterOptions,
@@ -39,7 +41,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [http, media, tags @ ..] = &arguments[..] else {
         return Err("usage: browser_echo HTTP_ADDRESS:PORT MEDIA_ADDRESS [LOG_TAG]...".into());
     };
-    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let ours = Targets::new().with_target("tureen", LevelFilter::DEBUG);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let mut settings = WorkerSettings::with_shards(1);
     settings.log_level = LogLevel::Debug;
     settings.log_tags =
