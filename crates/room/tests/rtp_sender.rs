@@ -3,8 +3,9 @@
 mod support;
 
 use pollster::block_on;
+use serde_json::json;
 use support::*;
-use tureen::dictionaries::MediaKind;
+use tureen::dictionaries::{MediaKind, RtpParameters};
 use tureen_room::conference::*;
 
 /// Alice shows VP8, Bob sees it.
@@ -341,7 +342,10 @@ fn user_parameters_go_from_receiver_to_sender_as_they_are() {
         let log = log.clone();
         move |change| log.write(change.rtp_parameters.user_parameters.clone().unwrap()["title"].to_string())
     });
-    let _closes = consumer.observer().on_close(told.line("the consumer closed"));
+    let _closes = consumer.observer().on_close({
+        let told = told.clone();
+        move || told.write("the consumer closed")
+    });
     block_on(receiver.receive(saying("the next slide"))).unwrap();
     assert_eq!(log.wait(1), ["\"the next slide\""]);
     assert_eq!(sender.consumer().unwrap().id(), consumer.id(), "media goes on");

@@ -15,7 +15,7 @@
 
 use std::error::Error;
 use std::io::Read as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tureen::dictionaries::{MediaKind, from_json};
 use tureen::{
     ConsumerOptions, ListenInfo, PlainConnectOptions, PlainTransportOptions, ProducerOptions, RouterOptions,
@@ -39,8 +39,10 @@ async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>> {
         from_json(&format!(r#"[{{"kind": "audio", {codec}, "preferredPayloadType": 100, {LAYOUT}}}]"#))?;
     let router = worker.create_router(RouterOptions::new(codecs)).await?;
 
+    let own: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // The address of who sends is learned from the first packet.
-    let mut options = PlainTransportOptions::new(ListenInfo::loopback());
+    let mut options = PlainTransportOptions::new(ListenInfo::new(own));
     options.comedia = true;
     let source = router.create_plain_transport(options).await?;
     let sent = from_json(&format!(
@@ -48,7 +50,7 @@ async fn run(address: IpAddr, port: u16) -> Result<(), Box<dyn Error>> {
     ))?;
     let producer = source.produce(ProducerOptions::new(MediaKind::Audio, sent)).await?;
 
-    let sink = router.create_plain_transport(PlainTransportOptions::new(ListenInfo::loopback())).await?;
+    let sink = router.create_plain_transport(PlainTransportOptions::new(ListenInfo::new(own))).await?;
     sink.connect(PlainConnectOptions::to(address, port)).await?;
     let consumer = sink.consume(ConsumerOptions::new(producer.id(), router.rtp_capabilities())).await?;
     let codec = consumer.rtp_parameters().codecs.first().ok_or("a codec")?;

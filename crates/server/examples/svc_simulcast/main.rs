@@ -7,7 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "it is what an example is for")]
 
-#[path = "../echo/exchange.rs"]
+#[path = "../browser_echo/exchange.rs"]
 mod exchange;
 
 use axum::extract::{Query, State};
@@ -24,7 +24,7 @@ use tureen::{
     Consumer, ConsumerNumbering, ConsumerOptions, ProducerOptions, RequestError, Router, RouterOptions,
     Transport as _, WorkerManager, WorkerSettings,
 };
-use tureen_sdp_bridge::Offer;
+use tureen_sdp_bridge::{Offer, OfferedMedia};
 
 const PAGE: &str = include_str!("page.html");
 const CODECS: &str = r#"[
@@ -62,7 +62,7 @@ async fn show(
     offer: String,
 ) -> Result<String, Refusal> {
     let offer = Offer::parse(&offer)?;
-    let video = |media: &&_| tureen_sdp_bridge::OfferedMedia::media_kind(media) == Some(MediaKind::Video);
+    let video = |media: &&OfferedMedia| media.media_kind() == Some(MediaKind::Video);
     let media = offer.media.iter().find(video).ok_or("there is no video in the offer")?;
     let mid = media.mid.clone().ok_or("the video has no mid")?;
     let transport = listen(&stage.router, stage.address).await?;

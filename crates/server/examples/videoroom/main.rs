@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "it is what an example is for")]
 
-#[path = "../echo/exchange.rs"]
+#[path = "../browser_echo/exchange.rs"]
 mod exchange;
 
 use axum::extract::{Path, State};
@@ -18,9 +18,7 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tureen::dictionaries::from_json;
-use tureen::{
-    ConsumerNumbering, ConsumerOptions, ProducerOptions, Transport as _, WorkerManager, WorkerSettings,
-};
+use tureen::{ConsumerNumbering, ConsumerOptions, ProducerOptions, WorkerManager, WorkerSettings};
 use tureen_room::{Device, Direction, Peer, PeerOptions, Profile, Rooms, RoomsOptions, Subscription};
 use tureen_sdp_bridge::Offer;
 

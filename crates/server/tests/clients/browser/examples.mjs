@@ -6,7 +6,7 @@ import { pause, scenario, until } from "./lib-browsers.mjs";
 
 /** What the page receives. Runs in the page. */
 async function figures() {
-  const connections = window.others ? [...window.others.values()].map(({ pc }) => pc) : [window.pc];
+  const connections = window.watched ? [...window.watched.values()].map(({ pc }) => pc) : [window.pc];
   const streams = [];
   for (const pc of connections.filter(Boolean)) {
     const all = [...(await pc.getStats()).values()];
@@ -15,7 +15,7 @@ async function figures() {
       energy: entry.totalAudioEnergy ?? null, lost: entry.packetsLost, keyFrames: entry.keyFramesDecoded ?? null,
     })));
   }
-  return { problem: window.problem ?? null, others: window.others?.size ?? null, streams };
+  return { problem: window.failure ?? null, others: window.watched?.size ?? null, streams };
 }
 
 const plays = ({ kind, frames, energy }) => (kind === "video" ? frames > 0 : energy > 0);

@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
 use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 use tureen::dictionaries::{DtlsParameters, DtlsRole, DtlsState, IceState, RtpParameters};
 use tureen::{
-    CreateTransportError, ListenInfo, Router, TransportEvent, WebRtcTransport, WebRtcTransportOptions,
+    CreateTransportError, ListenInfo, Router, Transport as _, TransportEvent, WebRtcTransport,
+    WebRtcTransportOptions,
 };
 use tureen_sdp_bridge::{Answer, LocalTransport, Offer};
 

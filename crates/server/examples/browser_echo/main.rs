@@ -1,6 +1,6 @@
 //! An echo: a browser hears and sees itself, after one HTTP request.
 //!
-//! `cargo run -p tureen-server --example echo -- 127.0.0.1:3000 MEDIA_ADDRESS [LOG_TAG]...` serves a page on the first address, and media on
+//! `cargo run -p tureen-server --example browser_echo -- 127.0.0.1:3000 MEDIA_ADDRESS [LOG_TAG]...` serves a page on the first address, and media on
 //! the second, one of this machine's that the browser reaches. Log tags (`ice`, `rtx`, `bwe`, `srtp` and so on) have the Worker tell of
 //! these on standard error.
 
@@ -15,6 +15,8 @@ use exchange::{Refusal, Section, answer, gone, listen};
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 use tureen::dictionaries::from_json;
 use tureen::{
     ConsumerNumbering, ConsumerOptions, LogLevel, LogTag, ProducerOptions, Router, RouterOptions,
@@ -37,9 +39,11 @@ struct Echo {
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [http, media, tags @ ..] = &arguments[..] else {
-        return Err("usage: echo HTTP_ADDRESS:PORT MEDIA_ADDRESS [LOG_TAG]...".into());
+        return Err("usage: browser_echo HTTP_ADDRESS:PORT MEDIA_ADDRESS [LOG_TAG]...".into());
     };
-    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let ours = Targets::new().with_target("tureen", LevelFilter::DEBUG);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let mut settings = WorkerSettings::with_shards(1);
     settings.log_level = LogLevel::Debug;
     settings.log_tags =
