@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use support::{Bench, capabilities, packet, vp8_parameters};
 use tureen_congestion::TransportFeedbackGenerator;
 use tureen_media_model::{
-    BweTrace, Consume, ConsumerExplanation, ConsumerInfo, Event, ExplainConsumer, GetConsumerStats, GetTransportStats,
-    Obstacle, OutgoingBitrateError, OutgoingBitrates, SetMaxOutgoingBitrate, SetMinOutgoingBitrate,
-    SetPreferredLayers, SwitchCause, Trace, TraceInfo, TraceTransport, TransportEvent, TransportId,
-    TransportOptions, TransportStats, TransportTraceFlags,
+    BweTrace, Consume, ConsumerExplanation, ConsumerInfo, Event, ExplainConsumer, GetConsumerStats,
+    GetTransportStats, Obstacle, OutgoingBitrateError, OutgoingBitrates, SetMaxOutgoingBitrate,
+    SetMinOutgoingBitrate, SetPreferredLayers, SwitchCause, Trace, TraceInfo, TraceTransport, TransportEvent,
+    TransportId, TransportOptions, TransportStats, TransportTraceFlags,
 };
 use tureen_rtp_dictionaries::{MediaKind, MediaLayers, RtpCapabilities};
 use tureen_rtp_wire::Time;
@@ -90,6 +90,8 @@ struct Call {
     consumer: ConsumerInfo,
     link: Link,
     telling: Telling,
+    /// A fifth of a second with large frames is followed by one with small ones.
+    is_uneven: bool,
     arrivals: TransportFeedbackGenerator,
     next: [u16; 3],
     frames: u32,
@@ -123,6 +125,7 @@ impl Call {
             consumer,
             link: Link { capacity, busy_until: 0, under_way: VecDeque::new(), lost: 0 },
             telling,
+            is_uneven: false,
             arrivals: TransportFeedbackGenerator::new(),
             next: [100, 200, 300],
             frames: 0,
@@ -135,7 +138,12 @@ impl Call {
 
     fn frame(&mut self, encoding: usize, is_key_frame: bool) {
         let bytes = BITRATES[encoding] as usize / 8 * FRAME_MILLIS as usize / 1000;
-        let bytes = if is_key_frame { bytes * KEY_FRAME } else { bytes };
+        let percent = match (self.is_uneven, self.frames / 6 % 2) {
+            (false, _) => 100,
+            (true, 0) => 160,
+            (true, _) => 40,
+        };
+        let bytes = if is_key_frame { bytes * KEY_FRAME } else { bytes * percent / 100 };
         let packets = bytes.div_ceil(1100);
         for index in 0..packets {
             let sequence_number = self.next[encoding];
@@ -287,6 +295,31 @@ fn a_viewer_gets_what_its_path_carries() {
     call.link.capacity = 5_000_000;
     let rise = call.layers(10, 500);
     assert_eq!(rise.last(), Some(&Some(2)), "{rise:?}");
+}
+
+#[test]
+fn a_path_that_turns_narrow_and_wide_again_is_followed() {
+    let mut call = Call::new(3_000_000, Telling::Reports);
+    call.run(15_000);
+    call.link.capacity = 700_000;
+    let fall = call.layers(6, 500);
+    assert_eq!(fall.last(), Some(&Some(1)), "{fall:?}");
+    let narrow = call.layers(34, 500);
+    assert!(narrow.iter().all(|layer| *layer == Some(1)), "{narrow:?}");
+    call.link.capacity = 3_000_000;
+    let rise = call.layers(16, 500);
+    assert_eq!(rise.last(), Some(&Some(2)), "{rise:?}");
+}
+
+#[test]
+fn frames_of_uneven_size_cost_no_layer() {
+    let mut call = Call::new(3_000_000, Telling::Reports);
+    call.is_uneven = true;
+    call.run(8000);
+    let before = call.explain().switch_count;
+    let layers = call.layers(60, 500);
+    assert!(layers.iter().all(|layer| *layer == Some(2)), "{layers:?}");
+    assert_eq!(call.explain().switch_count, before);
 }
 
 #[test]

@@ -324,11 +324,11 @@ impl SendControl {
             return None;
         }
         let available = self.estimator.target_bitrate();
-        let news = PathNews { desired: self.allocator.wanted().1, granted: self.allocator.granted(), available };
+        let news =
+            PathNews { desired: self.allocator.wanted().1, granted: self.allocator.granted(), available };
         let is_due = self.told.is_none_or(|(at, told)| {
             let passed = now.since(at);
-            passed >= TOLD_EVERY && news.is_noticeable(told)
-                || passed >= TOLD_EVERY_FAR && news.is_far(told)
+            passed >= TOLD_EVERY && news.is_noticeable(told) || passed >= TOLD_EVERY_FAR && news.is_far(told)
         });
         is_due.then(|| self.told.insert((now, news)).1)
     }

@@ -128,8 +128,8 @@ scenario(async (options, start) => {
     for (const [key, value] of Object.entries({ join: "1", room: options.room, adaptive: "0", ...query })) full.searchParams.set(key, value);
     return full.href;
   };
-  const publishing = await start("chromium", { flags: options.flags, fps: options.fps });
-  const publisher = await publishing.open(address({ name: "Publisher", ...options.query }), options.grain === false ? undefined : grainyCamera, options.fps);
+  const publishing = await start("chromium", { flags: options.flags });
+  const publisher = await publishing.open(address({ name: "Publisher", ...options.query }), grainyCamera, options.fps);
   await until("a camera", () => publisher.evaluate(settleEncodings, options.bitrates));
   const watching = await start("chromium", { flags: options.flags });
   const viewer = await watching.open(address({ name: "Viewer", video: "0", audio: "0" }), watchThrough, options.relay);
@@ -137,7 +137,7 @@ scenario(async (options, start) => {
   await until(() => `the top layer: ${last}`, async () => {
     const [seen, sent] = [await viewer.evaluate(() => window.samples.at(-1)), await publisher.evaluate(sending)];
     last = JSON.stringify([seen, sent]);
-    return seen?.spatial === 2 && seen.width === Math.max(...sent.map(({ width }) => width));
+    return seen?.spatial === 2 && seen.temporal === 2 && seen.width === Math.max(...sent.map(({ width }) => width));
   }, 60);
   const consumer = await viewer.evaluate(() => window.tureen.consumers.find(({ kind }) => kind === "video").id);
   const peer = await viewer.evaluate(() => window.tureen.peerId);

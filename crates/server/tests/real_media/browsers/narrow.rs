@@ -74,8 +74,12 @@ struct Watched {
 /// A relay that carries so much to the viewer.
 fn relay(port: u16) -> Relay {
     let mut config = RelayConfig::new(([127, 0, 0, 1], port).into());
-    let link =
-        LinkConfig { rate: Some(WIDE), queue: QueueLimit::Delay(QUEUE), delay: DELAY, ..LinkConfig::default() };
+    let link = LinkConfig {
+        rate: Some(WIDE),
+        queue: QueueLimit::Delay(QUEUE),
+        delay: DELAY,
+        ..LinkConfig::default()
+    };
     config.to_client = Impairment { link, ..Impairment::default() };
     config.to_target.link.delay = DELAY;
     Relay::start(config).expect("a relay")
@@ -108,8 +112,7 @@ fn watch(query: &Value, bitrates: &[u32], screenshots: &str) -> Watched {
     let server = Server::for_browsers(directory.path(), &[&LOOPBACK[..], &listen].concat());
     let relay = relay(port);
     let rates = [NARROW, WIDE];
-    let steps: Vec<Value> =
-        rates.iter().map(|rate| json!({ "rate": rate, "seconds": SECONDS })).collect();
+    let steps: Vec<Value> = rates.iter().map(|rate| json!({ "rate": rate, "seconds": SECONDS })).collect();
     let options = json!({
         "url": server.page(), "api": server.url("/api/v1"), "room": "narrow", "query": query, "fps": 20,
         "flags": [ALL_LAYERS], "bitrates": bitrates, "settle": SETTLE, "steps": steps,
@@ -149,7 +152,11 @@ fn assert_followed(watched: &Watched) {
     let told = |step: &Step| step.downlink.expect("the server tells what there is room for") as u64;
     assert!(told(narrow) < NARROW * 3 / 2, "{narrow:?}");
     assert!(told(wide) > NARROW * 3 / 2, "{wide:?}");
-    assert!(watched.plot.contains("received: now ") && watched.plot.contains("Room for "), "{}", watched.plot);
+    assert!(
+        watched.plot.contains("received: now ") && watched.plot.contains("Room for "),
+        "{}",
+        watched.plot
+    );
     let frozen: u32 = watched.steps.iter().map(|step| step.frozen).sum();
     assert!(frozen <= FROZEN * SLACK, "{frozen} ms of standing still");
 }
