@@ -45,7 +45,7 @@ const BROKEN_IN_PERCENT: u64 = 70;
 const SECONDS_BEFORE: Duration = Duration::from_secs(2);
 /// Who fell then goes to a higher spatial layer, whose key frame costs a moment without pictures, only where there is so much more than it
 /// takes, in hundredths, and for so long; unless the budget comes to [`ESCAPE_PERCENT`] of what it was at the fall.
-const CAREFUL_PERCENT: u64 = 12;
+const CAREFUL_PERCENT: u64 = 25;
 const CAREFUL: Duration = Duration::from_secs(30);
 
 /// A backlog of the pacer is long above the first, and bears on layers after the second.

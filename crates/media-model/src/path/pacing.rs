@@ -9,11 +9,11 @@ use crate::core::Core;
 use crate::event::{Event, TransportEvent};
 use crate::path::retransmit::Turn;
 use crate::path::seal::{MOST_PADDING, Padding, seal_padding};
-use crate::sending::{Queued, SendControl};
+use crate::sending::{LONG_WAIT, Queued, SendControl};
 use crate::trace::{Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
 use tureen_congestion::send::{PacketKind, ProbeId, Release};
-use tureen_forwarding::{DropReason, RtxHeader, SentPacket};
+use tureen_forwarding::{DropReason, RtxHeader, Selector, SentPacket};
 use tureen_rtp_dictionaries::MediaKind;
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpHeader;
@@ -121,6 +121,11 @@ impl<T: Transport> Core<T> {
                         let _ = self.retransmit_one(now, consumer, ssrc, sequence_number, out);
                     }
                 }
+                Release::Packet(packet)
+                    if packet.waited > LONG_WAIT && self.is_outdated(key, packet.token) =>
+                {
+                    self.give_up(now, key, packet.token.ssrc);
+                }
                 Release::Packet(packet) => self.send_late(now, key, packet.token, packet.probe, out),
                 Release::Expired { token, kind } => {
                     if kind == PacketKind::Video {
@@ -129,6 +134,18 @@ impl<T: Transport> Core<T> {
                 }
             }
         }
+    }
+
+    /// Whether a packet is of another encoding than its consumer is to send. Where it is not, it is what is needed, and giving up a key frame
+    /// that takes long only brings another one that takes as long.
+    fn is_outdated(&self, key: Key<TransportTag>, packet: Queued) -> bool {
+        let consumer = self.consumer_of(key, packet.ssrc).and_then(|key| self.consumers.get(key));
+        let Some(consumer) = consumer else { return false };
+        let Selector::Simulcast(selector) = &consumer.selector else { return false };
+        let stream = consumer.streams.iter().find(|stream| stream.ssrc == packet.ssrc);
+        let sent = stream.and_then(|stream| stream.send.logged(packet.sequence_number));
+        let encoding = sent.map(|sent| sent.encoding);
+        encoding != selector.target().map(|target| target.encoding)
     }
 
     /// Sends a packet for the first time, now that there is room for it.

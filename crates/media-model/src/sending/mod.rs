@@ -28,8 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LADDERS_EVERY: Duration = Duration::from_millis(200);
 /// What may leave at once: longer than the pacer's own default, so that a picture of everyday size is one segmented send.
 const BURST: Duration = Duration::from_millis(20);
-/// Pictures that wait for longer are given up.
-const LONGEST_WAIT: Duration = Duration::from_millis(800);
+/// Pictures that wait for longer are given up: stores keep them for little longer.
+const LONGEST_WAIT: Duration = Duration::from_millis(1_800);
+/// Where something else is to be sent instead, those are given up that wait for longer than this.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(800);
 /// While somebody gets nothing, something is sent so often.
 const SIGN_EVERY: Duration = Duration::from_millis(500);
 /// What has no layers to give up is sent at this part of its rate at least, in hundredths.

@@ -17,8 +17,6 @@ use tureen_rtp_wire::{Ecn, NtpTime, Time, WallClock};
 pub const ENCODINGS: [u32; 3] = [1000, 2000, 3000];
 /// Bits per second of each, at 30 frames a second.
 pub const BITRATES: [u32; 3] = [150_000, 500_000, 1_500_000];
-/// A key frame is as large as so many others.
-pub const KEY_FRAME: usize = 6;
 pub const FRAME_MILLIS: u64 = 33;
 pub const DELAY_MILLIS: u64 = 20;
 pub const QUEUE_MILLIS: u64 = 300;
@@ -125,6 +123,10 @@ pub struct Call {
     pub arrivals: TransportFeedbackGenerator,
     pub arrivals_by_stream: CongestionFeedbackGenerator,
     pub show: Show,
+    /// A fifth of a second with large frames is followed by one with small ones.
+    pub is_uneven: bool,
+    /// A key frame is as large as so many others.
+    pub key_frame: usize,
     pub next: [u16; 3],
     pub frames: u32,
     pub millis: u64,
@@ -176,6 +178,8 @@ impl Call {
             arrivals: TransportFeedbackGenerator::new(),
             arrivals_by_stream: CongestionFeedbackGenerator::new(),
             show,
+            is_uneven: false,
+            key_frame: 6,
             next: [100, 200, 300],
             frames: 0,
             millis: 0,
@@ -187,7 +191,12 @@ impl Call {
 
     pub fn frame(&mut self, encoding: usize, is_key_frame: bool) {
         let bytes = self.show.bitrates[encoding] as usize / 8 * FRAME_MILLIS as usize / 1000;
-        let bytes = if is_key_frame { bytes * KEY_FRAME } else { bytes };
+        let percent = match (self.is_uneven, self.frames / 6 % 2) {
+            (false, _) => 100,
+            (true, 0) => 160,
+            (true, _) => 40,
+        };
+        let bytes = if is_key_frame { bytes * self.key_frame } else { bytes * percent / 100 };
         let packets = bytes.div_ceil(1100);
         for index in 0..packets {
             let sequence_number = self.next[encoding];

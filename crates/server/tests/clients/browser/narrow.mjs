@@ -29,7 +29,7 @@ function grainyCamera(fps) {
       context.fillRect(0, 0, width, height);
       context.fillStyle = "#fff";
       context.fillRect((number * 5) % width, height * 0.4, height / 4, height / 4);
-      context.globalAlpha = 0.08;
+      context.globalAlpha = 0.05;
       context.drawImage(grain, -((number * 37) % (width / 2)), -((number * 53) % (height / 2)));
     };
     draw();
@@ -128,8 +128,8 @@ scenario(async (options, start) => {
     for (const [key, value] of Object.entries({ join: "1", room: options.room, adaptive: "0", ...query })) full.searchParams.set(key, value);
     return full.href;
   };
-  const publishing = await start("chromium", { flags: options.flags, fps: options.fps });
-  const publisher = await publishing.open(address({ name: "Publisher", ...options.query }), options.grain === false ? undefined : grainyCamera, options.fps);
+  const publishing = await start("chromium", { flags: options.flags });
+  const publisher = await publishing.open(address({ name: "Publisher", ...options.query }), grainyCamera, options.fps);
   await until("a camera", () => publisher.evaluate(settleEncodings, options.bitrates));
   const watching = await start("chromium", { flags: options.flags });
   const viewer = await watching.open(address({ name: "Viewer", video: "0", audio: "0" }), watchThrough, options.relay);
