@@ -37,7 +37,8 @@ pub(crate) struct PathFeedback {
 
 impl PathFeedback {
     /// Takes note of what a producer has negotiated. Transport-wide feedback goes before all else: a remote that
-    /// numbers its packets must hear of all of them. Feedback on streams goes before estimates of our own. `limit` is the most that the remote may send, in bits per second.
+    /// numbers its packets must hear of all of them. Feedback on streams goes before estimates of our own. `limit` is the most that the
+    /// remote may send, in bits per second.
     pub(crate) fn negotiate(
         &mut self,
         extensions: &SourceExtensions,
