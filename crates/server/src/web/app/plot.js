@@ -96,6 +96,7 @@ export class Plot {
   /** `verb` is "received" or "sent". */
   show(verb, points) {
     const values = (member) => points.map((point) => point?.[member]).filter((value) => value != null);
+    this.element.hidden = values("bitrate").length === 0;
     const top = (member) => Math.max(0, ...values(member));
     const now = points.at(-1) ?? {};
     const used = top("bitrate");
@@ -129,7 +130,7 @@ export class Plot {
 /** The minute in words. */
 function describe(verb, now, values) {
   const [rates, room] = [values("bitrate"), values("available")];
-  if (rates.length === 0) return `Nothing was ${verb} in the last minute.`;
+  if (rates.length === 0) return "";
   const sentences = [`The last minute, ${verb}: now ${bitrateText(now.bitrate ?? 0)}, from ${bitrateText(Math.min(...rates))} to ${bitrateText(Math.max(...rates))}.`];
   if (room.length > 0) sentences.push(`Room for ${bitrateText(room.at(-1))}, at the least ${bitrateText(Math.min(...room))}.`);
   const worst = (member) => Math.max(0, ...values(member));
