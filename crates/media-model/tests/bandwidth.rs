@@ -61,6 +61,18 @@ fn frames_of_uneven_size_cost_no_layer() {
     let layers = call.layers(60, 500);
     assert!(layers.iter().all(|layer| *layer == Some(2)), "{layers:?}");
     assert_eq!(call.explain().switch_count, before);
+    for bitrate in granted(&mut call) {
+        assert!((1_300_000..1_800_000).contains(&bitrate), "{bitrate}");
+    }
+}
+
+/// What the layers that are granted are told to take, four times within as many seconds.
+fn granted(call: &mut Call) -> Vec<u32> {
+    let one = |call: &mut Call| {
+        call.run(1000);
+        call.explain().path.unwrap().granted_bitrate
+    };
+    (0..4).map(|_| one(call)).collect()
 }
 
 #[test]
