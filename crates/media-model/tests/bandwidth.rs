@@ -242,7 +242,9 @@ fn changes_of_the_estimate_are_noted_without_a_trace() {
     assert!(estimates_noted(&call).is_empty(), "nobody asked");
     let topics = NoteTopics { bwe: true, ..Default::default() };
     call.bench.ask(AskForNotes { topics });
-    call.run(8000);
+    call.run(4000);
+    call.link.capacity = 300_000;
+    call.run(4000);
     let noted = estimates_noted(&call);
     assert!((2..40).contains(&noted.len()), "{} in eight seconds", noted.len());
     assert!(noted.iter().all(|(transport, bitrate)| *transport == call.viewer && *bitrate > 0));
