@@ -52,7 +52,7 @@ impl LayerRates {
         }
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if meta.is_key_frame && self.key_frame.is_none_or(|known| known.timestamp != meta.timestamp) {
-            self.key_frame = Some(KeyFrame { timestamp: meta.timestamp, at: now, bytes: 0.0 });
+            self.begin_key_frame(KeyFrame { timestamp: meta.timestamp, at: now, bytes: 0.0 });
         }
         // Of a key frame in several packets only the first need say so.
         if let Some(key_frame) = self.key_frame.as_mut().filter(|known| known.timestamp == meta.timestamp) {
@@ -63,6 +63,15 @@ impl LayerRates {
         let column = usize::from(meta.temporal_layer).min(LAYERS - 1);
         if let Some(counter) = self.bytes.get_mut(row).and_then(|row| row.get_mut(column)) {
             *counter = counter.saturating_add(bytes);
+        }
+    }
+
+    /// Where one follows the other nothing makes up for them: they are how things are.
+    fn begin_key_frame(&mut self, key_frame: KeyFrame) {
+        let before = self.key_frame.replace(key_frame);
+        let Some(before) = before.filter(|before| key_frame.at.since(before.at) < INTERVAL) else { return };
+        if let Some(counter) = self.bytes.first_mut().and_then(|row| row.first_mut()) {
+            *counter = counter.saturating_add(before.bytes as u32);
         }
     }
 
@@ -215,6 +224,17 @@ mod tests {
         rates.add(Time::from_millis(1001), &meta(9999, (0, 0), true), 60_000);
         let after = second(&mut rates, 1010, 500);
         assert!(after.abs_diff(800_000) < 60_000, "{after}");
+    }
+
+    #[test]
+    fn a_stream_of_nothing_but_key_frames_takes_what_they_take() {
+        let mut rates = LayerRates::default();
+        for frame in 0..60 {
+            let at = frame * 33;
+            rates.add(Time::from_millis(at), &meta(at as u32, (0, 0), true), 4125);
+        }
+        let measured = rates.up_to(Time::from_millis(2000), 0, 0);
+        assert!(measured.abs_diff(1_000_000) < 60_000, "{measured}");
     }
 
     #[test]
