@@ -54,11 +54,6 @@ impl<const WORDS: usize> Continuity<WORDS> {
         self.output + 1
     }
 
-    /// Whether the next input starts a new run.
-    pub(crate) const fn is_synced(&self) -> bool {
-        self.floor.is_some()
-    }
-
     /// The newest input, if any came since the last synchronisation.
     pub(crate) fn newest(&self) -> Option<u64> {
         self.floor.map(|_| self.newest)

@@ -52,9 +52,8 @@ impl SentFrames {
         if self.sent == 0 {
             self.newest = number;
         }
-        let ahead = number.wrapping_sub(self.newest) as i16;
-        if ahead > 0 {
-            self.sent = self.sent.checked_shl(ahead.unsigned_abs().into()).unwrap_or(0);
+        if let Ok(ahead) = u32::try_from(number.wrapping_sub(self.newest) as i16) {
+            self.sent = self.sent.checked_shl(ahead).unwrap_or(0);
             self.newest = number;
         }
         let behind = u32::from(self.newest.wrapping_sub(number));
@@ -230,7 +229,7 @@ impl LayerFilter {
 
     /// The limit when the picture at `timestamp` was due; the base layers alone if that is forgotten.
     fn limit_at(&self, timestamp: u32) -> Limit {
-        let span = self.spans.iter().find(|span| timestamp.wrapping_sub(span.since) < 1 << 31);
+        let span = self.spans.iter().find(|span| !(timestamp.wrapping_sub(span.since) as i32).is_negative());
         span.map_or(Limit { spatial: 0, temporal: 0 }, |span| span.limit)
     }
 }
@@ -362,6 +361,117 @@ mod tests {
         assert!(passes(&mut filter, &layer_frame(3, 0, false, false)));
         assert!(passes(&mut filter, &layer_frame(3, 2, false, true)));
         assert!(!filter.waits_for_key_frame());
+    }
+
+    #[test]
+    fn a_picture_that_was_ended_with_a_marker_gets_no_more_layers() {
+        let mut filter = started(u8::MAX);
+        filter.target_mut().spatial = 0;
+        filter.start(0);
+        assert!(passes(&mut filter, &layer_frame(1, 0, true, false)));
+        filter.target_mut().spatial = 2;
+        // The two packets of layer 0 of a key picture, in the wrong order.
+        let last = PacketMeta { is_key_frame: false, ..layer_frame(2, 0, false, false) };
+        let mut first = layer_frame(2, 0, false, false);
+        first.layers.ends_frame = false;
+        assert_eq!(filter.pass(&last), Ok(true));
+        assert_eq!(filter.pass(&first), Ok(false));
+        assert_eq!(filter.pass(&layer_frame(2, 1, false, true)), Err(DropReason::SpatialLayer));
+        assert!(filter.waits_for_key_frame());
+    }
+
+    #[test]
+    fn a_picture_is_sent_whole_when_the_target_is_lowered_amid_it() {
+        let mut filter = started(u8::MAX);
+        filter.start(0);
+        assert_eq!(filter.pass(&layer_frame(1, 0, true, false)), Ok(false), "not its last packet");
+        filter.target_mut().spatial = 0;
+        assert_eq!(filter.pass(&layer_frame(1, 1, true, true)), Ok(false));
+        assert_eq!(filter.pass(&layer_frame(1, 2, true, true)), Ok(false), "it has the marker already");
+        assert_eq!(filter.pass(&layer_frame(2, 0, true, false)), Ok(true));
+        assert_eq!(filter.pass(&layer_frame(2, 1, true, true)), Err(DropReason::SpatialLayer));
+    }
+
+    /// A frame in one packet of a stream whose spatial layers refer to themselves alone, as a dependency descriptor tells it.
+    fn own_frame(timestamp: u32, spatial: u8, temporal: u8) -> PacketMeta {
+        let mut needed = LimitSet::NONE;
+        for limit in LimitSet::limits().filter(|it| it.spatial == spatial && it.temporal >= temporal) {
+            needed.insert(LimitSet::of(limit));
+        }
+        let layers = FrameLayers {
+            needed,
+            references: References::Frames(0),
+            number: timestamp as u16,
+            ends_frame: true,
+            enters_spatial: true,
+            spatial_nests: false,
+            ..FrameLayers::told(spatial, temporal)
+        };
+        PacketMeta { layers, ..meta(timestamp, PayloadDescriptor::Opaque) }
+    }
+
+    /// The same, with which layers up to `to` can be entered.
+    fn switch_frame(timestamp: u32, spatial: u8, to: Limit) -> PacketMeta {
+        let frame = own_frame(timestamp, spatial, 0);
+        PacketMeta { layers: FrameLayers { entry: LimitSet::of(to), ..frame.layers }, ..frame }
+    }
+
+    #[test]
+    fn a_key_frame_is_waited_for_where_layers_refer_to_themselves_and_not_to_go_down_where_they_nest() {
+        let mut filter = started(u8::MAX);
+        filter.start(0);
+        assert!(passes(&mut filter, &layer_frame(1, 0, true, false)));
+        filter.target_mut().spatial = 1;
+        assert!(!filter.waits_for_key_frame(), "the next picture does without the highest layer");
+        let mut filter = started(u8::MAX);
+        filter.target_mut().spatial = 1;
+        filter.start(0);
+        assert!(passes(&mut filter, &own_frame(1, 1, 0)));
+        assert!(!filter.waits_for_key_frame(), "it is there");
+        for spatial in [0, 2] {
+            filter.target_mut().spatial = spatial;
+            assert!(filter.waits_for_key_frame(), "layer 1 says nothing of layer {spatial}");
+        }
+    }
+
+    #[test]
+    fn a_spatial_layer_is_entered_with_the_temporal_layers_that_come_with_it() {
+        let mut filter = started(0);
+        filter.target_mut().spatial = 0;
+        filter.start(0);
+        assert_eq!(filter.pass(&own_frame(1, 0, 0)), Ok(true));
+        *filter.target_mut() = Limit { spatial: 2, temporal: 1 };
+        let base = Limit { spatial: 2, temporal: 0 };
+        assert_eq!(filter.pass(&switch_frame(2, 2, base)), Ok(true), "in full size from here on");
+        assert_eq!(filter.limit(), base);
+        assert_eq!(filter.pass(&own_frame(3, 2, 1)), Err(DropReason::TemporalLayer));
+        assert_eq!(filter.pass(&switch_frame(4, 2, filter.target())), Ok(true));
+        assert_eq!(filter.pass(&own_frame(5, 2, 1)), Ok(true), "and at the full rate");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_as_a_temporal_layer_only_where_its_spatial_layer_is_sent() {
+        let mut filter = started(0);
+        filter.target_mut().spatial = 0;
+        filter.start(0);
+        // Spatial layers 0 and 1 of VP9, in temporal layers 0 and 1.
+        let nested = |timestamp, spatial: u8, temporal: u8| {
+            let payload = [0xec, 1, temporal << 5 | spatial << 1, 1, 0];
+            meta(timestamp, PayloadDescriptor::parse(PayloadFormat::Vp9, &payload).expect("a descriptor"))
+        };
+        assert_eq!(filter.pass(&nested(1, 0, 0)), Ok(true));
+        assert_eq!(filter.pass(&nested(1, 1, 0)), Err(DropReason::SpatialLayer));
+        assert_eq!(filter.pass(&nested(2, 0, 1)), Err(DropReason::TemporalLayer));
+        assert_eq!(filter.pass(&nested(2, 1, 1)), Err(DropReason::SpatialLayer));
+        *filter.target_mut() = Limit { spatial: 1, temporal: 1 };
+        filter.start(3);
+        assert_eq!(
+            filter.pass(&own_frame(4, 0, 1)),
+            Err(DropReason::SpatialLayer),
+            "a lower one, not needed"
+        );
+        assert_eq!(filter.pass(&own_frame(4, 1, 1)), Ok(true));
+        assert_eq!(filter.pass(&own_frame(5, 1, 2)), Err(DropReason::TemporalLayer));
     }
 
     #[test]

@@ -61,11 +61,6 @@ impl SequenceMap {
     pub const fn next(&self) -> u16 {
         self.numbers.next_output() as u16
     }
-
-    /// Whether a packet was forwarded since creation or the last [`resync`](Self::resync).
-    pub const fn is_synced(&self) -> bool {
-        self.numbers.is_synced()
-    }
 }
 
 #[cfg(test)]
@@ -106,6 +101,19 @@ mod tests {
         assert_eq!(map.forward(BASE + 499), Err(DropReason::BeforeStart));
         map.resync(1);
         assert_eq!(map.forward(BASE + 600), Ok(4));
+    }
+
+    #[test]
+    fn the_next_number_is_told_before_it_is_given_and_dropped_packets_do_not_use_it_up() {
+        let mut map = SequenceMap::new(700);
+        assert_eq!(map.next(), 700);
+        assert_eq!(map.forward(BASE), Ok(700));
+        map.drop_packet(BASE + 1);
+        assert_eq!(map.next(), 701);
+        assert_eq!(map.forward(BASE + 2), Ok(701));
+        map.resync(3);
+        assert_eq!(map.next(), 705);
+        assert_eq!(map.forward(BASE + 90), Ok(705));
     }
 
     #[test]

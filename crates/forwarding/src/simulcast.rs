@@ -49,24 +49,23 @@ pub struct Backlog {
 
 impl Backlog {
     fn add(&mut self, number: u64) {
-        if number > self.newest {
-            self.came = u32::try_from(number - self.newest)
-                .ok()
-                .and_then(|by| self.came.checked_shl(by))
-                .unwrap_or(0);
+        if let Some(ahead) = number.checked_sub(self.newest) {
+            self.came = shifted(self.came, ahead);
             self.newest = number;
         }
-        self.came |=
-            u32::try_from(self.newest - number).ok().and_then(|by| 1u64.checked_shl(by)).unwrap_or(0);
+        self.came |= shifted(1, self.newest - number);
     }
 
     /// What stands behind `number`.
     fn behind(self, number: u64) -> Self {
-        let kept = self.newest.saturating_sub(number);
-        let mask =
-            u32::try_from(kept).ok().and_then(|kept| 1u64.checked_shl(kept)).unwrap_or(0).wrapping_sub(1);
+        let mask = shifted(1, self.newest.saturating_sub(number)).wrapping_sub(1);
         Self { came: self.came & mask, ..self }
     }
+}
+
+/// Bits moved up by any number of places.
+fn shifted(bits: u64, by: u64) -> u64 {
+    u32::try_from(by).ok().and_then(|by| bits.checked_shl(by)).unwrap_or(0)
 }
 
 impl Iterator for Backlog {
@@ -301,7 +300,7 @@ impl SimulcastSelector {
     #[inline]
     fn forward(&mut self, meta: &PacketMeta) -> Result<Rewrite, DropReason> {
         let number = meta.extended_sequence;
-        if number < self.start.extended_sequence && meta.timestamp != self.start.timestamp {
+        if number <= self.start.extended_sequence && meta.timestamp != self.start.timestamp {
             return Err(DropReason::BeforeStart);
         }
         if meta.payload_size == 0 {
@@ -313,17 +312,18 @@ impl SimulcastSelector {
             self.ids.leave_out(&meta.descriptor);
         })?;
         let sequence_number = self.sequence.forward(number)?;
+        let in_order = number >= self.newest;
         if let Some(frame) = meta.layers.frame_number() {
             let limit = self.layers.limit();
             if std::mem::take(&mut self.start.is_new) {
                 let first = sequence_number.wrapping_sub(u16::from(self.start.room));
                 self.changes.begin(self.start.frame_number.unwrap_or(frame), first, limit);
-            } else if meta.layers.starts_frame && number > self.newest {
+            } else if meta.layers.starts_frame && in_order {
                 self.changes.set_limit(limit, sequence_number);
             }
             self.changes.note(frame, sequence_number);
         }
-        if number >= self.newest {
+        if in_order {
             self.newest = number;
             self.cut_off = !(meta.marker || ends_picture);
         }
