@@ -74,11 +74,12 @@ impl Selector {
         }
     }
 
-    /// What is added to the timestamps of `encoding`, modulo 2^32; `None` while it does not flow.
+    /// What is added to the timestamps of `encoding`, modulo 2^32. `None` before its first packet and before that of a stream it was
+    /// exchanged for, and in simulcast while it does not flow.
     pub fn timestamp_offset(&self, encoding: u8) -> Option<u32> {
         match self {
-            Self::Simple(simple) => simple.timestamp_offset(),
-            Self::Pipe(pipe) => pipe.streams.get(usize::from(encoding))?.timestamp_offset(),
+            Self::Simple(simple) => simple.timestamp.settled_offset(),
+            Self::Pipe(pipe) => pipe.streams.get(usize::from(encoding))?.timestamp.settled_offset(),
             Self::Simulcast(simulcast) => simulcast.timestamp_offset(encoding),
         }
     }
@@ -219,10 +220,6 @@ impl SimpleSelector {
     /// Whether a key frame is waited for.
     pub const fn needs_key_frame(&self) -> bool {
         self.gate.is_waiting()
-    }
-
-    fn timestamp_offset(&self) -> Option<u32> {
-        self.timestamp.highest().map(|_| self.timestamp.offset())
     }
 
     #[inline]

@@ -80,6 +80,12 @@ impl TimestampMap {
         }
     }
 
+    /// The offset that is added, modulo 2^32, if it is settled: not before the first packet, nor between a change of the source and its
+    /// first packet.
+    pub(crate) fn settled_offset(&self) -> Option<u32> {
+        self.highest.filter(|_| !self.aligning).map(|_| self.offset)
+    }
+
     /// The offset that is added, modulo 2^32.
     pub const fn offset(&self) -> u32 {
         self.offset
