@@ -85,6 +85,25 @@ fn a_much_larger_budget_ends_the_wait() {
     assert_eq!(hold(&mut allocator, 9, 11, 2_500_000), 1_500_000);
 }
 
+/// An estimate does not grow far above what is wanted, and so not to much more than there was at the rise.
+#[test]
+fn plenty_for_everybody_that_lasts_ends_the_wait() {
+    let mut allocator = Allocator::new();
+    allocator.set(1, ladder(&[150_000, 500_000, 1_500_000]), 1);
+    let rise_and_fall = |allocator: &mut Allocator, at: u64| {
+        assert_eq!(hold(allocator, at, at + 2, 1_720_000), 1_500_000);
+        hold(allocator, at + 2, at + 3, 1_000_000);
+    };
+    hold(&mut allocator, 0, 3, 600_000);
+    rise_and_fall(&mut allocator, 3);
+    assert_eq!(hold(&mut allocator, 6, 16, 1_600_000), 500_000, "that is not plenty");
+    assert_eq!(hold(&mut allocator, 16, 21, 1_720_000), 500_000, "it has to last");
+    assert_eq!(hold(&mut allocator, 21, 23, 1_720_000), 1_500_000);
+    hold(&mut allocator, 23, 24, 1_000_000);
+    assert_eq!(hold(&mut allocator, 24, 41, 1_720_000), 500_000, "and longer each time");
+    assert_eq!(hold(&mut allocator, 41, 44, 1_720_000), 1_500_000);
+}
+
 /// A consumer whose path carried 1.2 Mbit/s until the twelfth second, and 600 kbit/s then.
 fn broken_in(ladder: Ladder) -> Allocator {
     let mut allocator = Allocator::new();

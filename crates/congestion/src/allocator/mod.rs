@@ -39,6 +39,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(180);
 /// Unless the budget comes to so many hundredths of the one that it rose at.
 const ESCAPE_PERCENT: u64 = 140;
+/// Or to so many hundredths of what everybody takes who has all, and stays there for this part of the wait: then it was not the rise that
+/// was too much.
+const PLENTY_PERCENT: u64 = 110;
+const PLENTY_PART: u32 = 5;
 
 /// A budget below so many hundredths of what it was in the seconds before has broken in: the path is another one.
 const BROKEN_IN_PERCENT: u64 = 70;
@@ -93,6 +97,8 @@ struct Wait {
     height: usize,
     /// What there was when it rose. Much more than this ends the wait.
     budget: u64,
+    /// And so does plenty for everybody that lasts for so long.
+    plenty: Duration,
 }
 
 /// A budget broke in.
@@ -138,6 +144,8 @@ pub struct Allocator {
     updated: Time,
     /// Since when the backlog has been long.
     long_since: Option<Time>,
+    /// Since when there has been more than enough for everybody.
+    plenty_since: Option<Time>,
 }
 
 impl Allocator {
@@ -195,6 +203,7 @@ impl Allocator {
             self.long_since = Some(now);
             self.budget = self.budget.min(self.granted().saturating_sub(self.reserved).saturating_sub(1));
         }
+        self.note_plenty(now);
         let fell = self.fall(now);
         let rose = self.rise(now);
         self.explain();
@@ -243,6 +252,17 @@ impl Allocator {
         let above = self.usual.saturating_sub(self.budget);
         self.usual = self.budget + above.saturating_mul(left) / SECONDS_BEFORE.as_millis() as u64;
         self.updated = now;
+    }
+
+    fn note_plenty(&mut self, now: Time) {
+        let all = self.claims.iter().map(|claim| claim.ladder.bitrate(claim.ladder.height())).sum::<u64>();
+        if self.budget < all / 100 * PLENTY_PERCENT {
+            self.plenty_since = None;
+        } else {
+            let lasted = now.since(*self.plenty_since.get_or_insert(now));
+            let waits = self.consumers.iter_mut().filter_map(|consumer| consumer.waits.as_mut());
+            waits.filter(|wait| lasted >= wait.plenty).for_each(|wait| wait.until = wait.until.min(now));
+        }
     }
 
     /// Takes away what does not fit, at once.
@@ -368,7 +388,8 @@ impl Consumer {
 
     fn fall(&mut self, now: Time, height: usize) {
         if let Some((_, budget)) = self.rose.filter(|(rose, _)| now.since(*rose) <= TOO_EARLY) {
-            self.waits = Some(Wait { until: now + self.wait, height: self.height, budget });
+            let plenty = self.wait / PLENTY_PART;
+            self.waits = Some(Wait { until: now + self.wait, height: self.height, budget, plenty });
             self.wait = (self.wait * 3).min(LONGEST_WAIT);
         }
         (self.height, self.rose, self.allowed) = (height, None, None);
