@@ -2,6 +2,7 @@
 //!
 //! Sees rewrites and sizes, never packets; the store that retransmissions come from belongs to the source.
 
+use crate::parity::{FecConfig, ParitySender};
 use crate::rate::{RATE_WINDOW, RateWindow};
 use crate::reception::round_trip_time;
 use crate::repair::{REPAIR_DEADLINE_VIDEO, RepairShare, ResendRefusal, ResendRefusals, ResendTimes};
@@ -26,6 +27,10 @@ pub struct SendStreamConfig {
     pub rtx: Option<RtxConfig>,
     /// First sequence number of the retransmission stream; should be random.
     pub rtx_first_sequence_number: u16,
+    /// The parity stream (FlexFEC), if the receiver takes one.
+    pub fec: Option<FecConfig>,
+    /// First sequence number of the parity stream; should be random.
+    pub fec_first_sequence_number: u16,
     /// Packets that can be sent again, 0 if the receiver sends no NACK; see [`SENT_LOG_VIDEO`](crate::sent_log::SENT_LOG_VIDEO) and
     /// [`SENT_LOG_AUDIO`](crate::sent_log::SENT_LOG_AUDIO).
     pub log_capacity: usize,
@@ -61,6 +66,10 @@ pub struct SendStats {
     pub refused: ResendRefusals,
     /// Bytes of retransmissions.
     pub bytes_retransmitted: u64,
+    /// Packets of parity sent.
+    pub parity_packets: u64,
+    /// Their bytes.
+    pub parity_bytes: u64,
     /// NACK messages received.
     pub nack_count: u64,
     /// Packets asked for in them.
@@ -99,6 +108,7 @@ struct LastPacket {
 pub struct SendStream {
     config: SendStreamConfig,
     rtx: Option<RtxSender>,
+    parity: Option<Box<ParitySender>>,
     log: Option<SentLog>,
     stats: SendStats,
     payload_bytes: u64,
@@ -116,6 +126,7 @@ impl SendStream {
         Self {
             config,
             rtx: config.rtx.map(|rtx| RtxSender::new(rtx, config.rtx_first_sequence_number)),
+            parity: config.fec.map(|fec| Box::new(ParitySender::new(fec, config.fec_first_sequence_number))),
             log: (config.log_capacity > 0).then(|| SentLog::new(config.log_capacity)),
             stats: SendStats::default(),
             payload_bytes: 0,
@@ -155,6 +166,9 @@ impl SendStream {
         }
         if let Some(log) = &mut self.log {
             log.insert(now, packet);
+        }
+        if let Some(parity) = &mut self.parity {
+            parity.on_sent(packet.rewrite.sequence_number);
         }
     }
 
@@ -218,6 +232,23 @@ impl SendStream {
         self.stats.refused.add(reason);
     }
 
+    /// The parity stream, if it has one.
+    pub fn parity(&self) -> Option<&ParitySender> {
+        self.parity.as_deref()
+    }
+
+    /// The same, to take from it what parity is due of.
+    pub fn parity_mut(&mut self) -> Option<&mut ParitySender> {
+        self.parity.as_deref_mut()
+    }
+
+    /// Counts a packet of parity of `size` bytes that left at `now`.
+    pub fn on_parity_sent(&mut self, now: Time, size: usize) {
+        self.stats.parity_packets += 1;
+        self.stats.parity_bytes += size as u64;
+        self.rate.add(now, size);
+    }
+
     /// Counts a retransmission of `size` bytes that left at `now`.
     pub fn on_resent(&mut self, now: Time, size: usize) {
         self.stats.packets_retransmitted += 1;
@@ -230,6 +261,9 @@ impl SendStream {
     pub fn forget_sent(&mut self) {
         if let Some(log) = &mut self.log {
             log.clear();
+        }
+        if let Some(parity) = &mut self.parity {
+            parity.forget();
         }
     }
 
@@ -268,6 +302,9 @@ impl SendStream {
         self.stats.packets_lost = report.cumulative_lost;
         self.stats.fraction_lost = report.fraction_lost;
         self.stats.jitter = report.jitter;
+        if let Some(parity) = &mut self.parity {
+            parity.follow(report.fraction_lost, self.stats.round_trip_time);
+        }
         let total = ScorePrior {
             sent: self.stats.packet_count,
             lost: report.cumulative_lost,
@@ -318,6 +355,7 @@ mod tests {
             rtx: rtx.then_some(RtxConfig { ssrc: 2, payload_type: 97 }),
             rtx_first_sequence_number: 500,
             log_capacity: 64,
+            ..SendStreamConfig::default()
         })
     }
 

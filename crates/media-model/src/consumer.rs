@@ -319,6 +319,15 @@ impl Consumer {
         ConsumerScore { score, producer_score, producer_scores }
     }
 
+    /// Bits per second of parity for what is sent.
+    pub(crate) fn parity_bitrate(&self, now: Time) -> u64 {
+        let of = |stream: &ConsumerStream| {
+            let each = stream.send.parity().and_then(|parity| parity.each());
+            each.map_or(0, |each| stream.send.bitrate(now) / u64::from(each.max(1)))
+        };
+        self.streams.iter().map(of).sum()
+    }
+
     /// Whether its source has layers to choose from.
     pub fn is_layered(&self) -> bool {
         matches!(self.definition.consumer_type, ConsumerType::Simulcast | ConsumerType::Svc)

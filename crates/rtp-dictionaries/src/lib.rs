@@ -91,8 +91,8 @@ pub use ortc::{
 };
 pub use parameter_map::{ParameterMap, ParameterValue};
 pub use parameters::{
-    ConsumerType, MediaLayers, ProducerType, RtcpParameters, RtpCodecMapping, RtpEncodingMapping,
-    RtpEncodingParameters, RtpEncodingRtx, RtpMapping, RtpParameters, UserParameters,
+    ConsumerType, FecMechanism, MediaLayers, ProducerType, RtcpParameters, RtpCodecMapping, RtpEncodingFec,
+    RtpEncodingMapping, RtpEncodingParameters, RtpEncodingRtx, RtpMapping, RtpParameters, UserParameters,
 };
 pub use red::{MAX_RED_BLOCKS, RED_PARAMETER, RedBlocks, red_blocks, red_parameters, resolve_red_blocks};
 pub use scalability_mode::{ScalabilityMode, parse_scalability_mode};

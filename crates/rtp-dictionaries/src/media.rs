@@ -72,7 +72,9 @@ pub enum Codec {
     Av1,
     /// `rtx`, retransmissions of another payload type (RFC 4588).
     Rtx,
-    /// `ulpfec`, `x-ulpfecuc`, `flexfec`, `flexfec-03` and `video/red`: redundancy that is not forwarded.
+    /// `flexfec-03`, parity over the packets of a stream (draft-ietf-payload-flexible-fec-scheme-03).
+    FlexFec,
+    /// `ulpfec`, `x-ulpfecuc`, `flexfec` and `video/red`: redundancy that is not forwarded.
     Fec,
     /// Any other subtype.
     Other,
@@ -103,13 +105,13 @@ const CODECS: &[(MediaKind, &str, Codec)] = &[
     (MediaKind::Audio, "ulpfec", Codec::Fec),
     (MediaKind::Video, "x-ulpfecuc", Codec::Fec),
     (MediaKind::Video, "flexfec", Codec::Fec),
-    (MediaKind::Video, "flexfec-03", Codec::Fec),
+    (MediaKind::Video, "flexfec-03", Codec::FlexFec),
 ];
 
 impl Codec {
     /// True for a codec that can stand alone; false for `rtx`, `red` and FEC, which serve another codec.
     pub const fn is_media(self) -> bool {
-        !matches!(self, Self::Rtx | Self::Red | Self::Fec)
+        !matches!(self, Self::Rtx | Self::Red | Self::FlexFec | Self::Fec)
     }
 }
 

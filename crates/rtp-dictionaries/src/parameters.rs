@@ -53,6 +53,9 @@ pub struct RtpEncodingParameters {
     /// Its retransmission stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtx: Option<RtpEncodingRtx>,
+    /// The stream of its parity packets, of a consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fec: Option<RtpEncodingFec>,
     /// Whether silence is not sent; false by default.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
     pub dtx: bool,
@@ -80,6 +83,25 @@ impl RtpEncodingParameters {
 pub struct RtpEncodingRtx {
     /// Its synchronization source.
     pub ssrc: u32,
+}
+
+/// The parity stream of an encoding (ORTC section 9.9, `RTCRtpFecParameters`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RtpEncodingFec {
+    /// How it protects.
+    pub mechanism: FecMechanism,
+    /// Its synchronization source.
+    pub ssrc: u32,
+}
+
+/// A way to protect packets by others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FecMechanism {
+    /// FlexFEC, under the name `flexfec-03`.
+    FlexFec,
 }
 
 /// RTCP settings.

@@ -15,6 +15,10 @@ pub const DYNAMIC_PAYLOAD_TYPES: [u8; 32] = [
 /// The id of the dependency descriptor in [`supported_rtp_capabilities`].
 pub(crate) const DEPENDENCY_DESCRIPTOR_ID: u8 = 7;
 
+/// Microseconds from a protected packet to its parity, at the most (draft-ietf-payload-flexible-fec-scheme-03 section 5.1.1). Receivers that are
+/// browsers say this.
+const REPAIR_WINDOW: u64 = 10_000_000;
+
 struct Entry {
     mime_type: &'static str,
     payload_type: Option<u8>,
@@ -120,6 +124,11 @@ const CODECS: &[Entry] = &[
     Entry { parameters: &[("level-asymmetry-allowed", Value::Number(1))], ..video("video/H264") },
     video("video/H265"),
     video("video/AV1"),
+    Entry {
+        parameters: &[("repair-window", Value::Number(REPAIR_WINDOW))],
+        rtcp_feedback: &[],
+        ..video("video/flexfec-03")
+    },
 ];
 
 /// Id, extension, direction for audio, direction for video.

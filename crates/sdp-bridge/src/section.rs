@@ -206,9 +206,13 @@ impl<'a> SectionWriter<'a> {
             if let Some(rtx) = encoding.rtx {
                 self.value("ssrc-group", format!("FID {ssrc} {}", rtx.ssrc));
             }
-            self.value("ssrc", format!("{ssrc} cname:{cname}"));
-            if let Some(rtx) = encoding.rtx {
-                self.value("ssrc", format!("{} cname:{cname}", rtx.ssrc));
+            if let Some(fec) = encoding.fec {
+                // RFC 5956 section 4.3.
+                self.value("ssrc-group", format!("FEC-FR {ssrc} {}", fec.ssrc));
+            }
+            let others = [encoding.rtx.map(|rtx| rtx.ssrc), encoding.fec.map(|fec| fec.ssrc)];
+            for ssrc in [Some(ssrc)].into_iter().chain(others).flatten() {
+                self.value("ssrc", format!("{ssrc} cname:{cname}"));
             }
         }
     }

@@ -123,6 +123,7 @@ impl<T: Transport> Core<T> {
         for key in &transport.consumers {
             let Some(consumer) = self.consumers.get(*key) else { continue };
             let Some(source) = self.sources.get(consumer.source) else { continue };
+            fixed = fixed.saturating_add(consumer.parity_bitrate(now));
             let wants = PauseState { starved: false, ..consumer.pause }.flows();
             match ladder(now, consumer, source) {
                 Some(ladder) if wants => control.allocator.set(key.to_bits(), ladder, consumer.priority),

@@ -20,11 +20,11 @@ use tureen_forwarding::repair::{REPAIR_DEADLINE_AUDIO, REPAIR_DEADLINE_VIDEO};
 use tureen_forwarding::score::MAX_SCORE;
 use tureen_forwarding::sent_log::{SENT_LOG_AUDIO, SENT_LOG_VIDEO};
 use tureen_forwarding::{
-    DropCounters, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,
+    DropCounters, FecConfig, PipeSelector, RtxConfig, Selector, SendStream, SendStreamConfig, SimpleSelector,
     SimpleSelectorConfig, SimulcastSelector, SimulcastSelectorConfig,
 };
 use tureen_rtp_dictionaries::{
-    ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ProducerType, ReceiverParameters,
+    Codec, ConsumerOffer, ConsumerType, MediaKind, MediaLayers, ProducerType, ReceiverParameters,
     RtpCodecParameters, RtpEncodingParameters, RtpParameters, get_consumer_rtp_parameters,
     get_pipe_consumer_rtp_parameters, get_receiver_consumer_rtp_parameters, validate_rtp_capabilities,
 };
@@ -83,8 +83,12 @@ impl<T: Transport> Core<T> {
         let consumer = self.build_consumer(now, transport_key, source_key, options, negotiated)?;
         let info = self.describe_new(&consumer);
         let id = consumer.definition.id;
-        let ssrcs: Vec<u32> =
-            consumer.streams.iter().flat_map(|s| [Some(s.ssrc), rtx_ssrc(s)]).flatten().collect();
+        let ssrcs: Vec<u32> = consumer
+            .streams
+            .iter()
+            .flat_map(|s| [Some(s.ssrc), rtx_ssrc(s), fec_ssrc(s)])
+            .flatten()
+            .collect();
         let key = self.consumers.insert(consumer);
         self.index.consumers.insert(id, key);
         if let Some(state) = self.transports.get_mut(transport_key) {
@@ -114,7 +118,7 @@ impl<T: Transport> Core<T> {
         options: &ConsumerOptions,
     ) -> Result<Negotiated, ConsumeError> {
         let encodings = self.sources.get(source).map_or(1, |source| source.consumable.encodings.len());
-        let count = u32::try_from(encodings).unwrap_or(1).saturating_mul(2).max(2);
+        let count = u32::try_from(encodings).unwrap_or(1).saturating_mul(2).max(3);
         let drawn = (self.draw_ssrc(count), self.draw_ssrc(count));
         // One base for both: the retransmissions' SSRCs then come behind the others.
         let (ssrc_base, rtx_ssrc_base) = options.identity.ssrc.map_or(drawn, |ssrc| (ssrc, ssrc));
@@ -230,8 +234,11 @@ impl<T: Transport> Core<T> {
         parameters: &RtpParameters,
     ) -> Result<(), ConsumeError> {
         let Some(state) = self.transports.get(transport) else { return Ok(()) };
-        let mut ssrcs =
-            parameters.encodings.iter().flat_map(|it| [it.ssrc, it.rtx.map(|rtx| rtx.ssrc)]).flatten();
+        let mut ssrcs = parameters
+            .encodings
+            .iter()
+            .flat_map(|it| [it.ssrc, it.rtx.map(|rtx| rtx.ssrc), it.fec.map(|fec| fec.ssrc)])
+            .flatten();
         let taken = ssrcs
             .find(|ssrc| state.consumer_ssrcs.contains_key(ssrc) || state.listener.by_ssrc(*ssrc).is_some());
         taken.map_or(Ok(()), |ssrc| Err(ConsumeError::DuplicateSsrc(ssrc)))
@@ -345,6 +352,11 @@ pub(crate) fn rtx_ssrc(stream: &ConsumerStream) -> Option<u32> {
     stream.send.config().rtx.map(|rtx| rtx.ssrc)
 }
 
+/// The SSRC of a stream's parity.
+fn fec_ssrc(stream: &ConsumerStream) -> Option<u32> {
+    stream.send.config().fec.map(|fec| fec.ssrc)
+}
+
 /// What decides, given how the streams of the source are coded. `first` has the sequence number that an SSRC starts with.
 fn build_selector(
     first: &mut impl FnMut(Option<u32>) -> u16,
@@ -385,6 +397,11 @@ fn build_selector(
     }
 }
 
+fn fec_payload_type(parameters: &RtpParameters) -> Option<u8> {
+    let is_parity = |codec: &&RtpCodecParameters| codec.mime_type.codec() == Codec::FlexFec;
+    parameters.codecs.iter().find(is_parity).map(|codec| codec.payload_type)
+}
+
 fn build_streams(
     first: &mut impl FnMut(Option<u32>) -> u16,
     kind: MediaKind,
@@ -404,6 +421,7 @@ fn build_streams(
     };
     let mut build = |(index, encoding): (usize, &RtpEncodingParameters)| {
         let rtx = encoding.rtx.as_ref().zip(rtx_of(parameters, media.payload_type));
+        let fec = encoding.fec.as_ref().zip(fec_payload_type(parameters));
         let ssrc = encoding.ssrc.unwrap_or(0);
         ConsumerStream {
             ssrc,
@@ -414,6 +432,8 @@ fn build_streams(
                 clock_rate: media.clock_rate,
                 rtx: rtx.map(|(rtx, payload_type)| RtxConfig { ssrc: rtx.ssrc, payload_type }),
                 rtx_first_sequence_number: first(rtx.map(|(rtx, _)| rtx.ssrc)),
+                fec: fec.map(|(fec, payload_type)| FecConfig { ssrc: fec.ssrc, payload_type }),
+                fec_first_sequence_number: fec.map_or(0, |(fec, _)| first(Some(fec.ssrc))),
                 log_capacity,
             })
             .with_repair_deadline(deadline),

@@ -12,6 +12,7 @@ use crate::extensions::Elements;
 use crate::path::forms::Forms;
 use crate::path::ingest::trace_of;
 use crate::path::pacing::{park, stream_kind};
+use crate::path::parity::{owes_parity, send_parity};
 use crate::path::seal::{Outgoing, Payload, patch, seal};
 use crate::source::{Burst, Source};
 use crate::switches::SwitchCause;
@@ -315,6 +316,11 @@ fn serve<T: Transport>(
     }
     if sent.packets > 0 {
         transport.meters.rtp_sent.add(moment.now, sent.bytes);
+        if owes_parity(consumer)
+            && let Some(len) = send_parity(moment, source, consumer, transport, &to, out)
+        {
+            (sent.packets, sent.bytes) = (sent.packets + 1, sent.bytes + len);
+        }
     }
     sent
 }

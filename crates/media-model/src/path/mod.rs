@@ -21,6 +21,7 @@ mod layers;
 mod levels;
 mod own_traffic;
 pub(crate) mod pacing;
+mod parity;
 mod path_feedback;
 mod promises;
 mod receive;

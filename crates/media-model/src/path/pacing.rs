@@ -8,7 +8,7 @@ use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::event::{Event, TransportEvent};
 use crate::path::retransmit::Turn;
-use crate::path::seal::{MOST_PADDING, Padding, seal_padding};
+use crate::path::seal::{MOST_PADDING, Own, seal_padding};
 use crate::sending::{LONG_WAIT, Queued, SendControl};
 use crate::trace::{Trace, TraceDirection, TraceInfo};
 use crate::transport_state::{TransportState, TransportTag, lane};
@@ -234,7 +234,7 @@ impl<T: Transport> Core<T> {
             let header = RtpHeader { marker: false, payload_type, sequence_number, timestamp: 0, ssrc };
             let lane = lane(key, Component::Rtp);
             let abs_send_time = config.wall_clock.abs_send_time(now);
-            let padding = Padding { lane, to: &to, header, now, abs_send_time, probe };
+            let padding = Own { lane, to: &to, header, now, abs_send_time, probe };
             let Some(len) = seal_padding(transport, &consumer.extensions, &padding, out) else { return };
             transport.meters.probation_sent.add(now, len);
             counters.packets_sent += 1;

@@ -5,15 +5,17 @@ use crate::consumer::{Consumer, ConsumerStream};
 use crate::core::Core;
 use crate::extensions::Elements;
 use crate::notes::Note;
+use crate::path::fan_out::Moment;
 use crate::path::forms::Forms;
 use crate::path::seal::{Outgoing, Payload, seal};
 use crate::sending::Queued;
+use crate::source::Source;
 use crate::transport_state::{Meters, lane};
 use tureen_congestion::send::{PacketKind, ProbeId};
 use tureen_forwarding::{ResendRefusal, RtxHeader, SentPacket};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtp::RtpPacket;
-use tureen_transport::{Component, Egress, Transport};
+use tureen_transport::{Component, Destination, Egress, Transport};
 
 /// The most packets that one NACK message is answered with at once.
 const MAX_ANSWERS: usize = 64;
@@ -49,6 +51,9 @@ impl<T: Transport> Core<T> {
         let mut asked = 0usize;
         for sequence_number in lost {
             asked += 1;
+            if let Some(parity) = self.sent_stream(key, ssrc).and_then(|stream| stream.send.parity_mut()) {
+                parity.on_lost(sequence_number);
+            }
             let sent = match budget {
                 0 => Err(ResendRefusal::TooMany),
                 _ => self.repair(now, key, ssrc, sequence_number, out),
@@ -150,48 +155,64 @@ impl<T: Transport> Core<T> {
         out: &mut impl Egress,
     ) -> Option<Sealed> {
         let Self { sources, consumers, transports, config, .. } = self;
-        let consumer = consumers.get_mut(key)?;
+        let consumer = consumers.get(key)?;
         let transport = transports.get_mut(consumer.transport)?;
         let to = transport.adapter.destination(Component::Rtp)?;
         let source = sources.get(consumer.source)?;
-        let source_stream = source.streams.get(usize::from(sent.encoding))?;
-        let stored = source_stream.store.as_ref()?.get_low(sent.source, now)?;
-        let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
-        let forms = Forms::new(&source.mapping, stored.meta, &packet);
-        let form = forms.taken_by(consumer.payload_types);
-        let elements = Elements::of(&packet);
-        let change = consumer.selector.descriptor_change(sent.encoding, sent.rewrite.sequence_number)?;
-        let is_again = turn.kind != PacketKind::Video;
-        let active_targets = match source_stream.targets.as_deref() {
-            Some(targets) => {
-                let number = stored.meta.extended_sequence;
-                let descriptor = consumer.extensions.dependencies_of(&elements);
-                // What is sent again is what was sent first, or nothing (RFC 3711 section 9.1).
-                if is_again && descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
-                    return None;
-                }
-                targets.active_targets(number, &change)
-            }
-            None => None,
-        };
-        let outgoing = Outgoing {
-            lane: lane(consumer.transport, Component::Rtp),
-            to: &to,
-            ssrc,
-            payload_type: consumer.renumbering.apply(form.payload_type),
-            rewrite: &sent.rewrite,
-            rtx: turn.rtx,
-            descriptor: &stored.meta.descriptor,
-            payload: Payload::Copied(form.payload, form.block_numbers(&consumer.renumbering)),
-            repeat: is_again && turn.rtx.is_none(),
-            now,
-            abs_send_time: config.wall_clock.abs_send_time(now),
-            kind: turn.kind,
-            probe: turn.probe,
-            frame_number_offset: change.frame_number_offset,
-            active_targets,
-        };
-        let len = seal(transport, &consumer.extensions, &outgoing, &packet, &elements, out).ok()?;
-        Some(Sealed { len, payload_len: form.payload.len() })
+        let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
+        restore(moment, source, consumer, (&to, ssrc), (sent, turn), |outgoing, packet, elements| {
+            let len = seal(transport, &consumer.extensions, outgoing, packet, elements, out).ok()?;
+            let (Payload::Ready(payload) | Payload::Copied(payload, _)) = outgoing.payload;
+            Some(Sealed { len, payload_len: payload.len() })
+        })
     }
+}
+
+/// Finds a packet in the store that a consumer was given its number of before, and hands it to `take` as it goes out this time.
+pub(super) fn restore<R>(
+    moment: Moment,
+    source: &Source,
+    consumer: &Consumer,
+    (to, ssrc): (&Destination, u32),
+    (sent, turn): (SentPacket, Turn),
+    take: impl FnOnce(&Outgoing<'_>, &RtpPacket<'_>, &Elements<'_>) -> Option<R>,
+) -> Option<R> {
+    let source_stream = source.streams.get(usize::from(sent.encoding))?;
+    let stored = source_stream.store.as_ref()?.get_low(sent.source, moment.now)?;
+    let packet = RtpPacket::from_parts(stored.bytes, stored.layout)?;
+    let forms = Forms::new(&source.mapping, stored.meta, &packet);
+    let form = forms.taken_by(consumer.payload_types);
+    let elements = Elements::of(&packet);
+    let change = consumer.selector.descriptor_change(sent.encoding, sent.rewrite.sequence_number)?;
+    let is_again = turn.kind != PacketKind::Video;
+    let active_targets = match source_stream.targets.as_deref() {
+        Some(targets) => {
+            let number = stored.meta.extended_sequence;
+            let descriptor = consumer.extensions.dependencies_of(&elements);
+            // What is sent again is what was sent first, or nothing (RFC 3711 section 9.1).
+            if is_again && descriptor.is_some_and(|value| targets.is_outdated(number, &change, value)) {
+                return None;
+            }
+            targets.active_targets(number, &change)
+        }
+        None => None,
+    };
+    let outgoing = Outgoing {
+        lane: lane(consumer.transport, Component::Rtp),
+        to,
+        ssrc,
+        payload_type: consumer.renumbering.apply(form.payload_type),
+        rewrite: &sent.rewrite,
+        rtx: turn.rtx,
+        descriptor: &stored.meta.descriptor,
+        payload: Payload::Copied(form.payload, form.block_numbers(&consumer.renumbering)),
+        repeat: is_again && turn.rtx.is_none(),
+        now: moment.now,
+        abs_send_time: moment.abs_send_time,
+        kind: turn.kind,
+        probe: turn.probe,
+        frame_number_offset: change.frame_number_offset,
+        active_targets,
+    };
+    take(&outgoing, &packet, &elements)
 }

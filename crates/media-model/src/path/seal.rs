@@ -9,6 +9,7 @@ use crate::sending::PacketName;
 use crate::transport_state::TransportState;
 use tureen_congestion::send::{PacketKind, ProbeId};
 use tureen_forwarding::{ActiveTargets, DropReason, PayloadPatch, Rewrite, RtxHeader};
+use tureen_rtp_wire::payload::flexfec::Parity;
 use tureen_rtp_wire::payload::{PayloadDescriptor, vp9};
 use tureen_rtp_wire::rtp::{ExtensionForm, FIXED_HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use tureen_rtp_wire::{Ecn, Time};
@@ -56,8 +57,8 @@ impl Outgoing<'_> {
 /// The padding of one packet (RFC 3550 section 5.1): its count is one octet.
 pub(crate) const MOST_PADDING: u8 = 255;
 
-/// What is particular to a packet of nothing but padding.
-pub(crate) struct Padding<'a> {
+/// What is particular to a packet that is of no source: padding, or parity.
+pub(crate) struct Own<'a> {
     pub(crate) lane: Lane,
     pub(crate) to: &'a Destination,
     pub(crate) header: RtpHeader,
@@ -134,33 +135,87 @@ pub(crate) fn seal<T: Transport>(
     Ok(len)
 }
 
+/// Writes a packet as [`seal`] does, with its payload copied, but neither protects it nor says in it when it leaves; returns its length.
+pub(crate) fn render(
+    buf: &mut [u8],
+    plan: &ExtensionPlan,
+    outgoing: &Outgoing<'_>,
+    packet: &RtpPacket<'_>,
+    elements: &Elements<'_>,
+) -> Option<usize> {
+    let values = SendValues {
+        abs_send_time: 0,
+        transport_sequence_number: 0,
+        frame_number_offset: outgoing.frame_number_offset,
+        active_targets: outgoing.active_targets,
+    };
+    let header_len = write_header(buf, plan, outgoing, packet, elements, values)?;
+    let (Payload::Ready(payload) | Payload::Copied(payload, _)) = outgoing.payload;
+    let blocks = match outgoing.payload {
+        Payload::Ready(_) => None,
+        Payload::Copied(_, blocks) => blocks,
+    };
+    write_payload(buf, header_len, outgoing, payload, blocks)
+}
+
+/// Writes and protects a packet of parity; returns the length of the datagram.
+pub(crate) fn seal_parity<T: Transport>(
+    transport: &mut TransportState<T>,
+    plan: &ExtensionPlan,
+    (parity, media): (&Parity, u32),
+    own: &Own<'_>,
+    out: &mut impl Egress,
+) -> Option<usize> {
+    let capacity =
+        FIXED_HEADER_LEN + parity.payload_len() + GROWTH + transport.adapter.cipher().rtp_overhead();
+    seal_own(transport, plan, own, capacity, PacketKind::Retransmission, out, |writer| {
+        parity.write(media, writer.reserve_payload(parity.payload_len()).ok()?).ok()
+    })
+}
+
 /// Writes and protects a packet of nothing but padding; returns the length of the datagram.
 pub(crate) fn seal_padding<T: Transport>(
     transport: &mut TransportState<T>,
     plan: &ExtensionPlan,
-    padding: &Padding<'_>,
+    padding: &Own<'_>,
     out: &mut impl Egress,
 ) -> Option<usize> {
-    let cipher = transport.adapter.cipher();
-    let capacity = FIXED_HEADER_LEN + usize::from(MOST_PADDING) + GROWTH + cipher.rtp_overhead();
-    let slot = out.reserve(padding.lane, padding.to, capacity)?;
+    let capacity =
+        FIXED_HEADER_LEN + usize::from(MOST_PADDING) + GROWTH + transport.adapter.cipher().rtp_overhead();
+    seal_own(transport, plan, padding, capacity, PacketKind::Padding, out, |writer| {
+        writer.padding(MOST_PADDING).ok()?;
+        Some(usize::from(MOST_PADDING))
+    })
+}
+
+/// Writes and protects a packet that is of no source; `fill` appends what follows its header, and returns how much that is.
+fn seal_own<T: Transport>(
+    transport: &mut TransportState<T>,
+    plan: &ExtensionPlan,
+    own: &Own<'_>,
+    capacity: usize,
+    kind: PacketKind,
+    out: &mut impl Egress,
+    fill: impl FnOnce(&mut RtpWriter<'_>) -> Option<usize>,
+) -> Option<usize> {
+    let slot = out.reserve(own.lane, own.to, capacity)?;
     let values = SendValues {
-        abs_send_time: padding.abs_send_time,
+        abs_send_time: own.abs_send_time,
         transport_sequence_number: transport.sending.sequence_number,
         frame_number_offset: 0,
         active_targets: None,
     };
     let elements = Elements::none();
     let form = if plan.two_byte(&elements) { ExtensionForm::TwoByte } else { ExtensionForm::OneByte };
-    let mut writer = RtpWriter::new(slot, &padding.header, form).ok()?;
+    let mut writer = RtpWriter::new(slot, &own.header, form).ok()?;
     plan.write(&mut writer, &elements, values)?;
-    writer.padding(MOST_PADDING).ok()?;
+    let filled = fill(&mut writer)?;
     let len = writer.finish();
-    let header_len = len.checked_sub(usize::from(MOST_PADDING))?;
-    let len = cipher.protect_rtp(slot, header_len, len).ok()?;
-    let RtpHeader { ssrc, sequence_number, .. } = padding.header;
+    let header_len = len.checked_sub(filled)?;
+    let len = transport.adapter.cipher().protect_rtp(slot, header_len, len).ok()?;
+    let RtpHeader { ssrc, sequence_number, .. } = own.header;
     let name = PacketName { ssrc, sequence_number };
-    let mark = transport.sending.on_sent(padding.now, name, len, PacketKind::Padding, padding.probe);
+    let mark = transport.sending.on_sent(own.now, name, len, kind, own.probe);
     match plan.is_reported_by_stream() {
         true => out.commit_marked(len, mark),
         false => out.commit(len),

@@ -107,7 +107,8 @@ impl Bench {
             {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
             {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000, "rtcpFeedback": feedback},
             {"kind": "video", "mimeType": "video/VP9", "clockRate": 90000},
-            {"kind": "audio", "mimeType": "audio/red", "clockRate": 48000, "channels": 2}
+            {"kind": "audio", "mimeType": "audio/red", "clockRate": 48000, "channels": 2},
+            {"kind": "video", "mimeType": "video/flexfec-03", "clockRate": 90000}
         ]))
         .unwrap();
         bench.ask(CreateRouter { id: router, options: RouterOptions { media_codecs } }).unwrap();
@@ -288,6 +289,17 @@ pub fn capabilities() -> RtpCapabilities {
         ]
     }))
     .unwrap()
+}
+
+/// The same of a receiver that takes FlexFEC too.
+pub fn parity_capabilities() -> RtpCapabilities {
+    let mut capabilities = capabilities();
+    let parity = serde_json::json!({
+        "kind": "video", "mimeType": "video/flexfec-03", "clockRate": 90000, "preferredPayloadType": 106,
+        "parameters": {"repair-window": 10_000_000}
+    });
+    capabilities.codecs.push(serde_json::from_value(parity).unwrap());
+    capabilities
 }
 
 /// The same of a receiver that takes RED too.

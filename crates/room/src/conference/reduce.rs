@@ -93,6 +93,7 @@ fn reduce_encodings(
         rid: None,
         codec_payload_type: Some(payload_type(encoding)),
         rtx: with_rtx.then(|| RtpEncodingRtx { ssrc: ssrc.wrapping_add(1) }),
+        fec: None,
         ..encoding.clone()
     })
 }

@@ -5,7 +5,7 @@ use crate::codec::{RtcpFeedback, RtpCodecCapability, RtpCodecParameters, associa
 use crate::header_extension::{HeaderExtensionUri, RtpHeaderExtensionParameters};
 use crate::matching::same_profile;
 use crate::media::{Codec, MediaKind};
-use crate::parameters::{RtpEncodingParameters, RtpEncodingRtx, RtpParameters};
+use crate::parameters::{FecMechanism, RtpEncodingFec, RtpEncodingParameters, RtpEncodingRtx, RtpParameters};
 use crate::red::red_blocks;
 use crate::scalability_mode::parse_scalability_mode;
 use crate::supported::DEPENDENCY_DESCRIPTOR_ID;
@@ -30,7 +30,8 @@ pub struct ConsumerOffer<'a> {
     pub pipe: bool,
     /// Whether lost packets are sent again.
     pub enable_rtx: bool,
-    /// A random number, from 100000000 to 999999999 by custom: the SSRC of the first encoding.
+    /// A random number, from 100000000 to 999999999 by custom: the SSRC of the first encoding. Without `pipe` that of FlexFEC is
+    /// `ssrc_base + 2`.
     pub ssrc_base: u32,
     /// Another one: with `pipe`, the SSRC of the first RTX stream. Else that is `ssrc_base + 1`.
     pub rtx_ssrc_base: u32,
@@ -47,8 +48,8 @@ pub fn can_consume(consumable: &RtpParameters, capabilities: &RtpCapabilities) -
 /// The parameters of a consumer: what the producer has and the receiver can take. The transport sets `mid`.
 ///
 /// - A media codec stays if the receiver has it, an RTX codec if the receiver has RTX for that codec (and
-///   `enable_rtx`), a RED codec if the receiver has it and the codecs of all its blocks stay. Feedback is the
-///   receiver's.
+///   `enable_rtx`), a RED codec if the receiver has it and the codecs of all its blocks stay, FlexFEC if the receiver has it, but not
+///   with `pipe`. Feedback is the receiver's.
 /// - A header extension stays if the receiver receives it, under the same id.
 /// - Bandwidth is estimated in one way: by feedback on streams (RFC 8888) if the router and the receiver have it, else by
 ///   transport-wide feedback if its extension stays, else by REMB if absolute send times do, else not at all. Feedback of the other
@@ -70,7 +71,8 @@ pub fn get_consumer_rtp_parameters(
     let encodings = if offer.pipe {
         every_encoding(consumable, with_rtx, offer.ssrc_base, offer.rtx_ssrc_base)
     } else {
-        vec![single_encoding(consumable, with_rtx, offer.ssrc_base)]
+        let has_parity = codecs.iter().any(|codec| codec.mime_type.codec() == Codec::FlexFec);
+        vec![single_encoding(consumable, with_rtx, has_parity, offer.ssrc_base)]
     };
     Ok(RtpParameters {
         mid: None,
@@ -96,6 +98,7 @@ pub fn get_pipe_consumer_rtp_parameters(
 ) -> RtpParameters {
     let mut codecs: Vec<_> =
         consumable.codecs.iter().filter(|codec| enable_rtx || !codec.is_rtx()).cloned().collect();
+    codecs.retain(|codec| codec.mime_type.codec() != Codec::FlexFec);
     for codec in &mut codecs {
         codec.rtcp_feedback.retain(|feedback| {
             *feedback == RtcpFeedback::NACK_PLI
@@ -142,7 +145,7 @@ pub fn matched_rtx<'a>(
 }
 
 fn consumer_codecs(offer: &ConsumerOffer<'_>) -> Vec<RtpCodecParameters> {
-    let ConsumerOffer { consumable, remote_rtp_capabilities: capabilities, enable_rtx, .. } = *offer;
+    let ConsumerOffer { consumable, remote_rtp_capabilities: capabilities, pipe, enable_rtx, .. } = *offer;
     let stays = |payload_type: u8| {
         consumable.codecs.iter().any(|codec| {
             codec.payload_type == payload_type
@@ -161,7 +164,8 @@ fn consumer_codecs(offer: &ConsumerOffer<'_>) -> Vec<RtpCodecParameters> {
             Codec::Red => red_blocks(&codec.parameters)
                 .filter(|blocks| blocks.iter().all(|payload_type| stays(*payload_type)))
                 .and_then(|_| matched_capability(codec, capabilities)),
-            Codec::Fec => None,
+            Codec::FlexFec if !pipe => matched_capability(codec, capabilities),
+            Codec::FlexFec | Codec::Fec => None,
             _ => matched_capability(codec, capabilities),
         };
         let Some(capability) = capability else { continue };
@@ -219,7 +223,12 @@ pub fn keep_one_bandwidth_estimation(
 }
 
 /// One encoding that stands for all: simulcast becomes spatial layers, and the highest bitrate counts.
-fn single_encoding(consumable: &RtpParameters, with_rtx: bool, ssrc: u32) -> RtpEncodingParameters {
+fn single_encoding(
+    consumable: &RtpParameters,
+    with_rtx: bool,
+    has_parity: bool,
+    ssrc: u32,
+) -> RtpEncodingParameters {
     let encodings = &consumable.encodings;
     let mode = encodings.iter().find_map(|encoding| encoding.scalability_mode.as_deref());
     let scalability_mode = if encodings.len() > 1 {
@@ -231,6 +240,8 @@ fn single_encoding(consumable: &RtpParameters, with_rtx: bool, ssrc: u32) -> Rtp
     RtpEncodingParameters {
         ssrc: Some(ssrc),
         rtx: with_rtx.then(|| RtpEncodingRtx { ssrc: ssrc.wrapping_add(1) }),
+        fec: has_parity
+            .then(|| RtpEncodingFec { mechanism: FecMechanism::FlexFec, ssrc: ssrc.wrapping_add(2) }),
         scalability_mode,
         max_bitrate: encodings
             .iter()

@@ -157,7 +157,7 @@ pub enum ConsumableParametersError {
 /// The parameters of a producer as its router names things, which all its consumers start from.
 ///
 /// Codecs have the router's payload types and feedback and the producer's parameters; the router's RTX follows
-/// each. RED comes last, its blocks renamed. Codecs that the router cannot tell apart become one. Header
+/// each. RED comes behind them, its blocks renamed, and FlexFEC last, if the router has it. Codecs that the router cannot tell apart become one. Header
 /// extensions are those that the router sends; `abs-capture-time` only if the producer sends it.
 ///
 /// # Errors
@@ -192,7 +192,8 @@ fn consumable_codecs(
             let mime_type = codec.mime_type.clone();
             return Err(ConsumableParametersError::WrongKind { field: field(), mime_type, kind });
         }
-        if codec.is_rtx() {
+        // Parity is of the packets of one way only: consumers get their own.
+        if codec.is_rtx() || codec.mime_type.codec() == Codec::FlexFec {
             continue;
         }
         let unmapped = || ConsumableParametersError::Unmapped { field: field() };
@@ -211,6 +212,9 @@ fn consumable_codecs(
         }
     }
     media.append(&mut reds);
+    let parity =
+        |known: &&RtpCodecCapability| known.kind() == kind && known.mime_type.codec() == Codec::FlexFec;
+    media.extend(capabilities.codecs.iter().find(parity).map(as_parameters));
     Ok(media)
 }
 
@@ -257,6 +261,7 @@ fn consumable_encodings(params: &RtpParameters, mapping: &RtpMapping) -> Vec<Rtp
         rid: None,
         codec_payload_type: None,
         rtx: None,
+        fec: None,
         ..params.encodings.get(i).cloned().unwrap_or_default()
     };
     mapping.encodings.iter().enumerate().map(encoding).collect()

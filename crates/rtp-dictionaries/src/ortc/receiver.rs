@@ -108,6 +108,10 @@ fn rename(
             codec.payload_type = rtx_number(apt, capabilities)?;
             codec.parameters.insert("apt", u64::from(apt));
         }
+        Codec::FlexFec => {
+            let known = capabilities.codecs.iter().find(|known| same_profile(*known, &*codec))?;
+            codec.payload_type = known.preferred_payload_type;
+        }
         Codec::Red => {
             let known = capabilities.codecs.iter().find(|known| same_profile(*known, &*codec))?;
             let blocks = red_blocks(&codec.parameters)?;

@@ -46,7 +46,7 @@ pub enum RouterCapabilitiesError {
 /// The capabilities of a router with these codecs.
 ///
 /// A codec gets the payload type that it prefers, else its static one if that is free, else the next dynamic one. An
-/// RTX codec follows each video codec. The parameters given win over the table's; feedback and header
+/// RTX codec follows each video codec of media. The parameters given win over the table's; feedback and header
 /// extensions are the table's. `audio/red` needs `audio/opus` beside it.
 ///
 /// Congestion control feedback by stream (RFC 8888) is not in the table, so that nobody has it who does not ask: with
@@ -78,9 +78,10 @@ pub fn generate_router_rtp_capabilities(
         if by_stream && codec.mime_type.codec().is_media() {
             codec.rtcp_feedback.push(RtcpFeedback::ACK_CCFB);
         }
-        let rtx = match codec.kind() {
-            MediaKind::Audio => None,
-            MediaKind::Video => Some(rtx_for(&codec, allocate(None, &mut taken).ok_or_else(exhausted)?)),
+        let is_repaired = codec.kind() == MediaKind::Video && codec.mime_type.codec().is_media();
+        let rtx = match is_repaired {
+            true => Some(rtx_for(&codec, allocate(None, &mut taken).ok_or_else(exhausted)?)),
+            false => None,
         };
         codecs.push(codec);
         codecs.extend(rtx);

@@ -170,9 +170,10 @@ export class ReceiveTransport extends Connection {
     if (closed) return lines;
     lines.push(`a=msid:${streamId} ${id}`);
     const cname = rtcp?.cname ?? streamId;
-    const [{ ssrc, rtx }] = encodings;
+    const [{ ssrc, rtx, fec }] = encodings;
     lines.push(`a=ssrc:${ssrc} cname:${cname}`);
     if (rtx?.ssrc) lines.push(`a=ssrc:${rtx.ssrc} cname:${cname}`, `a=ssrc-group:FID ${ssrc} ${rtx.ssrc}`);
+    if (fec?.ssrc) lines.push(`a=ssrc:${fec.ssrc} cname:${cname}`, `a=ssrc-group:FEC-FR ${ssrc} ${fec.ssrc}`);
     return lines;
   }
 }

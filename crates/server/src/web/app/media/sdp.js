@@ -194,7 +194,7 @@ const isByStream = ({ type, parameter }) => type === "ack" && parameter === "ccf
 
 /** Whether the codecs of media have congestion control feedback by stream (RFC 8888). */
 export function haveStreamFeedback(codecs) {
-  const media = codecs.filter(({ mimeType }) => !/\/(rtx|red)$/i.test(mimeType));
+  const media = codecs.filter(({ mimeType }) => !/\/(rtx|red|flexfec-03)$/i.test(mimeType));
   return media.length > 0 && media.every(({ rtcpFeedback = [] }) => rtcpFeedback.some(isByStream));
 }
 
