@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rtx: Some(RtxConfig { ssrc: 0x2223, payload_type: 102 }),
         rtx_first_sequence_number: 1,
         log_capacity: 1024,
+        ..SendStreamConfig::default()
     });
 
     for number in (0..30u16).filter(|number| number % 10 != 7) {

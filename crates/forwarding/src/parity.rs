@@ -4,7 +4,9 @@
 //! Where they are lost several in a row it brings nothing back, since one packet of parity stands for one that is missing. Sees numbers alone,
 //! never packets.
 
+use crate::rate::{RATE_WINDOW, RateWindow};
 use std::time::Duration;
+use tureen_rtp_wire::Time;
 
 /// Below this round trip a packet that is sent again comes early enough.
 const LEAST_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -13,6 +15,8 @@ const FROM_LOSS: f32 = 3.0;
 const UNTIL_LOSS: f32 = 1.0;
 /// So many losses in a row, in the mean, are too many for it.
 const LONGEST_RUN: f32 = 1.5;
+/// What comes later than so many round trips after the first packet of a block brings nothing that a retransmission would not have brought.
+const LATEST: f32 = 0.5;
 /// Packets that share a packet of parity: so that of them, in 256ths, that many are lost; within these bounds.
 const LOST_OF_BLOCK: f32 = 150.0;
 const LEAST_BLOCK: f32 = 4.0;
@@ -54,11 +58,16 @@ impl ParityBlock {
 }
 
 /// The sending side of a parity stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ParitySender {
     config: FecConfig,
     next_sequence_number: u16,
     block: ParityBlock,
+    /// When its first packet left.
+    since: Time,
+    /// How old it may become.
+    patience: Duration,
+    is_due: bool,
     /// Packets that share a packet of parity; none while there is no use in it.
     each: Option<u32>,
     /// In 256ths, smoothed.
@@ -67,20 +76,25 @@ pub struct ParitySender {
     run: u32,
     /// Losses in a row, smoothed.
     runs: f32,
+    rate: RateWindow,
 }
 
 impl ParitySender {
     /// A stream whose first sequence number is `first`, which should be random.
-    pub const fn new(config: FecConfig, first: u16) -> Self {
+    pub fn new(config: FecConfig, first: u16) -> Self {
         Self {
             config,
             next_sequence_number: first,
             block: ParityBlock { first: 0, mask: 0 },
+            since: Time::ZERO,
+            patience: Duration::ZERO,
+            is_due: false,
             each: None,
             loss: 0.0,
             last_lost: None,
             run: 0,
             runs: 1.0,
+            rate: RateWindow::new(RATE_WINDOW),
         }
     }
 
@@ -94,7 +108,7 @@ impl ParitySender {
         self.next_sequence_number
     }
 
-    /// How many packets share a packet of parity; `None` while none is sent.
+    /// How many packets share a packet of parity at the most; `None` while none is sent.
     pub const fn each(&self) -> Option<u32> {
         self.each
     }
@@ -106,8 +120,9 @@ impl ParitySender {
         let least = if self.each.is_some() { UNTIL_LOSS } else { FROM_LOSS };
         let helps = is_far && self.loss >= least && self.runs <= LONGEST_RUN;
         self.each = helps.then(|| (LOST_OF_BLOCK / self.loss).clamp(LEAST_BLOCK, LARGEST_BLOCK) as u32);
+        self.patience = round_trip_time.unwrap_or_default().mul_f32(LATEST);
         if !helps {
-            self.block = ParityBlock::default();
+            self.forget();
         }
     }
 
@@ -128,33 +143,38 @@ impl ParitySender {
         self.last_lost = Some(sequence_number);
     }
 
-    /// Takes note of a packet that was sent.
+    /// Takes note of a packet that leaves now.
     #[inline]
-    pub fn on_sent(&mut self, sequence_number: u16) {
-        if self.each.is_some() {
-            self.note(sequence_number);
+    pub fn on_sent(&mut self, now: Time, sequence_number: u16) {
+        if let Some(each) = self.each {
+            self.note(now, sequence_number);
+            let packets = self.block.packets();
+            let is_late = now.since(self.since) >= self.patience;
+            self.is_due = packets >= each || is_late && packets >= LEAST_BLOCK as u32;
         }
     }
 
-    fn note(&mut self, sequence_number: u16) {
+    fn note(&mut self, now: Time, sequence_number: u16) {
         let at = sequence_number.wrapping_sub(self.block.first);
         if self.block.mask == 0 || at >= LONGEST_SPAN {
             self.block = ParityBlock { first: sequence_number, mask: 1 };
+            self.since = now;
         } else {
             self.block.mask |= 1 << at;
         }
     }
 
-    /// Whether as many packets were sent as share a packet of parity.
+    /// Whether as many packets were sent as share a packet of parity, or the first of them lies back for so long that it would be late.
     #[inline]
-    pub fn is_due(&self) -> bool {
-        self.each.is_some_and(|each| self.block.packets() >= each)
+    pub const fn is_due(&self) -> bool {
+        self.is_due
     }
 
     /// The packets that parity is due of; others go together from here on.
     pub const fn take(&mut self) -> ParityBlock {
         let block = self.block;
         self.block = ParityBlock { first: 0, mask: 0 };
+        self.is_due = false;
         block
     }
 
@@ -163,11 +183,15 @@ impl ParitySender {
         let _ = self.take();
     }
 
-    /// Takes the next sequence number, for a packet of parity that leaves.
-    pub const fn advance(&mut self) -> u16 {
-        let sequence_number = self.next_sequence_number;
-        self.next_sequence_number = sequence_number.wrapping_add(1);
-        sequence_number
+    /// Takes note of a packet of parity of `size` bytes that leaves now.
+    pub fn on_parity_sent(&mut self, now: Time, size: usize) {
+        self.next_sequence_number = self.next_sequence_number.wrapping_add(1);
+        self.rate.add(now, size);
+    }
+
+    /// Bits per second of parity.
+    pub fn bitrate(&self, now: Time) -> u64 {
+        self.rate.bitrate(now)
     }
 }
 
@@ -195,7 +219,7 @@ mod tests {
         assert_eq!(settled(LOSSY, Some(Duration::from_millis(40))).each(), None);
         assert_eq!(settled(LOSSY, None).each(), None);
         assert_eq!(settled(LOSSY, FAR).each(), Some(11));
-        assert_eq!(settled(3, FAR).each(), Some(15));
+        assert_eq!(settled(4, FAR).each(), Some(15));
         assert_eq!(settled(128, FAR).each(), Some(4));
         let mut bursts = settled(LOSSY, FAR);
         for burst in 0..10 {
@@ -224,29 +248,45 @@ mod tests {
     }
 
     #[test]
+    fn on_long_blocks_nobody_waits() {
+        let mut sender = settled(LOSSY, FAR);
+        for at in 0..20_u64 {
+            // Of four packets the last leaves 120 ms after the first: half of a round trip has passed then.
+            sender.on_sent(Time::from_millis(at * 40), at as u16);
+            assert_eq!(sender.is_due(), at % 4 == 3, "{at}");
+            if sender.is_due() {
+                assert_eq!(sender.take().packets(), 4);
+            }
+        }
+    }
+
+    #[test]
     fn packets_go_together_until_there_are_enough() {
         let mut sender = settled(LOSSY, FAR);
         let numbers = (0..11_u16).map(|at| 65_530_u16.wrapping_add(at * 2));
         for number in numbers.clone() {
             assert!(!sender.is_due());
-            sender.on_sent(number);
+            sender.on_sent(Time::ZERO, number);
         }
         assert!(sender.is_due());
         assert!(sender.take().sequence_numbers().eq(numbers));
         assert!(!sender.is_due());
-        assert_eq!((sender.advance(), sender.advance()), (u16::MAX, 0));
+        assert_eq!((sender.next_sequence_number(), sender.bitrate(Time::ZERO)), (u16::MAX, 0));
+        sender.on_parity_sent(Time::ZERO, 1000);
+        assert_eq!(sender.next_sequence_number(), 0);
+        assert!(sender.bitrate(Time::from_millis(1)) > 0);
     }
 
     #[test]
     fn a_block_does_not_span_too_much() {
         let mut sender = settled(LOSSY, FAR);
-        sender.on_sent(1);
-        sender.on_sent(46);
+        sender.on_sent(Time::ZERO, 1);
+        sender.on_sent(Time::ZERO, 46);
         assert_eq!(sender.block.packets(), 2);
-        sender.on_sent(47);
+        sender.on_sent(Time::ZERO, 47);
         assert!(sender.take().sequence_numbers().eq([47]));
-        sender.on_sent(9);
-        sender.on_sent(8);
+        sender.on_sent(Time::ZERO, 9);
+        sender.on_sent(Time::ZERO, 8);
         assert!(sender.take().sequence_numbers().eq([8]), "what overtook it begins anew");
     }
 }

@@ -168,7 +168,7 @@ impl SendStream {
             log.insert(now, packet);
         }
         if let Some(parity) = &mut self.parity {
-            parity.on_sent(packet.rewrite.sequence_number);
+            parity.on_sent(now, packet.rewrite.sequence_number);
         }
     }
 
@@ -247,6 +247,9 @@ impl SendStream {
         self.stats.parity_packets += 1;
         self.stats.parity_bytes += size as u64;
         self.rate.add(now, size);
+        if let Some(parity) = &mut self.parity {
+            parity.on_parity_sent(now, size);
+        }
     }
 
     /// Counts a retransmission of `size` bytes that left at `now`.

@@ -200,7 +200,8 @@ impl Consumer {
         self.streams.iter().enumerate().flat_map(|(index, stream)| {
             let media = self.selector.next_sequence_number(index).map(|next| (stream.ssrc, next));
             let repairs = stream.send.rtx().map(|rtx| (rtx.config().ssrc, rtx.next_sequence_number()));
-            [media, repairs].into_iter().flatten()
+            let parity = stream.send.parity().map(|fec| (fec.config().ssrc, fec.next_sequence_number()));
+            [media, repairs, parity].into_iter().flatten()
         })
     }
 
@@ -321,11 +322,7 @@ impl Consumer {
 
     /// Bits per second of parity for what is sent.
     pub(crate) fn parity_bitrate(&self, now: Time) -> u64 {
-        let of = |stream: &ConsumerStream| {
-            let each = stream.send.parity().and_then(|parity| parity.each());
-            each.map_or(0, |each| stream.send.bitrate(now) / u64::from(each.max(1)))
-        };
-        self.streams.iter().map(of).sum()
+        self.streams.iter().filter_map(|stream| stream.send.parity()).map(|parity| parity.bitrate(now)).sum()
     }
 
     /// Whether its source has layers to choose from.

@@ -169,6 +169,8 @@ pub struct Repairs {
     pub asked: u64,
     /// Packets sent again.
     pub sent: u64,
+    /// Packets of parity (FlexFEC) sent, each for several of media.
+    pub parity: u64,
     /// Packets not sent again, by reason; reasons without packets are left out.
     pub refused: BTreeMap<&'static str, u64>,
 }

@@ -89,9 +89,26 @@ pub struct OutboundRtpStats {
     pub byte_count: u64,
     /// Bitrate now.
     pub bitrate: u32,
+    /// Its parity, where the endpoint takes it.
+    #[serde(flatten)]
+    pub fec: Option<FecStats>,
     /// Packets that NACKs asked for and that were not sent again, by reason; reasons without packets are left out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub retransmissions_refused: BTreeMap<&'static str, u64>,
+}
+
+/// The stream of parity (FlexFEC) beside one that goes out; under the names of the W3C's statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FecStats {
+    /// SSRC.
+    #[serde(rename = "fecSsrc")]
+    pub ssrc: u32,
+    /// Packets sent.
+    #[serde(rename = "fecPacketsSent")]
+    pub packets_sent: u64,
+    /// Bytes sent, headers included.
+    #[serde(rename = "fecBytesSent")]
+    pub bytes_sent: u64,
 }
 
 /// Statistics of a producer: one entry per stream that was seen.

@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::VecDeque;
 use support::call::{TRANSPORT_WIDE, Telling, viewer_capabilities};
-use support::{address, capabilities, congestion_parameters, packet_with};
+use support::{address, capabilities, congestion_parameters, packet_with, parity_capabilities};
 use tureen_congestion::TransportFeedbackGenerator;
 use tureen_media_model::{
     AddTransport, ConnectTransport, Consume, ConsumerId, ConsumerOptions, Core, CoreConfig, CreateRouter,
@@ -155,16 +155,30 @@ struct Call {
     key_frames: u32,
     allocations: u64,
     measuring: bool,
-    /// Whether consumers report what arrives, and packets wait for room on the path.
-    paced: bool,
+    case: Case,
     /// Packets that left later than when they came.
     late: u64,
 }
 
+/// What a call is like.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    srtp: bool,
+    /// What the source reads of its path.
+    feedback: &'static str,
+    /// Whether consumers report what arrives, and packets wait for room on the path.
+    paced: bool,
+    /// Whether consumers are far away and take parity.
+    parity: bool,
+}
+
+const PLAIN: Case = Case { srtp: false, feedback: "goog-remb", paced: false, parity: false };
+
 const PRODUCER: ProducerId = ProducerId(2);
 
 impl Call {
-    fn new(srtp: bool, feedback: &str, paced: bool) -> Self {
+    fn new(case: Case) -> Self {
+        let Case { srtp, feedback, .. } = case;
         let wall_clock = WallClock::new(NtpTime::new(3_900_000_000, 0));
         let core = Core::new(CoreConfig { shard: ShardId(0), seed: 7, wall_clock });
         let datagrams = Vec::with_capacity(BATCH);
@@ -187,11 +201,12 @@ impl Call {
             key_frames: 0,
             allocations: 0,
             measuring: false,
-            paced,
+            case,
             late: 0,
         };
         let media_codecs = serde_json::from_value(serde_json::json!([
-            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000}
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
+            {"kind": "video", "mimeType": "video/flexfec-03", "clockRate": 90000}
         ]))
         .unwrap();
         call.ask(CreateRouter { id: RouterId(1), options: RouterOptions { media_codecs } }).unwrap();
@@ -230,7 +245,7 @@ impl Call {
         let transport = PlainTransport::new(&options, bound, None, &from_core);
         let id = TransportId(u128::from(socket));
         let pipe = (socket == PIPE).then_some(PipeOptions { enable_rtx: true });
-        let reports = self.paced && pipe.is_none() && socket > 0;
+        let reports = self.case.paced && pipe.is_none() && socket > 0;
         let outgoing = reports.then(OutgoingBitrates::default);
         let options = TransportOptions { pipe, outgoing, ..Default::default() };
         self.ask(AddTransport { router: RouterId(1), id, transport, options }).unwrap();
@@ -253,7 +268,11 @@ impl Call {
         let options = ConsumerOptions {
             id: ConsumerId(u128::from(socket)),
             producer_id: PRODUCER,
-            rtp_capabilities: if self.paced { viewer_capabilities(Telling::Reports) } else { capabilities() },
+            rtp_capabilities: match self.case {
+                Case { paced: true, .. } => viewer_capabilities(Telling::Reports),
+                Case { parity: true, .. } => parity_capabilities(),
+                _ => capabilities(),
+            },
             paused: false,
             mid: None,
             preferred_layers: None,
@@ -332,6 +351,8 @@ impl Call {
             });
             self.waiting.push_back(datagram);
         }
+        // A round trip of 62 or of 125 ms, and losses of which two are in a row or none.
+        let (way, lost) = if self.case.parity { (0x3000, [3, 5, 9]) } else { (0x2000, [3, 4, 9]) };
         for (at, consumer) in self.consumers.iter_mut().enumerate() {
             let phase = (number as usize + at * 37) % 1000;
             let (ssrc, newest) = (consumer.ssrc, consumer.newest);
@@ -352,13 +373,13 @@ impl Call {
                     fraction_lost: (number / 1000 % 64) as u8,
                     cumulative_lost: (number / 100) as i32,
                     jitter: 40,
-                    last_sender_report: ntp.compact().wrapping_sub(0x2000),
+                    last_sender_report: ntp.compact().wrapping_sub(way),
                     delay_since_last_sender_report: 0x1000,
                     ..ReportBlock::default()
                 };
                 self.waiting.push_back(consumer.rtcp(|writer| writer.receiver_report(1, &[block]).unwrap()));
             } else if phase.is_multiple_of(100) {
-                let lost = [3, 4, 9].map(|behind| newest.wrapping_sub(behind));
+                let lost = lost.map(|behind| newest.wrapping_sub(behind));
                 self.waiting.push_back(consumer.rtcp(|writer| {
                     writer.receiver_report(1, &[]).unwrap();
                     writer.nack(1, ssrc, lost).unwrap();
@@ -464,7 +485,7 @@ impl Call {
                 self.send_media();
                 self.send_reports();
                 self.now = Time::from_millis(self.now.as_millis() + 1);
-                if self.paced {
+                if self.case.paced {
                     self.pass();
                 }
             }
@@ -478,16 +499,15 @@ impl Call {
     }
 }
 
-/// `feedback` is what the source reads of its path.
-fn nothing_is_allocated(srtp: bool, feedback: &str, paced: bool) {
-    let mut call = Call::new(srtp, feedback, paced);
+fn nothing_is_allocated(case: Case) {
+    let mut call = Call::new(case);
     call.run(WARM_UP);
     let before = *call.core.counters();
     let key_frames = call.key_frames;
     call.measuring = true;
     call.run(WARM_UP + PACKETS);
     assert_eq!(call.allocations, 0);
-    assert_eq!(call.late > u64::from(PACKETS), paced, "{} packets had to wait", call.late);
+    assert_eq!(call.late > u64::from(PACKETS), case.paced, "{} packets had to wait", call.late);
 
     // All of it happened, and none of it went wrong.
     let counters = *call.core.counters();
@@ -508,7 +528,7 @@ fn nothing_is_allocated(srtp: bool, feedback: &str, paced: bool) {
     );
     let stats = call.ask(GetProducerStats { id: PRODUCER }).unwrap();
     assert!(stats[0].stream.packets_repaired >= lost, "what was lost was repaired");
-    if feedback != "goog-remb" {
+    if case.feedback != "goog-remb" {
         assert!(call.feedback > u64::from(PACKETS / 200), "feedback left every 100 ms or so");
         let recent = call.told_of + 200 >= u64::from(call.sent);
         assert!(recent && call.bitrates == 0, "every packet is told of: {} of {}", call.told_of, call.sent);
@@ -518,25 +538,33 @@ fn nothing_is_allocated(srtp: bool, feedback: &str, paced: bool) {
             "a bitrate every second or so"
         );
     }
-    assert!(call.ask(GetConsumerStats { id: ConsumerId(1) }).unwrap().outbound[0].stream.nack_count > 500);
+    let stats = call.ask(GetConsumerStats { id: ConsumerId(1) }).unwrap();
+    assert!(stats.outbound[0].stream.nack_count > 500);
+    let parity = stats.outbound[0].fec.map_or(0, |fec| fec.packets_sent);
+    assert_eq!(parity > u64::from(PACKETS / 20), case.parity, "{parity} packets of parity");
 }
 
 #[test]
 fn nothing_is_allocated_between_plain_endpoints() {
-    nothing_is_allocated(false, "goog-remb", false);
+    nothing_is_allocated(PLAIN);
 }
 
 #[test]
 fn nothing_is_allocated_between_srtp_endpoints() {
-    nothing_is_allocated(true, "transport-cc", false);
+    nothing_is_allocated(Case { srtp: true, feedback: "transport-cc", ..PLAIN });
 }
 
 #[test]
 fn nothing_is_allocated_where_packets_wait_for_room() {
-    nothing_is_allocated(true, "transport-cc", true);
+    nothing_is_allocated(Case { srtp: true, feedback: "transport-cc", paced: true, ..PLAIN });
 }
 
 #[test]
 fn nothing_is_allocated_with_feedback_on_streams() {
-    nothing_is_allocated(false, "ack ccfb", false);
+    nothing_is_allocated(Case { feedback: "ack ccfb", ..PLAIN });
+}
+
+#[test]
+fn nothing_is_allocated_with_parity() {
+    nothing_is_allocated(Case { srtp: true, parity: true, ..PLAIN });
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use support::{Bench, packet, parity_capabilities, vp8_parameters};
 use tureen_media_model::{Consume, ConsumerInfo, GetConsumerStats, PauseConsumer, ResumeConsumer};
 use tureen_rtp_dictionaries::{ConsumerType, FecMechanism, MediaKind, RtpEncodingFec};
-use tureen_rtp_wire::payload::flexfec::FlexFecPayload;
 use tureen_rtp_wire::NtpTime;
+use tureen_rtp_wire::payload::flexfec::FlexFecPayload;
 use tureen_rtp_wire::rtcp::{ReportBlock, RtcpWriter};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpPacket, RtpWriter};
 
@@ -46,20 +46,26 @@ impl Call {
         self.consumer.rtp_parameters.encodings[0].fec.unwrap()
     }
 
-    /// Sends so many pictures of one packet each, one in 20 ms.
+    /// Sends so many pictures of one packet each, one in 8 ms.
     fn send(&mut self, packets: u16) {
         for _ in 0..packets {
             let number = self.sent;
             self.sent += 1;
             let [high, low] = (number & 0x7fff).to_be_bytes();
             let is_delta = u8::from(number > 0);
-            let mut payload = vec![0x90, 0x80, high | 0x80, low, is_delta, 2, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0];
+            let mut payload =
+                vec![0x90, 0x80, high | 0x80, low, is_delta, 2, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0];
             payload.extend((0..200 + number % 700).map(|octet| (octet + number) as u8));
-            let timestamp = u32::from(number) * 1800;
-            let header =
-                RtpHeader { marker: true, payload_type: 96, sequence_number: number, timestamp, ssrc: SOURCE };
+            let timestamp = u32::from(number) * 720;
+            let header = RtpHeader {
+                marker: true,
+                payload_type: 96,
+                sequence_number: number,
+                timestamp,
+                ssrc: SOURCE,
+            };
             self.bench.receive(1, &packet(&header, &payload));
-            self.bench.pass(20);
+            self.bench.pass(8);
             self.take();
         }
     }

@@ -235,6 +235,44 @@ fn red_that_says_its_blocks_is_renamed_block_by_block() {
 }
 
 #[test]
+fn parity_is_for_who_takes_it_and_of_one_way_only() {
+    let with_parity = ROUTER_CODECS.trim_end().strip_suffix(']').unwrap().to_owned()
+        + r#", {"mimeType": "video/flexfec-03", "clockRate": 90000}]"#;
+    let router = router(&with_parity);
+    let payload_type = |codec: &RtpCodecCapability| {
+        (codec.mime_type.codec() == Codec::FlexFec).then_some(codec.preferred_payload_type)
+    };
+    let parity = router.codecs.iter().find_map(payload_type).unwrap();
+    let of_router = ("video/flexfec-03", parity);
+    let known = router.codecs.iter().find(|codec| codec.preferred_payload_type == parity).unwrap();
+    assert_eq!(known.parameters.get_u64("repair-window"), Some(10_000_000));
+    assert!(!router.codecs.iter().any(|rtx| rtx.parameters.get_u64("apt") == Some(u64::from(parity))));
+    // A producer's own is of another way.
+    let own = RtpCodecParameters::new(known.mime_type.clone(), 49, 90_000);
+    let mut params = parameters(SIMULCAST);
+    params.codecs.push(own);
+    let consumable = consumable(&router, &params);
+    assert_eq!(codecs(&consumable).iter().filter(|codec| **codec == of_router).count(), 1);
+    assert_eq!(codecs(&consumable).last(), Some(&of_router));
+    let taken = consume(&consumable, &router);
+    assert!(codecs(&taken).contains(&of_router));
+    assert_eq!(
+        taken.encodings[0].fec,
+        Some(RtpEncodingFec { mechanism: FecMechanism::FlexFec, ssrc: SSRC + 2 })
+    );
+    assert_eq!(taken, read(&serde_json::to_string(&taken).unwrap()));
+    let refused = consume(&consumable, &capabilities());
+    assert!(!codecs(&refused).contains(&of_router) && refused.encodings[0].fec.is_none());
+    let piped = get_pipe_consumer_rtp_parameters(&consumable, true, SSRC, RTX_SSRC);
+    assert!(!codecs(&piped).contains(&of_router));
+    let piped =
+        get_consumer_rtp_parameters(ConsumerOffer { pipe: true, ..offer(&consumable, &router) }).unwrap();
+    assert!(
+        !codecs(&piped).contains(&of_router) && piped.encodings.iter().all(|encoding| encoding.fec.is_none())
+    );
+}
+
+#[test]
 fn a_piped_consumer_carries_every_encoding() {
     let consumable = consumable(&router(ROUTER_CODECS), &parameters(SIMULCAST));
     let capabilities = capabilities();

@@ -45,7 +45,10 @@ fn any_client(router: &RtpCapabilities) -> impl Strategy<Value = RtpCapabilities
 fn any_producer(router: &RtpCapabilities) -> impl Strategy<Value = RtpParameters> + use<> {
     let router = router.clone();
     (any::<bool>(), 1u32..5, 0u8..32).prop_map(move |(video, encodings, shift)| {
-        let has_video = router.codecs.iter().any(|codec| codec.kind() == MediaKind::Video);
+        let is_picture = |codec: &RtpCodecCapability| {
+            codec.kind() == MediaKind::Video && codec.mime_type.codec().is_media()
+        };
+        let has_video = router.codecs.iter().any(is_picture);
         let kind = if video && has_video { MediaKind::Video } else { MediaKind::Audio };
         let own = |payload_type: u8| (payload_type + shift) % 128;
         let codecs = router.codecs.iter().filter(|codec| codec.kind() == kind).map(|codec| {
@@ -91,7 +94,12 @@ fn distinct_payload_types(params: &RtpParameters) -> bool {
 }
 
 fn distinct_ssrcs(params: &RtpParameters) -> bool {
-    let all: Vec<u32> = ssrcs(params).into_iter().flat_map(|(media, rtx)| [media, rtx]).flatten().collect();
+    let all: Vec<u32> = params
+        .encodings
+        .iter()
+        .flat_map(|it| [it.ssrc, it.rtx.map(|rtx| rtx.ssrc), it.fec.map(|fec| fec.ssrc)])
+        .flatten()
+        .collect();
     all.iter().collect::<BTreeSet<_>>().len() == all.len()
 }
 

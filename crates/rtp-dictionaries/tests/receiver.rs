@@ -8,7 +8,8 @@ fn router() -> RtpCapabilities {
             {"mimeType": "audio/red", "clockRate": 48000, "channels": 2},
             {"mimeType": "video/H264", "clockRate": 90000,
              "parameters": {"packetization-mode": 1, "profile-level-id": "42e01f"}},
-            {"mimeType": "video/VP8", "clockRate": 90000}]"#,
+            {"mimeType": "video/VP8", "clockRate": 90000},
+            {"mimeType": "video/flexfec-03", "clockRate": 90000}]"#,
     )
     .unwrap();
     generate_router_rtp_capabilities(&codecs).unwrap()
@@ -94,6 +95,18 @@ fn blocks_of_red_are_renamed() {
     let received = received(sent, receiver).unwrap();
     assert_eq!(numbers(&received), [("opus", 111), ("red", 63)]);
     assert_eq!(received.parameters.codecs[1].parameters, red_parameters(&[111, 111]));
+}
+
+#[test]
+fn parity_has_the_receivers_number() {
+    let h264 = r#"{"mimeType": "video/H264", "preferredPayloadType": 102, "clockRate": 90000,
+        "parameters": {"packetization-mode": 1, "profile-level-id": "42e01f"}}"#;
+    let parity = r#"{"mimeType": "video/flexfec-03", "preferredPayloadType": 49, "clockRate": 90000}"#;
+    let with_parity = received(H264, &format!(r#"{{"codecs": [{h264}, {parity}]}}"#)).unwrap();
+    assert_eq!(numbers(&with_parity), [("H264", 102), ("flexfec-03", 49)]);
+    assert_eq!(with_parity.parameters.encodings[0].fec.map(|fec| fec.ssrc), Some(3));
+    let without = received(H264, &format!(r#"{{"codecs": [{h264}]}}"#)).unwrap();
+    assert_eq!(without.parameters.encodings[0].fec, None);
 }
 
 #[test]

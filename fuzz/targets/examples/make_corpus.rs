@@ -4,6 +4,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::path::Path;
 use tureen_rtp_wire::NtpTime;
+use tureen_rtp_wire::payload::flexfec::Parity;
 use tureen_rtp_wire::rtcp::{FirEntry, ReportBlock, RtcpWriter, SenderInfo};
 use tureen_rtp_wire::rtp::{ExtensionForm, RtpHeader, RtpWriter};
 use tureen_rtp_wire::stun::{StunClass, StunWriter};
@@ -200,7 +201,31 @@ fn payload_descriptors() -> Corpus {
     file.extend([3, 0xc0, 0x00, 0x02, 3, 0xc1, 0x00, 0x03, 5, 0xc1, 0x00, 0x04, 0x18, 0x33]);
     all.push(file);
     all.extend(random(4, 60, 8).into_iter().map(|bytes| [&[7, 20], &bytes[..]].concat()));
+    all.extend([parity(3), parity(20)]);
     all
+}
+
+/// Parity of every second one of so many packets, and all of them but the first.
+fn parity(packets: u16) -> Vec<u8> {
+    let (mut parity, mut others) = (Parity::new(), Vec::new());
+    for number in (65_530..).take(usize::from(packets)).step_by(2) {
+        let header = RtpHeader {
+            marker: false,
+            payload_type: 101,
+            sequence_number: number as u16,
+            timestamp: number * 9,
+            ssrc: 7,
+        };
+        let mut buffer = [0; 100];
+        let mut writer = RtpWriter::new(&mut buffer, &header, ExtensionForm::OneByte).expect("room");
+        writer.payload(&[number as u8; 40][..20 + (number % 7) as usize]).expect("room");
+        let len = writer.finish();
+        parity.add(&buffer[..len]).expect("within the span");
+        others.push([&(len as u16).to_be_bytes(), &buffer[..len]].concat());
+    }
+    let mut payload = vec![0; parity.payload_len()];
+    parity.write(7, &mut payload).expect("room");
+    [&[15, payload.len() as u8], &payload[..], &others[1..].concat()].concat()
 }
 
 /// Payload type, a number to add, and a payload: of a redundant block or two, of the primary one alone, and broken.

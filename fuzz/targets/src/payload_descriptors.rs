@@ -1,11 +1,14 @@
-//! Payload descriptors: read within bounds, patched without touching anything else; dependency descriptors read back.
+//! Payload descriptors: read within bounds, patched without touching anything else; dependency descriptors read back; of parity nothing
+//! is made beyond its bounds.
 //!
 //! The first byte chooses. Planted: the VP8 patch writes one octet beyond the descriptor.
 
 use crate::Fault;
 use crate::bytes::Bytes;
 use tureen_rtp_wire::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
+use tureen_rtp_wire::payload::flexfec::{FlexFecPayload, MAX_PACKET_LEN, MAX_SPAN};
 use tureen_rtp_wire::payload::{PayloadDescriptor, PayloadFormat, h264, vp8, vp9};
+use tureen_rtp_wire::rtp::RtpPacket;
 
 const FORMATS: [PayloadFormat; 7] = [
     PayloadFormat::Opaque,
@@ -17,10 +20,15 @@ const FORMATS: [PayloadFormat; 7] = [
     PayloadFormat::Av1,
 ];
 
+/// This bit chooses parity over dependency descriptors.
+const PARITY: u8 = 8;
+
 pub(crate) fn run(data: &[u8], fault: Fault) {
     let mut input = Bytes::new(data);
-    let choice = usize::from(input.u8() & 7);
-    let Some(&format) = FORMATS.get(choice) else { return dependency_descriptors(input) };
+    let choice = input.u8();
+    let Some(&format) = FORMATS.get(usize::from(choice & 7)) else {
+        return if choice & PARITY == 0 { dependency_descriptors(input) } else { parity(input) };
+    };
     let (picture_id, tl0_pic_idx) = (input.u16() & 0x7fff, input.u8());
     let payload = input.rest();
     let Some(descriptor) = PayloadDescriptor::parse(format, payload) else { return };
@@ -83,6 +91,23 @@ fn vp9(payload: &[u8], before: &vp9::Descriptor, picture_id: u16, tl0_pic_idx: u
     );
     let changed = patched.iter().zip(payload).filter(|(a, b)| a != b).count();
     assert!(changed <= 3, "a picture id and an index have three octets");
+}
+
+fn parity(mut input: Bytes<'_>) {
+    let len = usize::from(input.u8());
+    let Ok(parity) = FlexFecPayload::parse(input.take(len)) else { return };
+    let numbers: Vec<u16> = parity.sequence_numbers().collect();
+    assert!(!numbers.is_empty() && numbers.len() <= usize::from(MAX_SPAN));
+    let mut packets = Vec::new();
+    while !input.is_empty() {
+        let len = usize::from(input.u16());
+        packets.push(input.take(len));
+    }
+    let mut recovered = [0; MAX_PACKET_LEN];
+    if let Ok(len) = parity.recover(numbers[0], packets, &mut recovered) {
+        let Ok(packet) = RtpPacket::parse(&recovered[..len]) else { return };
+        assert_eq!((packet.sequence_number(), packet.ssrc()), (numbers[0], parity.ssrc()));
+    }
 }
 
 fn dependency_descriptors(mut input: Bytes<'_>) {

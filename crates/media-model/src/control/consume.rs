@@ -353,7 +353,7 @@ pub(crate) fn rtx_ssrc(stream: &ConsumerStream) -> Option<u32> {
 }
 
 /// The SSRC of a stream's parity.
-fn fec_ssrc(stream: &ConsumerStream) -> Option<u32> {
+pub(crate) fn fec_ssrc(stream: &ConsumerStream) -> Option<u32> {
     stream.send.config().fec.map(|fec| fec.ssrc)
 }
 

@@ -102,6 +102,7 @@ fn repairs(consumer: &Consumer) -> Repairs {
     for stats in consumer.streams.iter().map(|stream| stream.send.stats()) {
         repairs.asked += stats.nack_packet_count;
         repairs.sent += stats.packets_retransmitted;
+        repairs.parity += stats.parity_packets;
         refused.merge(&stats.refused);
     }
     Repairs { refused: refusals_by_name(&refused), ..repairs }

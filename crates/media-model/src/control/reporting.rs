@@ -5,7 +5,7 @@ use crate::command::{
     GetTransportStats,
 };
 use crate::consumer::{Consumer, ConsumerStream};
-use crate::control::consume::rtx_ssrc;
+use crate::control::consume::{fec_ssrc, rtx_ssrc};
 use crate::core::Core;
 use crate::description::{
     ConsumerDump, ProducerDump, RouterDump, RtpListenerDump, RtpStreamDump, TransportDump,
@@ -18,8 +18,8 @@ use crate::producer::{Producer, ProducerStream};
 use crate::sending::SendControl;
 use crate::source::Origin;
 use crate::stats::{
-    ConsumerStats, InboundRtpStats, OutboundRtpStats, OutgoingPathStats, ProducerStats, RtpStreamStats,
-    TransportStats,
+    ConsumerStats, FecStats, InboundRtpStats, OutboundRtpStats, OutgoingPathStats, ProducerStats,
+    RtpStreamStats, TransportStats,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -344,6 +344,11 @@ fn outbound(now: Time, consumer: &Consumer, stream: &ConsumerStream) -> Outbound
         packet_count: stats.packet_count,
         byte_count: stats.byte_count,
         bitrate: clamp_rate(stream.send.bitrate(now)),
+        fec: fec_ssrc(stream).map(|ssrc| FecStats {
+            ssrc,
+            packets_sent: stats.parity_packets,
+            bytes_sent: stats.parity_bytes,
+        }),
         retransmissions_refused: refusals_by_name(&stats.refused),
     }
 }

@@ -172,6 +172,7 @@ impl<T: Transport> Core<T> {
         }
         self.counters.packets_sent += 1;
         self.counters.bytes_sent += sealed.len as u64;
+        self.send_parity_late(now, consumer_key, out);
     }
 
     /// A picture could not be sent in time: its consumer goes on at a key frame.

@@ -2,7 +2,9 @@
 //!
 //! Must not know when parity is worth its bytes; that is `tureen_forwarding::parity`.
 
+use crate::arena::Key;
 use crate::consumer::Consumer;
+use crate::core::Core;
 use crate::path::fan_out::Moment;
 use crate::path::retransmit::{Turn, restore};
 use crate::path::seal::{Own, render, seal_parity};
@@ -10,6 +12,7 @@ use crate::source::Source;
 use crate::transport_state::{TransportState, lane};
 use tureen_congestion::send::PacketKind;
 use tureen_forwarding::ParityBlock;
+use tureen_rtp_wire::Time;
 use tureen_rtp_wire::payload::flexfec::{MAX_PACKET_LEN, Parity};
 use tureen_rtp_wire::rtp::RtpHeader;
 use tureen_transport::{Component, Destination, Egress, Transport};
@@ -58,10 +61,25 @@ pub(super) fn send_parity<T: Transport>(
         probe: None,
     };
     let len = seal_parity(transport, &consumer.extensions, (&parity, stream.ssrc), &own, out)?;
-    stream.send.parity_mut()?.advance();
     stream.send.on_parity_sent(moment.now, len);
     transport.meters.rtx_sent.add(moment.now, len);
     Some(len)
+}
+
+impl<T: Transport> Core<T> {
+    /// Sends the parity that is due since a packet has left that had waited.
+    pub(super) fn send_parity_late(&mut self, now: Time, key: Key<Consumer>, out: &mut impl Egress) {
+        let Self { sources, consumers, transports, config, counters, .. } = self;
+        let Some(consumer) = consumers.get_mut(key).filter(|consumer| owes_parity(consumer)) else { return };
+        let Some(transport) = transports.get_mut(consumer.transport) else { return };
+        let Some(to) = transport.adapter.destination(Component::Rtp) else { return };
+        let Some(source) = sources.get(consumer.source) else { return };
+        let moment = Moment { now, abs_send_time: config.wall_clock.abs_send_time(now) };
+        if let Some(len) = send_parity(moment, source, consumer, transport, &to, out) {
+            counters.packets_sent += 1;
+            counters.bytes_sent += len as u64;
+        }
+    }
 }
 
 /// The parity of a block, and the timestamp of its last packet.

@@ -88,9 +88,11 @@ pub fn remap_consumer_parameters(
         renamed
     });
     let with_rtx = parameters.codecs.iter().any(RtpCodecParameters::is_rtx);
+    let has_parity = parameters.codecs.iter().any(|codec| codec.mime_type.codec() == Codec::FlexFec);
     for encoding in &mut parameters.encodings {
         encoding.codec_payload_type = encoding.codec_payload_type.and_then(|pt| media.payload_type(pt));
         encoding.rtx = encoding.rtx.filter(|_| with_rtx);
+        encoding.fec = encoding.fec.filter(|_| has_parity);
     }
     remap_header_extensions(&mut parameters, capabilities);
     Some(ReceiverParameters { parameters, codecs })

@@ -3,7 +3,7 @@
 use tureen_rtp_dictionaries::*;
 use tureen_sdp_bridge::{Answer, AnswerError, Direction, Offer, SectionKind};
 
-use crate::shared::{Local, consumer, full_router, names, offer, text};
+use crate::shared::{Local, consumer, full_router, names, offer, router, text};
 
 /// Takes all that an offer sends, and sends VP8 or Opus to all that receives.
 fn answer(offer: &Offer) -> String {
@@ -121,6 +121,23 @@ fn what_is_sent_has_its_names() {
         "a=ssrc-group:FID 1000 1001",
         "a=ssrc:1000 cname:cname",
         "a=fmtp:97 apt=96",
+    ] {
+        assert!(text.contains(&format!("{line}\r\n")), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn parity_is_named_with_what_it_protects() {
+    let offer = offer("chromium-recvonly");
+    let codecs = r#"[{"mimeType": "audio/opus", "clockRate": 48000, "channels": 2},
+        {"mimeType": "video/VP8", "clockRate": 90000}, {"mimeType": "video/flexfec-03", "clockRate": 90000}]"#;
+    let router = router(codecs);
+    let text = answer_of(&offer, &router);
+    for line in [
+        "a=rtpmap:49 flexfec-03/90000",
+        "a=fmtp:49 repair-window=10000000",
+        "a=ssrc-group:FEC-FR 1000 1002",
+        "a=ssrc:1002 cname:cname",
     ] {
         assert!(text.contains(&format!("{line}\r\n")), "{line}\n{text}");
     }

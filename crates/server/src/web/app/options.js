@@ -3,7 +3,7 @@
 // For everybody:  ?room=NAME  ?name=NAME  ?token=TOKEN
 // For tests:      ?join=1 (skip the lobby)  ?audio=0  ?video=0 (join without that device)  ?codec=vp8|vp9|h264|av1
 //                 ?simulcast=0  ?svc=L3T3_KEY  ?adaptive=0 (do not choose layers by the size of a tile)  ?tcp=1
-//                 ?height=360 (lines of the camera's picture)  ?red=0 (no redundant audio, where the server has it)
+//                 ?height=360 (lines of the camera's picture)  ?red=0 (no redundancy, where the server has it)
 
 const query = new URLSearchParams(location.search);
 

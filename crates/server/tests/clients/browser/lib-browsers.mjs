@@ -91,6 +91,17 @@ export async function until(what, look, seconds = 30) {
   }
 }
 
+/** In a viewer: has what it receives go through a relay. Runs before the page's scripts. */
+export function receiveThrough({ ip, port }) {
+  const { setRemoteDescription } = RTCPeerConnection.prototype;
+  // Offers of the server are for what it sends; answers are for what this page sends.
+  RTCPeerConnection.prototype.setRemoteDescription = function through({ type, sdp }) {
+    const lines = sdp.split("\r\n").filter((line) => !/^a=candidate:\S+ \d+ tcp /i.test(line));
+    const led = lines.map((line) => line.replace(/^(a=candidate:\S+ \d+ udp \d+) \S+ \d+ /i, `$1 ${ip} ${port} `));
+    return setRemoteDescription.call(this, { type, sdp: (type === "offer" ? led : lines).join("\r\n") });
+  };
+}
+
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Runs a scenario with the options that came as JSON, and prints its figures as JSON. */

@@ -4,7 +4,7 @@
 // each rate by a line `rate NUMBER` on standard error, and tells what the time after it brought. `api` is where the server says why it
 // sends what it sends; `screenshots` is what the files of the pictures of the viewer's page begin with. Times are milliseconds of the machine's clock.
 
-import { pause, scenario, until } from "./lib-browsers.mjs";
+import { pause, receiveThrough, scenario, until } from "./lib-browsers.mjs";
 
 /** In the publisher: a camera whose pictures cost bits, since they are full of grain that moves. Runs before the page's scripts. */
 function grainyCamera(fps) {
@@ -65,15 +65,8 @@ async function sending() {
   }));
 }
 
-/** In the viewer: has what it receives go through a relay, and takes samples all the time. Runs before the page's scripts. */
-function watchThrough({ ip, port }) {
-  const { setRemoteDescription } = RTCPeerConnection.prototype;
-  // Offers of the server are for what it sends; answers are for what this page sends.
-  RTCPeerConnection.prototype.setRemoteDescription = function through({ type, sdp }) {
-    const lines = sdp.split("\r\n").filter((line) => !/^a=candidate:\S+ \d+ tcp /i.test(line));
-    const led = lines.map((line) => line.replace(/^(a=candidate:\S+ \d+ udp \d+) \S+ \d+ /i, `$1 ${ip} ${port} `));
-    return setRemoteDescription.call(this, { type, sdp: (type === "offer" ? led : lines).join("\r\n") });
-  };
+/** In the viewer: takes samples all the time. */
+function watch() {
   window.samples = [];
   const look = async () => {
     const pc = window.tureen?.receiveTransport?.pc;
@@ -132,7 +125,8 @@ scenario(async (options, start) => {
   const publisher = await publishing.open(address({ name: "Publisher", ...options.query }), grainyCamera, options.fps);
   await until("a camera", () => publisher.evaluate(settleEncodings, options.bitrates));
   const watching = await start("chromium", { flags: options.flags });
-  const viewer = await watching.open(address({ name: "Viewer", video: "0", audio: "0" }), watchThrough, options.relay);
+  const viewer = await watching.open(address({ name: "Viewer", video: "0", audio: "0" }), receiveThrough, options.relay);
+  await viewer.evaluate(watch);
   let last = null;
   await until(() => `the top layer: ${last}`, async () => {
     const [seen, sent] = [await viewer.evaluate(() => window.samples.at(-1)), await publisher.evaluate(sending)];

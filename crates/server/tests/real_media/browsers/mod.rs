@@ -12,6 +12,7 @@ mod linked;
 pub(crate) mod namespace;
 mod narrow;
 mod networks;
+mod parity;
 mod road;
 pub(crate) mod scenario;
 mod wanted;

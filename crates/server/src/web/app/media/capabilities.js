@@ -5,6 +5,7 @@ import { parseSdp } from "./sdp.js";
 
 const isRtx = (mimeType) => mimeType.toLowerCase().endsWith("/rtx");
 const isRed = (mimeType) => mimeType.toLowerCase().endsWith("/red");
+const isParity = (mimeType) => mimeType.toLowerCase().endsWith("/flexfec-03");
 
 /** Whether two codecs are the same stream format, profile included. Both have mimeType, clockRate and parameters. */
 export function sameCodec(a, b) {
@@ -66,7 +67,7 @@ function redundancyFor(codec, local, router) {
 export function sendingCodecs(section, router, preferred) {
   const local = sectionCodecs(section);
   const candidates = router.codecs.filter(({ mimeType }) =>
-    mimeType.startsWith(`${section.kind}/`) && !isRtx(mimeType) && !isRed(mimeType) &&
+    mimeType.startsWith(`${section.kind}/`) && !isRtx(mimeType) && !isRed(mimeType) && !isParity(mimeType) &&
     (!preferred || mimeType.toLowerCase() === preferred.toLowerCase()));
   for (const known of candidates) {
     const codec = local.find((codec) => sameCodec(codec, known));
@@ -85,9 +86,9 @@ export function sendingCodecs(section, router, preferred) {
   return null;
 }
 
-/** A router that is not asked for redundancy. */
+/** A router that is not asked for redundancy, be it of sound or of pictures. */
 export function withoutRedundancy(router) {
-  return { ...router, codecs: router.codecs.filter(({ mimeType }) => !isRed(mimeType)) };
+  return { ...router, codecs: router.codecs.filter(({ mimeType }) => !isRed(mimeType) && !isParity(mimeType)) };
 }
 
 /** The extensions of a local offer's section that the router receives, with the browser's ids. */
