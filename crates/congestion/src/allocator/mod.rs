@@ -39,10 +39,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(180);
 /// Unless the budget comes to so many hundredths of the one that it rose at.
 const ESCAPE_PERCENT: u64 = 140;
-/// Or to so many hundredths of what everybody takes who has all, and stays there for this part of the wait: then it was not the rise that
-/// was too much.
+/// Or to so many hundredths of what everybody takes who has all, and stays there: then it was not the rise that was too much. Not twice
+/// in a row.
 const PLENTY_PERCENT: u64 = 110;
-const PLENTY_PART: u32 = 5;
+const PLENTY: Duration = Duration::from_secs(6);
 
 /// A budget below so many hundredths of what it was in the seconds before has broken in: the path is another one.
 const BROKEN_IN_PERCENT: u64 = 70;
@@ -97,8 +97,10 @@ struct Wait {
     height: usize,
     /// What there was when it rose. Much more than this ends the wait.
     budget: u64,
-    /// And so does plenty for everybody that lasts for so long.
-    plenty: Duration,
+    /// Plenty for everybody ends it, too.
+    ends_with_plenty: bool,
+    /// And has done so.
+    cut_short: bool,
 }
 
 /// A budget broke in.
@@ -258,10 +260,8 @@ impl Allocator {
         let all = self.claims.iter().map(|claim| claim.ladder.bitrate(claim.ladder.height())).sum::<u64>();
         if self.budget < all / 100 * PLENTY_PERCENT {
             self.plenty_since = None;
-        } else {
-            let lasted = now.since(*self.plenty_since.get_or_insert(now));
-            let waits = self.consumers.iter_mut().filter_map(|consumer| consumer.waits.as_mut());
-            waits.filter(|wait| lasted >= wait.plenty).for_each(|wait| wait.until = wait.until.min(now));
+        } else if now.since(*self.plenty_since.get_or_insert(now)) >= PLENTY {
+            self.consumers.iter_mut().for_each(|consumer| consumer.cut_wait_short(now));
         }
     }
 
@@ -388,11 +388,21 @@ impl Consumer {
 
     fn fall(&mut self, now: Time, height: usize) {
         if let Some((_, budget)) = self.rose.filter(|(rose, _)| now.since(*rose) <= TOO_EARLY) {
-            let plenty = self.wait / PLENTY_PART;
-            self.waits = Some(Wait { until: now + self.wait, height: self.height, budget, plenty });
+            let ends_with_plenty = !self.waits.is_some_and(|wait| wait.cut_short);
+            let until = now + self.wait;
+            self.waits =
+                Some(Wait { until, height: self.height, budget, ends_with_plenty, cut_short: false });
             self.wait = (self.wait * 3).min(LONGEST_WAIT);
         }
         (self.height, self.rose, self.allowed) = (height, None, None);
+    }
+
+    fn cut_wait_short(&mut self, now: Time) {
+        let waits = |wait: &&mut Wait| wait.ends_with_plenty && !wait.cut_short && now < wait.until;
+        if let Some(wait) = self.waits.as_mut().filter(waits) {
+            (wait.until, wait.cut_short) = (now, true);
+            self.wait = (self.wait / 3).max(FIRST_WAIT);
+        }
     }
 
     fn rise(&mut self, now: Time, height: usize, budget: u64) {

@@ -31,8 +31,9 @@ const AFTER_FALL: Duration = Duration::from_millis(800);
 const APPLICATION_LIMITED: f64 = 0.85;
 /// Weight of a second in what was sent before.
 const SENT_WEIGHT: f64 = 0.2;
-/// The share of losses whose repair nobody has to make room for.
+/// The share of losses whose repair nobody has to make room for, and how soon above it all of it counts: at 1/30.
 const REPAIRS_IN_MARGIN: f64 = 0.02;
+const REPAIRS_STEEP: f64 = 2.5;
 /// Arrivals of one report that are put in order together.
 const BATCH: usize = 512;
 
@@ -237,7 +238,8 @@ impl Estimator {
     /// What of the target is left when the packets that are lost are sent again: for whoever chooses layers of streams that
     /// are repaired. Bits per second. The first hundredths of losses are left to the margin that steps have.
     pub fn media_bitrate(&self) -> u64 {
-        let repairs = (self.loss.smoothed() - REPAIRS_IN_MARGIN).max(0.0);
+        let lost = self.loss.smoothed();
+        let repairs = ((lost - REPAIRS_IN_MARGIN) * REPAIRS_STEEP).clamp(0.0, lost);
         (self.rate.estimate() * (1.0 - repairs)) as u64
     }
 

@@ -55,8 +55,9 @@ pub(crate) struct LossTracker {
     arrived: u32,
     /// Packets newly reported missing since the last report was judged.
     fresh: u32,
-    /// Share of packets that are lost, over some seconds.
+    /// Share of packets that are lost, over some seconds, and for how many of them it was followed.
     smoothed: f64,
+    followed: f64,
 }
 
 /// What a report says of losses and marks.
@@ -85,6 +86,7 @@ impl LossTracker {
             arrived: 0,
             fresh: 0,
             smoothed: 0.0,
+            followed: 0.0,
         }
     }
 
@@ -116,7 +118,12 @@ impl LossTracker {
         let (lost, told) =
             self.parts.iter().fold((0_u32, 0_u32), |(lost, told), part| (lost + part.lost, told + part.told));
         let share = if told < MIN_PACKETS { 0.0 } else { f64::from(lost.min(told)) / f64::from(told) };
-        self.smoothed += SMOOTHING * passed * (share.min(0.5) - self.smoothed);
+        if told >= MIN_PACKETS {
+            // The plain mean at first.
+            self.followed += passed;
+            let weight = (passed / self.followed.max(1.0)).max(SMOOTHING * passed);
+            self.smoothed += weight * (share.min(0.5) - self.smoothed);
+        }
         let marked = (self.marks > 0).then(|| {
             let report = f64::from(self.marks) / f64::from(self.arrived.max(self.marks));
             self.marked = self.marked.max(report * MARK_WEIGHT) + MARK_WEIGHT * (report - self.marked);
