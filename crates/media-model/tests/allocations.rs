@@ -351,8 +351,9 @@ impl Call {
             });
             self.waiting.push_back(datagram);
         }
-        // A round trip of 62 or of 125 ms, and losses of which two are in a row or none.
-        let (way, lost) = if self.case.parity { (0x3000, [3, 5, 9]) } else { (0x2000, [3, 4, 9]) };
+        // A round trip of 62 or of 125 ms; losses of which two are in a row or none; the least part that is lost.
+        let (way, lost, least) =
+            if self.case.parity { (0x3000, [3, 5, 9], 13) } else { (0x2000, [3, 4, 9], 0) };
         for (at, consumer) in self.consumers.iter_mut().enumerate() {
             let phase = (number as usize + at * 37) % 1000;
             let (ssrc, newest) = (consumer.ssrc, consumer.newest);
@@ -370,7 +371,7 @@ impl Call {
             if phase == 0 {
                 let block = ReportBlock {
                     ssrc,
-                    fraction_lost: (number / 1000 % 64) as u8,
+                    fraction_lost: ((number / 1000 % 64) as u8).max(least),
                     cumulative_lost: (number / 100) as i32,
                     jitter: 40,
                     last_sender_report: ntp.compact().wrapping_sub(way),
@@ -507,7 +508,7 @@ fn nothing_is_allocated(case: Case) {
     call.measuring = true;
     call.run(WARM_UP + PACKETS);
     assert_eq!(call.allocations, 0);
-    assert_eq!(call.late > u64::from(PACKETS), case.paced, "{} packets had to wait", call.late);
+    assert_eq!(call.late > u64::from(PACKETS / 2), case.paced, "{} packets had to wait", call.late);
 
     // All of it happened, and none of it went wrong.
     let counters = *call.core.counters();

@@ -410,7 +410,9 @@ fn build_streams(
     pipe: bool,
 ) -> SmallVec<[ConsumerStream; 1]> {
     let Some(media) = media else { return SmallVec::new() };
-    let log_capacity = match (Feedback::of(media).nack, kind) {
+    // What is to be sent again is looked up there, and what parity is made of.
+    let looks_up = Feedback::of(media).nack || fec_payload_type(parameters).is_some();
+    let log_capacity = match (looks_up, kind) {
         (false, _) => 0,
         (true, MediaKind::Video) => SENT_LOG_VIDEO,
         (true, MediaKind::Audio) => SENT_LOG_AUDIO,

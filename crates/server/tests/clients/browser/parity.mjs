@@ -1,8 +1,19 @@
 // One person publishes, others watch from far away over paths that lose packets. Options:
-//   { url, api, room, query, seconds, viewers: [{ query, relay: { ip, port } }] }
+//   { url, api, room, query, seconds, asks, viewers: [{ query, relay: { ip, port } }] }
+// Viewers ask for what they miss only if `asks` says so.
 // Tells what each viewer's browser and the server say of `seconds` of watching, once pictures have come for as long.
 
 import { pause, receiveThrough, scenario, until } from "./lib-browsers.mjs";
+
+/** In a viewer: keeps to itself that it could ask for what it misses. Runs before the page's scripts. */
+function keepToItself() {
+  const { createOffer } = RTCPeerConnection.prototype;
+  // The page reads there what the browser can receive.
+  RTCPeerConnection.prototype.createOffer = async function without(...parameters) {
+    const { type, sdp } = await createOffer.apply(this, parameters);
+    return { type, sdp: sdp.replace(/^a=rtcp-fb:\d+ nack\r\n/gm, "").replace(/^(a=rtpmap:\d+) rtx\//gm, "$1 none/") };
+  };
+}
 
 /** In a viewer: what its browser says of the pictures that it gets. */
 async function receiving() {
@@ -29,7 +40,11 @@ scenario(async (options, start) => {
   const pages = [];
   for (const [i, { query, relay }] of options.viewers.entries()) {
     const browser = await start("chromium");
-    pages.push(await browser.open(address({ name: `Viewer ${i}`, video: "0", audio: "0", ...query }), receiveThrough, relay));
+    const page = await browser.open("about:blank");
+    await page.addInitScript(receiveThrough, relay);
+    if (!options.asks) await page.addInitScript(keepToItself);
+    await page.goto(address({ name: `Viewer ${i}`, video: "0", audio: "0", ...query }));
+    pages.push(page);
   }
   for (const page of pages) {
     await until("pictures", async () => (await page.evaluate(receiving))?.framesDecoded > 10);

@@ -7,13 +7,11 @@ use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
 use tureen_sim::link::{LinkConfig, Loss};
-use tureen_sim::relay::{Filter, Impairment, Relay, RelayConfig};
+use tureen_sim::relay::{Impairment, Relay, RelayConfig};
 
 const LIMIT: Duration = Duration::from_secs(150);
 const LOOPBACK: [&str; 4] = ["--listen-ips", "127.0.0.1", "--webrtc-tcp", "false"];
-/// The second payload type that the router gives to VP8 is that of its retransmissions.
 const CODECS: &str = "audio/opus/48000/2,video/VP8/90000,video/flexfec-03/90000";
-const RTX: u8 = 102;
 /// One way.
 const DELAY: Duration = Duration::from_millis(100);
 const LOSS: f64 = 0.05;
@@ -51,54 +49,37 @@ struct Repairs {
     parity: u32,
 }
 
-/// A path of a viewer's.
-struct Path {
-    /// Where the viewer sends to.
-    near: Relay,
-    _far: Relay,
-}
-
-/// One that is long and loses packets, and all retransmissions where `repairs` says so.
-fn path(port: u16, repairs: Repairing) -> Path {
+/// A path that is long and loses packets.
+fn far(port: u16) -> Relay {
     let mut config = RelayConfig::new(([127, 0, 0, 1], port).into());
     let link = LinkConfig { delay: DELAY, loss: Loss::Random(LOSS), ..LinkConfig::default() };
     config.to_client = Impairment { link, ..Impairment::default() };
     config.to_target.link.delay = DELAY;
-    let far = Relay::start(config).expect("a relay");
-    let mut config = RelayConfig::new(far.listen_addr());
-    if repairs == Repairing::ByParityAlone {
-        let link = LinkConfig { loss: Loss::Random(1.0), ..LinkConfig::default() };
-        config.to_client = Impairment { link, filter: Filter::PayloadType(RTX) };
-    }
-    Path { near: Relay::start(config).expect("a relay"), _far: far }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repairing {
-    ByParityAlone,
-    ByBoth,
+    Relay::start(config).expect("a relay")
 }
 
 /// Two watch over paths that are alike, the first of them with parity.
-fn watch(repairs: Repairing) -> [Viewer; 2] {
+///
+/// `asks` says whether they ask for what they miss.
+fn watch(asks: bool) -> [Viewer; 2] {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
     let (port, _) = ports::free_pair();
     let listen = ["--shards", "1", "--webrtc-port", &port.to_string(), "--media-codecs", CODECS];
     let server = Server::for_browsers(directory.path(), &[&LOOPBACK[..], &listen].concat());
-    let paths = [path(port, repairs), path(port, repairs)];
+    let paths = [far(port), far(port)];
     let [with, without] = paths.each_ref().map(|path| {
-        let address = path.near.listen_addr();
+        let address = path.listen_addr();
         json!({ "ip": address.ip(), "port": address.port() })
     });
     let options = json!({
-        "url": server.page(), "api": server.url("/api/v1"), "room": "far", "seconds": SECONDS,
+        "url": server.page(), "api": server.url("/api/v1"), "room": "far", "seconds": SECONDS, "asks": asks,
         "query": { "simulcast": "0", "height": "360", "audio": "0" },
         "viewers": [{ "query": {}, "relay": with }, { "query": { "red": "0" }, "relay": without }],
     });
     let viewers: [Viewer; 2] = scenario::run(directory.path(), "parity", &options, LIMIT);
-    report(&format!("{repairs:?}, with parity: {:?}", viewers[0]));
-    report(&format!("{repairs:?}, without: {:?}", viewers[1]));
+    report(&format!("asks: {asks}, with parity: {:?}", viewers[0]));
+    report(&format!("asks: {asks}, without: {:?}", viewers[1]));
     let [with, without] = &viewers;
     assert!(with.frames_decoded > 0 && without.frames_decoded > 0);
     assert_eq!((without.fec_ssrc, without.fec_packets_received, without.repairs.parity), (None, 0, 0));
@@ -107,10 +88,10 @@ fn watch(repairs: Repairing) -> [Viewer; 2] {
     viewers
 }
 
-/// Where no retransmission gets through, each loss stops the picture until a key frame, unless it is made of parity.
+/// Where nothing is sent again, each loss stops the picture until a key frame, unless it is made of parity.
 #[test]
 fn real_media_browsers_parity_repairs_what_is_lost() {
-    let [with, without] = watch(Repairing::ByParityAlone);
+    let [with, without] = watch(false);
     assert!(with.total_freezes_duration < without.total_freezes_duration / 2.0);
     assert!(with.frames_decoded > without.frames_decoded);
 }
@@ -119,6 +100,6 @@ fn real_media_browsers_parity_repairs_what_is_lost() {
 #[test]
 fn real_media_browsers_parity_beside_retransmissions() {
     if std::env::var_os("TUREEN_TEST_FULL").is_some() {
-        watch(Repairing::ByBoth);
+        watch(true);
     }
 }
