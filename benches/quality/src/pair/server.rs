@@ -54,7 +54,7 @@ pub(super) struct Server {
     waiting: VecDeque<Waiting>,
     /// In bits per second on the wire.
     estimate: u64,
-    /// What the endpoint was told last: the rate of the next rung, and of all.
+    /// What the endpoint was told last: the rate of the next rung, and of all. Before that nobody knows how much is all.
     wanted: (u64, u64),
     next_allocation: Time,
 }
@@ -78,7 +78,7 @@ impl Server {
             streams,
             waiting: VecDeque::new(),
             estimate: EstimatorConfig::default().start_bitrate,
-            wanted: (0, 0),
+            wanted: (0, u64::MAX),
             next_allocation: Time::ZERO,
         };
         server.allocate(clock.begins);
@@ -167,7 +167,7 @@ impl Server {
 
     fn allocate(&mut self, now: Time) {
         self.next_allocation = now + ALLOCATION;
-        let target = if self.wanted == (0, 0) { self.estimate } else { self.target_bitrate() };
+        let target = self.target_bitrate();
         // What waits in the endpoint cannot be taken back, so it leaves even where it is of no use any more.
         let _ = self.forwarding.allocate(now, target, target, self.backlog());
         let wanted = self.forwarding.wanted();
