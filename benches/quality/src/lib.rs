@@ -1,6 +1,7 @@
 //! Quality over bad networks, in virtual time: the sending half of the congestion crate against links of known capacity.
 //!
-//! A run is a scenario and a seed, and gives the same numbers each time. What a number means stands at
+//! A run is a scenario and a seed, and gives the same numbers each time; but for a pair of endpoints, which draw their own
+//! randomness. What a number means stands at
 //! [`metrics::COLUMNS`]; what was measured last stands in `docs/CONGESTION.md`.
 //!
 //! ```
@@ -10,7 +11,11 @@
 //! assert!(metrics.get("util").is_some_and(|part| part > 0.0));
 //! ```
 
+pub mod decoder;
+pub mod ends;
+pub mod forwarding;
 pub mod metrics;
+pub mod pair;
 pub mod plot;
 pub mod quic;
 mod random;

@@ -3,11 +3,12 @@
 
 use clap::Parser;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tureen_quality::metrics::Metrics;
+use tureen_quality::pair::PairError;
 use tureen_quality::scenario::{Scenario, scenarios};
 use tureen_quality::system::System;
 use tureen_quality::{plot, table, world};
@@ -25,9 +26,9 @@ struct Line {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The same with other systems' estimators in the same world, and where these are ahead
-    #[arg(long)]
-    compare: bool,
+    /// The same with other systems in the same world, and where these are ahead: gcc, str0m; without a name with all of them
+    #[arg(long, value_name = "SYSTEM", num_args = 0.., value_delimiter = ',', value_parser = find_system)]
+    compare: Option<Vec<System>>,
     /// Where plots go
     #[arg(long, value_name = "FOLDER", default_value = "target/quality")]
     plots: PathBuf,
@@ -43,6 +44,19 @@ fn find(name: &str) -> Result<Scenario, String> {
     })
 }
 
+fn find_system(name: &str) -> Result<System, String> {
+    System::find_other(name).ok_or_else(|| {
+        let names: Vec<&str> = System::OTHERS.iter().map(|system| system.name()).collect();
+        format!("the systems are {}", names.join(", "))
+    })
+}
+
+/// This project's, and those to compare it with.
+fn systems(line: &Line) -> Vec<System> {
+    let others = line.compare.iter().flat_map(|named| if named.is_empty() { System::OTHERS } else { named });
+    std::iter::once(System::Tureen).chain(others.copied()).collect()
+}
+
 fn main() -> ExitCode {
     let line = Line::parse();
     if line.list {
@@ -52,30 +66,33 @@ fn main() -> ExitCode {
     match run(&line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", line.plots.display());
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
-    std::fs::create_dir_all(&line.plots)?;
+    let at = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    std::fs::create_dir_all(&line.plots).map_err(|error| at(&line.plots, &error))?;
     let chosen = if line.scenario.is_empty() { scenarios() } else { line.scenario.clone() };
-    let systems = if line.compare { System::ALL } else { &[System::Tureen] };
+    let (systems, compares) = (systems(line), line.compare.is_some());
     let mut blocks: Vec<Vec<Vec<Metrics>>> = Vec::new();
-    for &system in systems {
-        if line.compare {
+    for &system in &systems {
+        if compares {
             println!("\n{}: {}", system.name(), system.about());
         }
         println!("{}", table::head());
         let mut block = Vec::new();
         for scenario in &chosen {
-            let runs = all_seeds(line, system, scenario);
+            let runs = all_seeds(line, system, scenario)
+                .map_err(|error| format!("{}, {}: {error}", system.name(), scenario.name))?;
             print!("{}", table::rows(scenario.name, &runs));
             if let Some(first) = runs.first() {
-                let of = if line.compare { format!("{}-", system.name()) } else { String::new() };
+                let of = if compares { format!("{}-", system.name()) } else { String::new() };
                 let file = line.plots.join(format!("{of}{}.svg", scenario.name));
-                plot::draw(&file, &format!("{}: {}", scenario.name, scenario.about), &first.samples)?;
+                let caption = format!("{}: {}", scenario.name, scenario.about);
+                plot::draw(&file, &caption, &first.samples).map_err(|error| at(&file, &error))?;
             }
             block.push(runs);
         }
@@ -97,7 +114,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Runs of one scenario, on as many threads as there are processors. Each is a world of its own.
-fn all_seeds(line: &Line, system: System, scenario: &Scenario) -> Vec<Metrics> {
+fn all_seeds(line: &Line, system: System, scenario: &Scenario) -> Result<Vec<Metrics>, PairError> {
     let (started, next) = (Instant::now(), AtomicU64::new(0));
     let work = || {
         let mut done = Vec::new();
@@ -112,11 +129,32 @@ fn all_seeds(line: &Line, system: System, scenario: &Scenario) -> Vec<Metrics> {
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let mut runs: Vec<(u64, Metrics)> = std::thread::scope(|scope| {
+    let mut runs: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a run does not panic")).collect()
     });
     eprint!("\r{:50}\r", "");
     runs.sort_by_key(|(number, _)| *number);
     runs.into_iter().map(|(_, metrics)| metrics).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(arguments: &[&str]) -> Result<Vec<System>, String> {
+        let line = Line::try_parse_from([&["quality"], arguments].concat());
+        line.map(|line| systems(&line)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn systems_are_compared_by_name_or_all() {
+        use System::{Gcc, Str0m, Tureen};
+        assert_eq!(compared(&[]), Ok(vec![Tureen]));
+        assert_eq!(compared(&["--compare", "--seeds", "1"]), Ok(vec![Tureen, Gcc, Str0m]));
+        assert_eq!(compared(&["--compare", "str0m"]), Ok(vec![Tureen, Str0m]));
+        assert_eq!(compared(&["--compare", "str0m,gcc"]), Ok(vec![Tureen, Str0m, Gcc]));
+        let unknown = compared(&["--compare", "tureen"]).expect_err("it is not another");
+        assert!(unknown.contains("the systems are gcc, str0m"), "{unknown}");
+    }
 }

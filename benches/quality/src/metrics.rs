@@ -2,9 +2,9 @@
 //!
 //! Must not know how a number came about, nor how it is printed.
 
-use crate::receiver::{Decoded, Receiver};
+use crate::decoder::{Decoded, Decoder};
+use crate::forwarding::Switch;
 use crate::scenario::{AUDIO_BITRATE, Scenario};
-use crate::sender::Switch;
 use std::time::Duration;
 use tureen_rtp_wire::Time;
 
@@ -34,11 +34,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Takes a packet that left the pacer.
-    pub fn on_sent(&mut self, waited: Duration, video: bool) {
-        if video {
-            self.waited.push(waited.as_secs_f32() * 1000.0);
-        }
+    /// Takes a packet that left the server; `waited` is what pictures waited in the pacer.
+    pub fn on_sent(&mut self, waited: Option<Duration>) {
+        self.waited.extend(waited.map(|waited| waited.as_secs_f32() * 1000.0));
     }
 
     /// Takes a sample.
@@ -95,7 +93,7 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// A viewer after the run.
-pub type Watched = (Time, Recorder, Receiver, Vec<Switch>);
+pub type Watched = (Time, Recorder, Decoder, Vec<Switch>);
 
 impl Metrics {
     /// The numbers of a run.
@@ -103,9 +101,8 @@ impl Metrics {
         let mut values = Vec::new();
         let minutes = scenario.duration.as_secs_f64() / 60.0;
         let bits = |bytes: u64| bytes as f64 * 8.0;
-        let all =
-            |of: fn(&Receiver) -> u64| viewers.iter().map(|(_, _, receiver, _)| of(receiver)).sum::<u64>();
-        let (media, padding) = (all(|receiver| receiver.media_bytes), all(|receiver| receiver.padding_bytes));
+        let all = |of: fn(&Decoder) -> u64| viewers.iter().map(|(_, _, decoder, _)| of(decoder)).sum::<u64>();
+        let (media, padding) = (all(|decoder| decoder.media_bytes), all(|decoder| decoder.padding_bytes));
         let links = if scenario.shared { 1.0 } else { viewers.len() as f64 };
         let Some((_, recorder, _, _)) = viewers.first() else { return Self { values, samples: Vec::new() } };
         let seconds = 0.01;
@@ -135,12 +132,12 @@ impl Metrics {
         values.push(("sw", mean(viewers, |(_, _, _, switches)| switches.len() as f64) / minutes));
         values.push(("pp", mean(viewers, |(_, _, _, switches)| ping_pongs(switches)) / minutes));
         values.push(("freeze", mean(viewers, |watched| freezes(scenario, watched))));
-        let gap = viewers.iter().map(|(_, _, receiver, _)| receiver.audio_gap.as_secs_f64() * 1000.0);
+        let gap = viewers.iter().map(|(_, _, decoder, _)| decoder.audio_gap.as_secs_f64() * 1000.0);
         values.push(("audio", gap.fold(0.0, f64::max)));
         values.push(("keys", key_frames as f64 / minutes));
         if viewers.len() > 1 {
             let rates: Vec<f64> =
-                viewers.iter().map(|(_, _, receiver, _)| receiver.media_bytes as f64).collect();
+                viewers.iter().map(|(_, _, decoder, _)| decoder.media_bytes as f64).collect();
             let squares: f64 = rates.iter().map(|rate| rate * rate).sum();
             let sum: f64 = rates.iter().sum();
             values.push(("jain", sum * sum / (rates.len() as f64 * squares).max(1.0)));
@@ -180,39 +177,39 @@ fn percentile(sorted: &[f32], part: f64) -> f64 {
 /// How fast it follows: see the columns `t90`, `tsafe`, `first` and `again`.
 fn speeds(scenario: &Scenario, viewers: &[Watched]) -> Vec<(&'static str, f64)> {
     let mut values = Vec::new();
-    let Some((_, recorder, receiver, _)) = viewers.first() else { return values };
+    let Some((_, recorder, decoder, _)) = viewers.first() else { return values };
     let steps: Vec<_> =
         scenario.capacity.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect();
     let rise = steps.iter().rev().find(|((_, before), (_, after))| after > before);
     let from = rise.map_or((0, scenario.capacity.first().map_or(0, |&(_, rate)| rate)), |&(_, step)| step);
     if scenario.viewers == 1 && scenario.rival.is_none() {
-        values.push(("t90", t90(scenario, receiver, from)));
+        values.push(("t90", t90(scenario, decoder, from)));
     }
     if let Some(&(_, (at, _))) = steps.iter().find(|((_, before), (_, after))| after < before) {
         values.push(("tsafe", t_safe(&recorder.samples, at)));
     }
-    let first = viewers.iter().map(|(joins, _, receiver, _)| {
-        let decoded = receiver.decoded.first();
+    let first = viewers.iter().map(|(joins, _, decoder, _)| {
+        let decoded = decoder.decoded.first();
         decoded.map_or(scenario.duration.as_secs_f64(), |decoded| decoded.at.since(*joins).as_secs_f64())
     });
     values.push(("first", first.fold(0.0, f64::max)));
     if let Some((_, end)) = scenario.outage {
         let end = Time::from_millis(end * 1000);
-        let next = receiver.decoded.iter().find(|decoded| decoded.at >= end);
+        let next = decoder.decoded.iter().find(|decoded| decoded.at >= end);
         values.push(("again", next.map_or(f64::INFINITY, |decoded| decoded.at.since(end).as_secs_f64())));
     }
     values
 }
 
 /// Until frames of a rung come that is worth 90% of what is possible, and go on for 2 s.
-fn t90(scenario: &Scenario, receiver: &Receiver, (second, capacity): (u64, u64)) -> f64 {
+fn t90(scenario: &Scenario, decoder: &Decoder, (second, capacity): (u64, u64)) -> f64 {
     let begin = Time::from_millis(second * 1000);
     let goal = scenario.best(capacity).min(scenario.demand()) as f64 * 0.9;
     let is_enough = |decoded: &Decoded| {
         scenario.ladder.get(decoded.rung).is_some_and(|&rung| (rung + AUDIO_BITRATE) as f64 >= goal)
     };
     let mut since: Option<Time> = None;
-    for decoded in receiver.decoded.iter().filter(|decoded| decoded.at >= begin) {
+    for decoded in decoder.decoded.iter().filter(|decoded| decoded.at >= begin) {
         if !is_enough(decoded) {
             since = None;
         } else if decoded.at.since(*since.get_or_insert(decoded.at)) >= Duration::from_secs(2) {
@@ -296,7 +293,7 @@ fn ping_pongs(switches: &[Switch]) -> f64 {
 
 /// Percent of the time that the picture stood: gaps beyond three mean intervals or the mean and 150 ms, whichever is longer,
 /// by the mean over 30 frames. What lies within 1.5 s of a fall by half or more, or in the outage, does not count.
-fn freezes(scenario: &Scenario, (joins, _, receiver, _): &Watched) -> f64 {
+fn freezes(scenario: &Scenario, (joins, _, decoder, _): &Watched) -> f64 {
     let falls: Vec<Time> = scenario
         .capacity
         .windows(2)
@@ -307,7 +304,7 @@ fn freezes(scenario: &Scenario, (joins, _, receiver, _): &Watched) -> f64 {
         .collect();
     let mut mean = 1.0 / 30.0;
     let mut frozen = 0.0;
-    for pair in receiver.decoded.windows(2) {
+    for pair in decoder.decoded.windows(2) {
         let (Some(before), Some(after)) = (pair.first(), pair.last()) else { continue };
         let gap = after.at.since(before.at).as_secs_f64();
         let excused = falls
@@ -323,7 +320,7 @@ fn freezes(scenario: &Scenario, (joins, _, receiver, _): &Watched) -> f64 {
         }
     }
     let end = Time::ZERO + scenario.duration;
-    if let Some(last) = receiver.decoded.last() {
+    if let Some(last) = decoder.decoded.last() {
         let tail = end.since(last.at).as_secs_f64();
         frozen += if tail > 1.0 { tail } else { 0.0 };
     }

@@ -1,7 +1,8 @@
-//! A viewer's end: reports arrivals, asks for what is missing, decodes what is whole.
+//! A viewer's end: reports arrivals, asks for what is missing, hands on what came.
 //!
 //! Reports are those of the congestion crate, as bytes. Must not know what the sender estimates.
 
+use crate::decoder::Decoder;
 use crate::source::Packet;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +13,6 @@ use tureen_rtp_wire::rtcp::RtcpWriter;
 /// A packet of pictures is asked for again after this long and a round trip, and so many times.
 const AGAIN: Duration = Duration::from_millis(10);
 const TRIES: u32 = 12;
-/// Nothing decoded for this long, while packets come: a key frame is asked for, and again each time.
-const KEY_FRAME_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What is on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -45,26 +44,9 @@ pub enum Reply {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Frame {
-    packets: u16,
-    of: u16,
-    key: bool,
-    rung: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Missing {
     again: Time,
     tries: u32,
-}
-
-/// A frame that was decoded.
-#[derive(Clone, Copy, Debug)]
-pub struct Decoded {
-    /// When.
-    pub at: Time,
-    /// Of which rung.
-    pub rung: usize,
 }
 
 /// The viewer.
@@ -74,18 +56,8 @@ pub struct Receiver {
     round_trip: Duration,
     highest: u64,
     missing: BTreeMap<u64, Missing>,
-    frames: BTreeMap<u64, Frame>,
-    decoded_to: u64,
-    stuck: Option<Time>,
-    /// All frames that were decoded.
-    pub decoded: Vec<Decoded>,
-    /// Bytes of sound and pictures, and of padding.
-    pub media_bytes: u64,
-    /// See `media_bytes`.
-    pub padding_bytes: u64,
-    /// The longest time without sound, and when it came last.
-    pub audio_gap: Duration,
-    last_audio: Option<Time>,
+    /// What is seen and heard.
+    pub decoder: Decoder,
 }
 
 impl Receiver {
@@ -96,14 +68,7 @@ impl Receiver {
             round_trip,
             highest: 0,
             missing: BTreeMap::new(),
-            frames: BTreeMap::new(),
-            decoded_to: 0,
-            stuck: None,
-            decoded: Vec::new(),
-            media_bytes: 0,
-            padding_bytes: 0,
-            audio_gap: Duration::ZERO,
-            last_audio: None,
+            decoder: Decoder::new(round_trip),
         }
     }
 
@@ -111,14 +76,13 @@ impl Receiver {
     pub fn on_packet(&mut self, now: Time, wide: u16, size: u16, payload: Payload, replies: &mut Vec<Reply>) {
         self.feedback.record(now, wide);
         match payload {
-            Payload::Padding => self.padding_bytes += u64::from(size),
+            Payload::Padding => self.decoder.padding_bytes += u64::from(size),
             Payload::Audio => {
-                self.media_bytes += u64::from(size);
-                let gap = self.last_audio.replace(now).map_or(Duration::ZERO, |last| now.since(last));
-                self.audio_gap = self.audio_gap.max(gap);
+                self.decoder.media_bytes += u64::from(size);
+                self.decoder.on_audio(now);
             }
             Payload::Video { sequence, chain, packet } => {
-                self.media_bytes += u64::from(size);
+                self.decoder.media_bytes += u64::from(size);
                 self.on_video(now, sequence, chain, packet, replies);
             }
         }
@@ -143,17 +107,15 @@ impl Receiver {
         if !again.is_empty() {
             replies.push(Reply::Nack(again));
         }
-        if self.stuck.is_some_and(|since| now.since(since) >= KEY_FRAME_PATIENCE + self.round_trip) {
-            self.stuck = Some(now);
+        if self.decoder.asks_for_key_frame(now) {
             replies.push(Reply::KeyFrame);
         }
     }
 
     /// When to poll next.
     pub fn next_deadline(&self) -> Time {
-        let stuck = self.stuck.map_or(Time::NEVER, |since| since + KEY_FRAME_PATIENCE + self.round_trip);
         let missing = self.missing.values().map(|missing| missing.again).min().unwrap_or(Time::NEVER);
-        self.feedback.next_deadline().min(stuck).min(missing)
+        self.feedback.next_deadline().min(self.decoder.next_deadline()).min(missing)
     }
 
     fn on_video(&mut self, now: Time, sequence: u64, chain: u64, packet: Packet, replies: &mut Vec<Reply>) {
@@ -168,26 +130,6 @@ impl Receiver {
         } else if self.missing.remove(&sequence).is_none() {
             return;
         }
-        if chain <= self.decoded_to {
-            return;
-        }
-        let frame = Frame { packets: 0, of: packet.of, key: packet.key, rung: packet.rung };
-        self.frames.entry(chain).or_insert(frame).packets += 1;
-        self.stuck.get_or_insert(now);
-        self.decode(now);
-    }
-
-    fn decode(&mut self, now: Time) {
-        loop {
-            let whole = |frame: &Frame| frame.packets >= frame.of;
-            let next = self.frames.iter().find(|&(&chain, frame)| {
-                whole(frame) && (frame.key || (chain == self.decoded_to + 1 && self.decoded_to > 0))
-            });
-            let Some((&chain, &frame)) = next else { return };
-            self.decoded.push(Decoded { at: now, rung: frame.rung });
-            self.decoded_to = chain;
-            self.frames = self.frames.split_off(&(chain + 1));
-            self.stuck = (!self.frames.is_empty()).then_some(now);
-        }
+        self.decoder.on_video(now, chain, packet);
     }
 }

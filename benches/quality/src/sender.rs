@@ -1,14 +1,13 @@
 //! The server's end of one viewer: layers by the allocator, packets by the pacer, the rate by the estimator.
 //!
-//! What the Core will do, small: it forwards one rung, changes at key frames, and answers NACKs. Must not know the link.
+//! What the Core will do, small: it forwards one rung and answers NACKs. Must not know the link.
 
+use crate::forwarding::Forwarding;
 use crate::receiver::{Payload, Reply};
-use crate::scenario::AUDIO_BITRATE;
 use crate::source::Packet;
-use crate::system::{Controller, System};
+use crate::system::Controller;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tureen_congestion::allocator::{Allocator, Content, Ladder, Step};
 use tureen_congestion::send::{FeedbackReader, Pacer, PacerConfig, PacketKind, Release, SentPacket};
 use tureen_rtp_wire::Time;
 use tureen_rtp_wire::rtcp::{Compound, RtcpPacket};
@@ -16,11 +15,6 @@ use tureen_rtp_wire::rtcp::{Compound, RtcpPacket};
 /// Packets that may be sent again, and for how long.
 const STORE: usize = 2048;
 const STORE_TIME: Duration = Duration::from_secs(1);
-/// A fall of the target below this part of what the rung takes leaves the rung at once, without waiting for a key frame.
-const AT_ONCE: f64 = 0.7;
-/// A key frame that did not come is asked for again.
-const KEY_FRAME_PATIENCE: Duration = Duration::from_millis(300);
-const CONSUMER: u64 = 1;
 
 #[derive(Clone, Copy, Debug)]
 enum Token {
@@ -50,71 +44,33 @@ pub struct Outgoing {
     pub waited: Duration,
 }
 
-/// Which rung is forwarded, and which is wanted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Forwarding {
-    rung: Option<usize>,
-    target: Option<usize>,
-    asked: Option<Time>,
-    /// The last key frame: nothing before it is of use.
-    key_chain: u64,
-    sequence: u64,
-}
-
-/// A change of rung.
-#[derive(Clone, Copy, Debug)]
-pub struct Switch {
-    /// When the first packet of it was forwarded.
-    pub at: Time,
-    /// The rungs, from 1; 0 is none.
-    pub from: usize,
-    /// See `from`.
-    pub to: usize,
-}
-
 /// The server's end.
 #[derive(Debug)]
 pub struct Sender {
     controller: Controller,
-    /// The changes of rung so far.
-    pub switches: Vec<Switch>,
-    ladder: Vec<u64>,
-    allocator: Allocator,
+    /// Which rung is sent.
+    pub forwarding: Forwarding,
     pacer: Pacer<Token>,
     reader: FeedbackReader,
-    forwarding: Forwarding,
     store: VecDeque<Stored>,
+    sequence: u64,
     wide: u16,
-    wanted_key: Option<usize>,
 }
 
 impl Sender {
-    /// A server's end for a source of these rates, with the estimator of a system.
-    pub fn new(ladder: &[u64], system: System) -> Self {
-        let steps: Vec<Step> =
-            (0_u8..).zip(ladder).map(|(spatial, &bitrate)| Step { spatial, temporal: 0, bitrate }).collect();
-        let mut allocator = Allocator::new();
-        allocator.set(CONSUMER, Ladder::new(&steps, Content::Camera, None), 1);
-        allocator.set_reserved(AUDIO_BITRATE);
+    /// A server's end for a source of these rates, with an estimator.
+    pub fn new(ladder: &[u64], controller: Controller) -> Self {
         let mut sender = Self {
-            controller: Controller::new(system),
-            switches: Vec::new(),
-            ladder: ladder.to_vec(),
-            allocator,
+            controller,
+            forwarding: Forwarding::new(ladder),
             pacer: Pacer::new(PacerConfig::default()),
             reader: FeedbackReader::new(),
-            forwarding: Forwarding::default(),
             store: VecDeque::new(),
+            sequence: 0,
             wide: 0,
-            wanted_key: None,
         };
         sender.allocate(Time::ZERO);
         sender
-    }
-
-    /// The rung of which a key frame is to be asked for, once.
-    pub fn take_key_frame_request(&mut self) -> Option<usize> {
-        self.wanted_key.take()
     }
 
     /// Queues a packet of sound.
@@ -125,24 +81,7 @@ impl Sender {
 
     /// Queues a packet of the source, if it is of the rung that is forwarded.
     pub fn on_video(&mut self, now: Time, packet: Packet) {
-        let forwarding = &mut self.forwarding;
-        if packet.key && forwarding.target == Some(packet.rung) && forwarding.rung != forwarding.target {
-            let from = forwarding.rung.map_or(0, |rung| rung + 1);
-            self.switches.push(Switch { at: now, from, to: packet.rung + 1 });
-            forwarding.rung = forwarding.target;
-            forwarding.asked = None;
-        }
-        if forwarding.rung != Some(packet.rung) {
-            return;
-        }
-        // Frames follow each other at all rungs alike, so the source's number is the place in the chain.
-        let chain = packet.frame;
-        if packet.key {
-            forwarding.key_chain = chain;
-            forwarding.asked = None;
-        } else if chain < forwarding.key_chain {
-            return;
-        }
+        let Some(chain) = self.forwarding.place(now, packet) else { return };
         let token = Token::Video { chain, packet };
         if self.pacer.push(now, token, packet.size, PacketKind::Video).is_err() {
             self.break_off(now);
@@ -162,7 +101,7 @@ impl Sender {
                 self.allocate(now);
             }
             Reply::Nack(numbers) => numbers.into_iter().for_each(|number| self.repair(now, number)),
-            Reply::KeyFrame => self.ask(now, self.forwarding.rung),
+            Reply::KeyFrame => self.forwarding.on_key_frame_request(now),
         }
     }
 
@@ -206,55 +145,28 @@ impl Sender {
         self.controller.target_bitrate()
     }
 
-    /// Bits per second of the rung that is forwarded.
-    pub fn rung_bitrate(&self) -> u64 {
-        self.forwarding.rung.and_then(|rung| self.ladder.get(rung)).copied().unwrap_or(0)
-    }
-
     fn allocate(&mut self, now: Time) {
-        let target = self.controller.target_bitrate();
-        self.allocator.update(now, self.controller.media_bitrate(), self.pacer.backlog());
-        let (next, all) = self.allocator.wanted();
+        let (estimate, for_layers) = (self.controller.target_bitrate(), self.controller.media_bitrate());
+        if self.forwarding.allocate(now, estimate, for_layers, self.pacer.backlog()) {
+            self.forget_pictures();
+        }
+        let (next, all) = self.forwarding.wanted();
         self.controller.set_wanted(next, all);
-        let step = self.allocator.grants().next().and_then(|grant| grant.step);
-        let rung = step.map(|step| usize::from(step.spatial));
-        if rung != self.forwarding.target {
-            self.forwarding.target = rung;
-            let too_much = (target as f64) < self.rung_bitrate() as f64 * AT_ONCE;
-            if rung.is_none() || (too_much && rung < self.forwarding.rung) {
-                self.leave(now);
-            }
-            self.forwarding.asked = None;
-        }
-        let wanted = self.forwarding.target.filter(|_| self.forwarding.rung != self.forwarding.target);
-        if wanted.is_some() && self.forwarding.asked.is_none_or(|at| now.since(at) > KEY_FRAME_PATIENCE) {
-            self.ask(now, wanted);
-        }
     }
 
-    fn ask(&mut self, now: Time, rung: Option<usize>) {
-        self.wanted_key = rung.or(self.wanted_key);
-        self.forwarding.asked = Some(now);
-    }
-
-    /// Forwards no pictures until a key frame comes, and forgets those that wait.
-    fn leave(&mut self, now: Time) {
-        if let Some(rung) = self.forwarding.rung.take() {
-            self.switches.push(Switch { at: now, from: rung + 1, to: 0 });
-        }
+    fn forget_pictures(&mut self) {
         self.pacer.retain(|token| matches!(token, Token::Audio));
     }
 
-    /// A frame could not be sent whole: what follows is of no use until a key frame.
     fn break_off(&mut self, now: Time) {
-        self.leave(now);
-        self.ask(now, self.forwarding.target);
+        self.forwarding.break_off(now);
+        self.forget_pictures();
     }
 
     fn repair(&mut self, now: Time, number: u64) {
         let stored = self.store.iter().rev().find(|stored| stored.sequence == number);
         let Some(&Stored { sequence, chain, packet, .. }) = stored
-            .filter(|stored| now.since(stored.at) < STORE_TIME && stored.chain >= self.forwarding.key_chain)
+            .filter(|stored| now.since(stored.at) < STORE_TIME && self.forwarding.is_of_use(stored.chain))
         else {
             return;
         };
@@ -268,8 +180,8 @@ impl Sender {
             Token::Audio => Payload::Audio,
             Token::Again { sequence, chain, packet } => Payload::Video { sequence, chain, packet },
             Token::Video { chain, packet } => {
-                self.forwarding.sequence += 1;
-                let sequence = self.forwarding.sequence;
+                self.sequence += 1;
+                let sequence = self.sequence;
                 if self.store.len() == STORE {
                     self.store.pop_front();
                 }

@@ -16,17 +16,25 @@ pub enum System {
     Tureen,
     /// `Gcc` of `rtc-interceptor`.
     Gcc,
+    /// A pair of endpoints of `str0m`.
+    Str0m,
 }
 
 impl System {
-    /// All of them, this project's first.
-    pub const ALL: &[Self] = &[Self::Tureen, Self::Gcc];
+    /// Those that this project's is compared with.
+    pub const OTHERS: &[Self] = &[Self::Gcc, Self::Str0m];
 
-    /// For tables and the names of files.
+    /// The other system of this name.
+    pub fn find_other(name: &str) -> Option<Self> {
+        Self::OTHERS.iter().copied().find(|system| system.name() == name)
+    }
+
+    /// For the command line, tables and the names of files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tureen => "tureen",
-            Self::Gcc => "rtc-gcc",
+            Self::Gcc => "gcc",
+            Self::Str0m => "str0m",
         }
     }
 
@@ -35,6 +43,9 @@ impl System {
         match self {
             Self::Tureen => "this project's estimator, pacer and allocator",
             Self::Gcc => "rtc-interceptor's GCC, with a pacer at its target and this project's allocator",
+            Self::Str0m => {
+                "a pair of str0m's endpoints, with their pacer, probes, reports and repairs, and this project's allocator"
+            }
         }
     }
 }
@@ -49,12 +60,14 @@ pub enum Controller {
 }
 
 impl Controller {
-    /// The estimator of a system, at its start.
-    pub fn new(system: System) -> Self {
-        match system {
-            System::Tureen => Self::Tureen(Box::default()),
-            System::Gcc => Self::Gcc(Box::new(GccSender::new(EstimatorConfig::default()))),
-        }
+    /// This project's, at its start.
+    pub fn own() -> Self {
+        Self::Tureen(Box::default())
+    }
+
+    /// `Gcc`, at its start.
+    pub fn gcc() -> Self {
+        Self::Gcc(Box::new(GccSender::new(EstimatorConfig::default())))
     }
 
     /// Bits per second that may be sent for long.

@@ -2,12 +2,12 @@
 //!
 //! What happens next is the earliest event; equal times keep their order. Must not know what numbers people want of it.
 
-use crate::metrics::{Metrics, Recorder, Sample};
+use crate::ends::{Carried, Ends, Leaving, Said};
+use crate::metrics::{Metrics, Recorder, Sample, Watched};
+use crate::pair::PairError;
 use crate::random::Random;
-use crate::receiver::{Payload, Receiver, Reply};
 use crate::rival::Rival;
 use crate::scenario::{AUDIO_PACKET, Scenario};
-use crate::sender::{Outgoing, Sender};
 use crate::source::{FRAME_INTERVAL, Packet, Source};
 use crate::system::System;
 use std::cmp::Reverse;
@@ -29,8 +29,8 @@ enum Event {
     Late(Packet),
     Server(usize),
     Viewer(usize),
-    Arrival { viewer: usize, wide: u16, size: u16, payload: Payload },
-    Reply { viewer: usize, reply: Reply },
+    Arrival { viewer: usize, size: u16, carried: Carried },
+    Said { viewer: usize, said: Said },
     RivalArrival(u64),
     RivalAnswer(u64),
     RivalWake,
@@ -67,13 +67,40 @@ impl Ord for Entry {
 #[derive(Debug)]
 struct Viewer {
     joins: Time,
-    sender: Sender,
-    receiver: Receiver,
+    ends: Ends,
     recorder: Recorder,
     link: usize,
-    /// The earliest wake-ups that are in the heap.
-    server_wake: Time,
-    viewer_wake: Time,
+    server_wake: Wake,
+    viewer_wake: Wake,
+}
+
+/// The wake-ups of an end that are in the heap.
+#[derive(Clone, Copy, Debug)]
+struct Wake {
+    earliest: Time,
+    last: Option<Time>,
+}
+
+impl Wake {
+    const NONE: Self = Self { earliest: Time::NEVER, last: None };
+
+    /// Whether one at this time is to be planned: not where an earlier one is.
+    fn plans(&mut self, at: Time) -> bool {
+        let plans = at < self.earliest;
+        if plans {
+            self.earliest = at;
+        }
+        plans
+    }
+
+    /// Takes one out. Those that come together are one, or each would plan the next.
+    fn is_due(&mut self, now: Time) -> bool {
+        let is_due = self.earliest == now || self.last != Some(now);
+        if is_due {
+            *self = Self { earliest: Time::NEVER, last: Some(now) };
+        }
+        is_due
+    }
 }
 
 #[derive(Debug)]
@@ -92,12 +119,15 @@ struct World<'s> {
 
 /// Runs a scenario with this project's estimator.
 pub fn run(scenario: &Scenario, seed: u64) -> Metrics {
-    run_with(System::Tureen, scenario, seed)
+    run_with(System::Tureen, scenario, seed).expect("only endpoints give up, and this system has none")
 }
 
 /// Runs a scenario with a system's estimator.
-pub fn run_with(system: System, scenario: &Scenario, seed: u64) -> Metrics {
-    let mut world = World::new(system, scenario, seed);
+///
+/// # Errors
+/// If endpoints do not connect, or give up on the way.
+pub fn run_with(system: System, scenario: &Scenario, seed: u64) -> Result<Metrics, PairError> {
+    let mut world = World::new(system, scenario, seed)?;
     let end = Time::ZERO + scenario.duration;
     while let Some(Reverse(entry)) = world.events.pop() {
         if entry.at >= end {
@@ -107,30 +137,31 @@ pub fn run_with(system: System, scenario: &Scenario, seed: u64) -> Metrics {
     }
     let switches = world.source.key_frames();
     let rival = world.rival.as_ref().map(Rival::delivered);
-    let viewers: Vec<_> = world
-        .viewers
-        .into_iter()
-        .map(|viewer| (viewer.joins, viewer.recorder, viewer.receiver, viewer.sender.switches))
-        .collect();
-    Metrics::of(scenario, &viewers, rival, switches)
+    let finish = |Viewer { joins, ends, recorder, .. }| {
+        ends.finish().map(|(decoder, switches)| (joins, recorder, decoder, switches))
+    };
+    let viewers: Vec<Watched> = world.viewers.into_iter().map(finish).collect::<Result<_, _>>()?;
+    Ok(Metrics::of(scenario, &viewers, rival, switches))
 }
 
 impl<'s> World<'s> {
-    fn new(system: System, scenario: &'s Scenario, seed: u64) -> Self {
+    fn new(system: System, scenario: &'s Scenario, seed: u64) -> Result<Self, PairError> {
         let links = if scenario.shared { 1 } else { scenario.viewers };
-        let viewer = |number: usize| Viewer {
-            joins: Time::from_millis(if scenario.shared { 0 } else { number as u64 * 10 }),
-            sender: Sender::new(scenario.ladder, system),
-            receiver: Receiver::new(scenario.delay * 2),
-            recorder: Recorder::default(),
-            link: if scenario.shared { 0 } else { number },
-            server_wake: Time::NEVER,
-            viewer_wake: Time::NEVER,
+        let viewer = |number: usize| {
+            let joins = Time::from_millis(if scenario.shared { 0 } else { number as u64 * 10 });
+            Ok(Viewer {
+                joins,
+                ends: Ends::new(system, scenario, joins)?,
+                recorder: Recorder::default(),
+                link: if scenario.shared { 0 } else { number },
+                server_wake: Wake::NONE,
+                viewer_wake: Wake::NONE,
+            })
         };
         let mut world = Self {
             scenario,
             source: Source::new(scenario.ladder, seed.wrapping_mul(3)),
-            viewers: (0..scenario.viewers).map(viewer).collect(),
+            viewers: (0..scenario.viewers).map(viewer).collect::<Result<_, PairError>>()?,
             links: (0..links as u64)
                 .map(|link| Link::new(scenario.link(), seed.wrapping_mul(1000) + link))
                 .collect(),
@@ -150,7 +181,7 @@ impl<'s> World<'s> {
         if world.rival.is_some() {
             world.plan(Time::ZERO, Event::RivalWake);
         }
-        world
+        Ok(world)
     }
 
     fn plan(&mut self, at: Time, event: Event) {
@@ -163,7 +194,7 @@ impl<'s> World<'s> {
             Event::Frame => self.frame(now),
             Event::Audio => {
                 for viewer in self.viewers.iter_mut().filter(|viewer| viewer.joins <= now) {
-                    viewer.sender.on_audio(now, AUDIO_PACKET);
+                    viewer.ends.on_audio(now, AUDIO_PACKET);
                 }
                 self.plan(now + AUDIO_INTERVAL, Event::Audio);
                 self.serve_all(now);
@@ -171,29 +202,25 @@ impl<'s> World<'s> {
             Event::Sample => self.sample(now),
             Event::Late(packet) => self.forward(now, packet),
             Event::Server(viewer) => {
-                if let Some(woken) = self.viewers.get_mut(viewer) {
-                    woken.server_wake = Time::NEVER;
+                if self.viewers.get_mut(viewer).is_some_and(|woken| woken.server_wake.is_due(now)) {
+                    self.serve(now, viewer);
                 }
-                self.serve(now, viewer);
             }
             Event::Viewer(viewer) => {
-                let mut replies = Vec::new();
-                if let Some(woken) = self.viewers.get_mut(viewer) {
-                    woken.viewer_wake = Time::NEVER;
-                    woken.receiver.poll(now, &mut replies);
+                let Some(woken) = self.viewers.get_mut(viewer) else { return };
+                if woken.viewer_wake.is_due(now) {
+                    let said = woken.ends.poll_viewer(now);
+                    self.answer(now, viewer, said);
                 }
-                self.answer(now, viewer, replies);
             }
-            Event::Arrival { viewer, wide, size, payload } => {
-                let mut replies = Vec::new();
-                if let Some(viewer) = self.viewers.get_mut(viewer) {
-                    viewer.receiver.on_packet(now, wide, size, payload, &mut replies);
-                }
-                self.answer(now, viewer, replies);
+            Event::Arrival { viewer, size, carried } => {
+                let Some(reached) = self.viewers.get_mut(viewer) else { return };
+                let said = reached.ends.on_arrival(now, size, carried);
+                self.answer(now, viewer, said);
             }
-            Event::Reply { viewer, reply } => {
+            Event::Said { viewer, said } => {
                 if let Some(viewer) = self.viewers.get_mut(viewer) {
-                    viewer.sender.on_reply(now, reply);
+                    viewer.ends.on_said(now, said);
                 }
                 self.serve(now, viewer);
             }
@@ -227,7 +254,7 @@ impl<'s> World<'s> {
 
     fn forward(&mut self, now: Time, packet: Packet) {
         for viewer in self.viewers.iter_mut().filter(|viewer| viewer.joins <= now) {
-            viewer.sender.on_video(now, packet);
+            viewer.ends.on_video(now, packet);
         }
     }
 
@@ -241,33 +268,31 @@ impl<'s> World<'s> {
         let mut planned = Vec::new();
         let Some(viewer) = self.viewers.get_mut(number).filter(|viewer| viewer.joins <= now) else { return };
         let Some(link) = self.links.get_mut(viewer.link) else { return };
-        while let Some(Outgoing { wide, size, payload, waited }) = viewer.sender.poll(now) {
-            viewer.recorder.on_sent(waited, matches!(payload, Payload::Video { .. }));
+        while let Some(Leaving { size, carried, waited }) = viewer.ends.poll_server(now) {
+            viewer.recorder.on_sent(waited);
             if let Delivery::Once(at) = link.send(now, usize::from(size)) {
-                planned.push((at, Event::Arrival { viewer: number, wide, size, payload }));
+                planned.push((at, Event::Arrival { viewer: number, size, carried }));
             }
         }
-        if let Some(rung) = viewer.sender.take_key_frame_request() {
+        if let Some(rung) = viewer.ends.take_key_frame_request() {
             self.source.request_key_frame(now, rung);
         }
-        let deadline = viewer.sender.next_deadline();
-        if deadline < viewer.server_wake {
-            viewer.server_wake = deadline;
+        let deadline = viewer.ends.server_deadline();
+        if viewer.server_wake.plans(deadline) {
             planned.push((deadline, Event::Server(number)));
         }
         planned.into_iter().for_each(|(at, event)| self.plan(at, event));
     }
 
-    fn answer(&mut self, now: Time, number: usize, replies: Vec<Reply>) {
+    fn answer(&mut self, now: Time, number: usize, said: Vec<Said>) {
         if !self.scenario.is_out(now) {
-            for reply in replies {
-                self.plan(now + self.scenario.delay, Event::Reply { viewer: number, reply });
+            for said in said {
+                self.plan(now + self.scenario.delay, Event::Said { viewer: number, said });
             }
         }
         let Some(viewer) = self.viewers.get_mut(number) else { return };
-        let deadline = viewer.receiver.next_deadline().max(now);
-        if deadline < viewer.viewer_wake {
-            viewer.viewer_wake = deadline;
+        let deadline = viewer.ends.viewer_deadline().max(now);
+        if viewer.viewer_wake.plans(deadline) {
             self.plan(deadline, Event::Viewer(number));
         }
     }
@@ -303,11 +328,27 @@ impl<'s> World<'s> {
                 at: now,
                 capacity,
                 queue: link.queue_delay(now),
-                target: viewer.sender.target_bitrate(),
-                rung: viewer.sender.rung_bitrate(),
-                media_bytes: viewer.receiver.media_bytes,
+                target: viewer.ends.target_bitrate(),
+                rung: viewer.ends.rung_bitrate(),
+                media_bytes: viewer.ends.media_bytes(),
             });
         }
         self.plan(now + SAMPLE_INTERVAL, Event::Sample);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wake_ups_that_come_together_are_one() {
+        let [early, late] = [1, 2].map(Time::from_millis);
+        let mut wake = Wake::NONE;
+        assert!(wake.plans(late) && wake.plans(early) && !wake.plans(late));
+        assert!(wake.is_due(early) && wake.plans(late));
+        assert!(wake.is_due(late) && !wake.is_due(late));
+        // One that is planned anew for the same time is none of those.
+        assert!(wake.plans(late) && wake.is_due(late));
     }
 }

@@ -109,8 +109,8 @@ fn beside_a_flow_that_goes_by_losses_a_part_is_kept_and_a_part_left() {
 #[test]
 fn another_estimator_in_the_same_world_starts_slower() {
     let scenario = Scenario::find("start").expect("a scenario");
-    let [own, gcc] =
-        [System::Tureen, System::Gcc].map(|system| world::run_with(system, &scenario, 1).get("t90"));
+    let t90 = |system| world::run_with(system, &scenario, 1).expect("no endpoints").get("t90");
+    let [own, gcc] = [System::Tureen, System::Gcc].map(t90);
     assert!(own.zip(gcc).is_some_and(|(own, gcc)| own < 4.0 && gcc > 10.0), "{own:?} {gcc:?}");
 }
 

@@ -48,14 +48,8 @@ const MAX_INTERVAL: Duration = Duration::from_secs(3);
 const MAX_STEP: f64 = 3.0;
 /// A probe goes so much beyond what is wanted, so that a success is enough.
 const BEYOND: f64 = 1.15;
-/// The last one of a row of successes goes to so many times all that is wanted, if less than the second is known of: key frames can leave
-/// faster then.
-const HEADROOM: f64 = 2.0;
-const ENOUGH_HEADROOM: f64 = 1.5;
 /// Below this part of the rate it was sent at, a probe has found the capacity.
 const SATURATED: f64 = 0.9;
-/// Above this part it has met no queue at all.
-const CLEAR: f64 = 0.97;
 /// A train that arrives so much faster than it was sent says nothing: something held it up and let it go.
 const COMPRESSED: f64 = 1.6;
 
@@ -66,8 +60,6 @@ pub(crate) struct ProbeResult {
     pub bitrate: f64,
     /// Less got through than was sent: this is the capacity.
     pub saturated: bool,
-    /// It got through as fast as it was sent: the capacity is higher.
-    clear: bool,
 }
 
 /// A probe under way.
@@ -113,30 +105,20 @@ pub(crate) struct Prober {
     interval: Duration,
     /// A probe that succeeded is followed by another at once.
     go_on: bool,
-    /// The last one met no queue.
-    clear: bool,
     asked: bool,
     count: u8,
 }
 
 impl Prober {
     pub(crate) const fn new() -> Self {
-        Self {
-            under_way: None,
-            next: Time::ZERO,
-            interval: INTERVAL,
-            go_on: true,
-            clear: false,
-            asked: false,
-            count: 0,
-        }
+        Self { under_way: None, next: Time::ZERO, interval: INTERVAL, go_on: true, asked: false, count: 0 }
     }
 
     /// When to ask for a probe, or give one up; [`Time::NEVER`] if nothing more is wanted.
     pub(crate) fn deadline(&self, estimate: f64, want: Want) -> Time {
         match &self.under_way {
             Some(measurement) => measurement.asked + PATIENCE,
-            None if self.rate(estimate, want).is_some() => self.next,
+            None if want.rate(estimate, self.go_on).is_some() => self.next,
             None => Time::NEVER,
         }
     }
@@ -152,7 +134,7 @@ impl Prober {
         if now < self.next {
             return None;
         }
-        let bitrate = self.rate(estimate, want)?;
+        let bitrate = want.rate(estimate, self.go_on)?;
         self.asked = true;
         self.count = self.count.wrapping_add(1);
         let length = (LENGTH + LENGTH_PER_SPREAD * (spread - LITTLE_SPREAD).max(0.0)).min(MAX_LENGTH);
@@ -194,14 +176,13 @@ impl Prober {
         let result = rates(sent, arrived).map(|(sent, arrived)| ProbeResult {
             bitrate: sent.min(arrived),
             saturated: arrived < SATURATED * sent,
-            clear: arrived >= CLEAR * sent,
         });
         let Some(result) = result else {
             self.fail(now);
             return None;
         };
         self.under_way = None;
-        (self.go_on, self.clear) = (!result.saturated, result.clear);
+        self.go_on = !result.saturated;
         if result.saturated {
             self.next = now + self.interval;
             self.interval = (self.interval * 5 / 4).min(MAX_INTERVAL);
@@ -221,12 +202,6 @@ impl Prober {
     /// Probes from anew, as at the start: the way was gone and is there again.
     pub(crate) const fn restart(&mut self, now: Time) {
         (self.under_way, self.next, self.interval, self.go_on) = (None, now, INTERVAL, true);
-    }
-
-    /// The rate of a probe; `None` if none would tell anything of use.
-    fn rate(&self, estimate: f64, want: Want) -> Option<f64> {
-        want.rate(estimate, self.go_on)
-            .or_else(|| want.headroom(estimate).filter(|_| self.go_on && self.clear))
     }
 
     fn fail(&mut self, now: Time) {
@@ -268,12 +243,6 @@ impl Want {
         let goal = if go_on { self.all } else { self.next.max(estimate * 1.1) };
         Some((goal * BEYOND).min(estimate * MAX_STEP))
     }
-
-    /// The rate of a probe beyond all that is wanted; `None` if enough more is known of.
-    fn headroom(self, estimate: f64) -> Option<f64> {
-        let lacks = estimate > 0.0 && estimate >= self.all && estimate < self.all * ENOUGH_HEADROOM;
-        lacks.then_some((self.all * HEADROOM).min(estimate * MAX_STEP))
-    }
 }
 
 #[cfg(test)]
@@ -313,20 +282,6 @@ mod tests {
         assert!(prober.poll(Time::from_millis(200), 2e6, WANT, 0.0).is_none(), "not at once after a failure");
         assert!(prober.deadline(2e6, WANT) > Time::from_millis(1000));
         assert_eq!(prober.deadline(3e6, WANT), Time::NEVER, "there is enough");
-    }
-
-    #[test]
-    fn the_last_of_a_row_looks_for_headroom_where_the_way_is_clear() {
-        let mut clear = Prober::new();
-        let enough = run(&mut clear, Time::ZERO, 2e6, 2e7).expect("all arrived");
-        assert!(enough.clear && (enough.bitrate - 3.45e6).abs() < 1e5, "{enough:?}");
-        let headroom = clear.poll(Time::from_millis(100), 3.4e6, WANT, 0.0).expect("at once");
-        assert_eq!(headroom.bitrate, 6_000_000);
-        assert_eq!(clear.deadline(6e6, WANT), Time::from_millis(100) + PATIENCE);
-        let mut full = Prober::new();
-        let enough = run(&mut full, Time::ZERO, 2e6, 3.2e6).expect("all arrived");
-        assert!(!enough.clear && !enough.saturated, "{enough:?}");
-        assert_eq!(full.deadline(3.2e6, WANT), Time::NEVER, "it would stand in the queue");
     }
 
     #[test]

@@ -92,8 +92,8 @@ fn watch(asks: bool) -> [Viewer; 2] {
 #[test]
 fn real_media_browsers_parity_repairs_what_is_lost() {
     let [with, without] = watch(false);
-    assert!(with.total_freezes_duration < without.total_freezes_duration / 2.0);
-    assert!(with.frames_decoded > without.frames_decoded);
+    assert!(with.frames_decoded * 2 > without.frames_decoded * 3, "{with:?} {without:?}");
+    assert!(with.total_freezes_duration < without.total_freezes_duration);
 }
 
 /// What it brings beside retransmissions.
