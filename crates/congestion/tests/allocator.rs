@@ -97,11 +97,11 @@ fn plenty_for_everybody_that_lasts_ends_the_wait() {
     hold(&mut allocator, 0, 3, 600_000);
     rise_and_fall(&mut allocator, 3);
     assert_eq!(hold(&mut allocator, 6, 16, 1_600_000), 500_000, "that is not plenty");
-    assert_eq!(hold(&mut allocator, 16, 21, 1_720_000), 500_000, "it has to last");
-    assert_eq!(hold(&mut allocator, 21, 23, 1_720_000), 1_500_000);
-    hold(&mut allocator, 23, 24, 1_000_000);
-    assert_eq!(hold(&mut allocator, 24, 52, 1_720_000), 500_000, "not twice in a row");
-    assert_eq!(hold(&mut allocator, 52, 54, 1_720_000), 1_500_000);
+    assert_eq!(hold(&mut allocator, 16, 27, 1_720_000), 500_000, "it has to last");
+    assert_eq!(hold(&mut allocator, 27, 30, 1_720_000), 1_500_000);
+    hold(&mut allocator, 30, 31, 1_000_000);
+    assert_eq!(hold(&mut allocator, 31, 59, 1_720_000), 500_000, "not twice in a row");
+    assert_eq!(hold(&mut allocator, 59, 62, 1_720_000), 1_500_000);
 }
 
 /// A consumer whose path carried 1.2 Mbit/s until the twelfth second, and 600 kbit/s then.

@@ -41,8 +41,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(180);
 const ESCAPE_PERCENT: u64 = 140;
 /// Or to so many hundredths of what everybody takes who has all, and stays there: then it was not the rise that was too much. Not twice
 /// in a row.
-const PLENTY_PERCENT: u64 = 110;
-const PLENTY: Duration = Duration::from_secs(6);
+const PLENTY_PERCENT: u64 = 114;
+const PLENTY: Duration = Duration::from_secs(12);
 
 /// A budget below so many hundredths of what it was in the seconds before has broken in: the path is another one.
 const BROKEN_IN_PERCENT: u64 = 70;

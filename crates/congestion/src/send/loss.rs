@@ -118,11 +118,11 @@ impl LossTracker {
         let (lost, told) =
             self.parts.iter().fold((0_u32, 0_u32), |(lost, told), part| (lost + part.lost, told + part.told));
         let share = if told < MIN_PACKETS { 0.0 } else { f64::from(lost.min(told)) / f64::from(told) };
-        if told >= MIN_PACKETS {
-            // The plain mean at first.
+        // What is lost in an outage is not lost by the way. The plain mean at first.
+        if told >= MIN_PACKETS && share <= MAX_INHERENT {
             self.followed += passed;
             let weight = (passed / self.followed.max(1.0)).max(SMOOTHING * passed);
-            self.smoothed += weight * (share.min(0.5) - self.smoothed);
+            self.smoothed += weight * (share - self.smoothed);
         }
         let marked = (self.marks > 0).then(|| {
             let report = f64::from(self.marks) / f64::from(self.arrived.max(self.marks));
@@ -148,7 +148,7 @@ impl LossTracker {
         self.fresh = 0;
     }
 
-    /// The share of packets that are lost, over some ten seconds, 0 to 0.5.
+    /// The share of packets that are lost, over some ten seconds, 0 to 0.3.
     pub(crate) const fn smoothed(&self) -> f64 {
         self.smoothed
     }
