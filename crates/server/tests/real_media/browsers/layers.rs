@@ -12,6 +12,8 @@ const REST: u64 = 3;
 /// The longest that the next layer may take to be seen, in milliseconds: the bar and the slack of a busy machine.
 const UPWARD: f64 = 1500.0 * SLACK;
 const DOWNWARD: f64 = 500.0 * SLACK;
+/// The longest time between two pictures, what the frame rate itself makes of it included.
+const LONGEST_GAP: f64 = 300.0 * SLACK;
 const SLACK: f64 = 3.0;
 /// Chromium withholds the top layer of small pictures otherwise.
 const ALL_LAYERS: &str = "--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/";
@@ -96,6 +98,7 @@ fn assert_followed(watched: &Watched, has_temporal: bool) {
         assert_eq!(step.width, top >> (2 - spatial), "{step:?}");
         let bound = if spatial > before.0 { UPWARD } else { DOWNWARD };
         assert!(step.changed_after <= bound, "{step:?}");
+        assert!(step.longest_gap <= LONGEST_GAP, "{step:?}");
         assert_eq!((step.lost, step.backwards), (0, 0), "{step:?}");
         assert!(step.repeated <= 1, "only where encodings change, {step:?}");
         assert!(step.pictures > 0, "{step:?}");
