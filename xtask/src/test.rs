@@ -77,11 +77,12 @@ impl Part {
 
 /// How real-media tests begin that run with --full alone: those of the clients and the impaired path without a server, which the others are
 /// judged by, and second ways of what runs always. Each client and each codec is among the rest.
-const LONG: [&str; 6] = [
+const LONG: [&str; 7] = [
     "real_media_direct",
     "real_media_browsers_layers_of_av1",
     "real_media_browsers_layers_of_h264_simulcast",
     "real_media_browsers_layers_of_vp9_with_own_references",
+    "real_media_browsers_parity_beside_retransmissions",
     "real_media_loss_publisher_plain",
     "real_media_loss_viewer_plain",
 ];

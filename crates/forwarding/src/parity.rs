@@ -1,4 +1,4 @@
-//! Parity towards one receiver (FlexFEC): which packets go together, and when parity is worth its bytes.
+//! Parity towards one receiver (FlexFEC, draft-ietf-payload-flexible-fec-scheme-03): which packets go together, and when parity is worth its bytes.
 //!
 //! A packet that is lost is sent again, which takes a round trip; where that is long, and packets are lost one by one, parity is there sooner.
 //! Where they are lost several in a row it brings nothing back, since one packet of parity stands for one that is missing. Sees numbers alone,
@@ -7,6 +7,7 @@
 use crate::rate::{RATE_WINDOW, RateWindow};
 use std::time::Duration;
 use tureen_rtp_wire::Time;
+use tureen_rtp_wire::payload::flexfec::MAX_SPAN;
 
 /// Below this round trip a packet that is sent again comes early enough.
 const LEAST_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -21,8 +22,6 @@ const LATEST: f32 = 0.5;
 const LOST_OF_BLOCK: f32 = 150.0;
 const LEAST_BLOCK: f32 = 4.0;
 const LARGEST_BLOCK: f32 = 15.0;
-/// The most sequence numbers from the first packet of a block to its last; those between may be missing.
-const LONGEST_SPAN: u16 = 46;
 /// Weight of the newest report, and of the newest run of losses.
 const WEIGHT: f32 = 0.3;
 
@@ -46,9 +45,7 @@ pub struct ParityBlock {
 impl ParityBlock {
     /// Their sequence numbers, in order.
     pub fn sequence_numbers(self) -> impl Iterator<Item = u16> {
-        (0..LONGEST_SPAN)
-            .filter(move |at| self.mask >> at & 1 == 1)
-            .map(move |at| self.first.wrapping_add(at))
+        (0..MAX_SPAN).filter(move |at| self.mask >> at & 1 == 1).map(move |at| self.first.wrapping_add(at))
     }
 
     /// How many there are.
@@ -57,7 +54,8 @@ impl ParityBlock {
     }
 }
 
-/// The sending side of a parity stream.
+/// The sending side of a parity stream: sent from 3/256 of loss on and until it is below 1/256, where the round trip is 100 ms at least and
+/// losses come 1.5 in a row at the most.
 #[derive(Clone, Debug)]
 pub struct ParitySender {
     config: FecConfig,
@@ -156,7 +154,7 @@ impl ParitySender {
 
     fn note(&mut self, now: Time, sequence_number: u16) {
         let at = sequence_number.wrapping_sub(self.block.first);
-        if self.block.mask == 0 || at >= LONGEST_SPAN {
+        if self.block.mask == 0 || at >= MAX_SPAN {
             self.block = ParityBlock { first: sequence_number, mask: 1 };
             self.since = now;
         } else {

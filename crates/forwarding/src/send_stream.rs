@@ -68,7 +68,7 @@ pub struct SendStats {
     pub bytes_retransmitted: u64,
     /// Packets of parity sent.
     pub parity_packets: u64,
-    /// Their bytes.
+    /// Their bytes, headers included.
     pub parity_bytes: u64,
     /// NACK messages received.
     pub nack_count: u64,

@@ -15,7 +15,7 @@ pub const DYNAMIC_PAYLOAD_TYPES: [u8; 32] = [
 /// The id of the dependency descriptor in [`supported_rtp_capabilities`].
 pub(crate) const DEPENDENCY_DESCRIPTOR_ID: u8 = 7;
 
-/// Microseconds from a protected packet to its parity, at the most (draft-ietf-payload-flexible-fec-scheme-03 section 5.1.1). Receivers that are
+/// Microseconds from a protected packet to its parity, at the most (draft-ietf-payload-flexible-fec-scheme-03 section 5.1). Receivers that are
 /// browsers say this.
 const REPAIR_WINDOW: u64 = 10_000_000;
 

@@ -242,10 +242,7 @@ impl Allocator {
         }
         let more = next_step(&self.claims, &self.planned).map_or(0, |step| step.more);
         let next = with_margin(self.granted().saturating_add(more));
-        for (height, claim) in self.planned.iter_mut().zip(&self.claims) {
-            *height = claim.ladder.height();
-        }
-        let all = with_margin(total(&self.claims, &self.planned).saturating_add(self.reserved));
+        let all = with_margin(self.everything().saturating_add(self.reserved));
         (next.min(all), all)
     }
 
@@ -256,9 +253,14 @@ impl Allocator {
         self.updated = now;
     }
 
+    /// Bits per second of all steps of everybody.
+    fn everything(&self) -> u64 {
+        let rates = self.claims.iter().map(|claim| claim.ladder.bitrate(claim.ladder.height()));
+        rates.fold(0, u64::saturating_add)
+    }
+
     fn note_plenty(&mut self, now: Time) {
-        let all = self.claims.iter().map(|claim| claim.ladder.bitrate(claim.ladder.height())).sum::<u64>();
-        if self.budget < all / 100 * PLENTY_PERCENT {
+        if self.budget < self.everything() / 100 * PLENTY_PERCENT {
             self.plenty_since = None;
         } else if now.since(*self.plenty_since.get_or_insert(now)) >= PLENTY {
             self.consumers.iter_mut().for_each(|consumer| consumer.cut_wait_short(now));
@@ -398,7 +400,7 @@ impl Consumer {
     }
 
     fn cut_wait_short(&mut self, now: Time) {
-        let waits = |wait: &&mut Wait| wait.ends_with_plenty && !wait.cut_short && now < wait.until;
+        let waits = |wait: &&mut Wait| wait.ends_with_plenty && now < wait.until;
         if let Some(wait) = self.waits.as_mut().filter(waits) {
             (wait.until, wait.cut_short) = (now, true);
             self.wait = (self.wait / 3).max(FIRST_WAIT);

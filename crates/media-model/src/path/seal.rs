@@ -150,10 +150,9 @@ pub(crate) fn render(
         active_targets: outgoing.active_targets,
     };
     let header_len = write_header(buf, plan, outgoing, packet, elements, values)?;
-    let (Payload::Ready(payload) | Payload::Copied(payload, _)) = outgoing.payload;
-    let blocks = match outgoing.payload {
-        Payload::Ready(_) => None,
-        Payload::Copied(_, blocks) => blocks,
+    let (payload, blocks) = match outgoing.payload {
+        Payload::Ready(payload) => (payload, None),
+        Payload::Copied(payload, blocks) => (payload, blocks),
     };
     write_payload(buf, header_len, outgoing, payload, blocks)
 }
